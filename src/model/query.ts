@@ -1,0 +1,109 @@
+/** What can be asked of a memory and what comes back. */
+
+import type { ContentKind, KeepLevel, Memory } from "./memory.ts";
+
+/** All conditions hold together; lists are "any of". */
+export interface MemoryFilter {
+  /** Event time in ms since epoch: after ≤ t < before. */
+  after?: number;
+  before?: number;
+  sources?: string[];
+  speakers?: string[];
+  kinds?: ContentKind[];
+  /** Entity texts, compared without case. */
+  entities?: string[];
+  keep?: KeepLevel[];
+  userId?: string;
+  /** Exact metadata values. */
+  metadata?: Record<string, string>;
+}
+
+export interface RecallQuery {
+  query: string;
+  /** Default 10, at most 1,000. */
+  topK?: number;
+  filter?: MemoryFilter;
+  /** The last word is still being typed: match it as a prefix. */
+  prefix?: boolean;
+}
+
+/** Per-signal parts of a hit's score, each already weighted: they add up to `total`. */
+export interface ScoreParts {
+  lexical: number;
+  semantic: number;
+  /** From thread neighbours and other connections of strong hits. */
+  activation: number;
+  recency: number;
+  /** From speaker, time, source and entity fields named in the query. */
+  fields: number;
+  total: number;
+}
+
+/** The light view of a memory: what lists show without touching content. */
+export interface MemoryView extends Omit<Memory, "content" | "embedding"> {
+  /** Whether it has a vector yet. */
+  embedded: boolean;
+}
+
+export interface RecallHit {
+  memory: MemoryView;
+  score: ScoreParts;
+  /** Query terms found in this memory, as they were typed. */
+  matchedTerms: string[];
+  /** An excerpt around the best match; `highlights` are [start, end) UTF-16 offsets into it. */
+  snippet: string;
+  highlights: [start: number, end: number][];
+  /** Ids from a direct hit to this one, when spreading activation brought it. */
+  path?: string[];
+}
+
+/** Milliseconds per stage; `embed` is the query's embedding (0 when cached, null without a model). */
+export interface RecallTimings {
+  embed: number | null;
+  lexical: number;
+  semantic: number;
+  spread: number;
+  rank: number;
+  fetch: number;
+  total: number;
+}
+
+export interface RecallResult {
+  hits: RecallHit[];
+  timings: RecallTimings;
+  /** Candidates considered before ranking. */
+  candidateCount: number;
+  /** Which signals took part; `semantic` is absent while no embedding model is installed. */
+  signals: ("lexical" | "semantic" | "activation" | "recency" | "fields")[];
+}
+
+export interface BrowseQuery {
+  filter?: MemoryFilter;
+  /** Default newest first. */
+  order?: "newest" | "oldest" | "largest" | "recorded";
+  offset?: number;
+  /** Default 50, at most 1,000. */
+  limit?: number;
+}
+
+export interface BrowsePage {
+  items: MemoryView[];
+  /** Memories that pass the filter. */
+  totalCount: number;
+}
+
+export interface FacetCount {
+  value: string;
+  count: number;
+}
+
+/** Counts over the whole store, for filters and statistics. */
+export interface Facets {
+  sources: FacetCount[];
+  kinds: FacetCount[];
+  speakers: FacetCount[];
+  /** The most frequent 200. */
+  entities: FacetCount[];
+  /** Memories per calendar month, UTC: value "2024-05". */
+  months: FacetCount[];
+}

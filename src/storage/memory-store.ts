@@ -1,0 +1,129 @@
+/**
+ * What the layers above may ask of storage; `ArrowStorage` implements it.
+ *
+ * A memory has an ordinal: a small integer that is stable while the store is open (indexes are
+ * arrays over it) and never reused within one opening. Light fields of every live memory are held
+ * in the catalog; content, summary, entities and vectors stay on disk and are fetched by id.
+ */
+
+import type { Entity, KeepLevel, Memory, MemoryPatch, QualityVector } from "../model/memory.ts";
+import type { TaskOptions } from "../model/task-control.ts";
+import type { FileHandle } from "../ports/file-store.ts";
+import type { QuantizedVector } from "../model/vector.ts";
+
+/** A memory as it is handed to storage. `storedBytes` is storage's to compute. */
+export interface NewMemory extends Omit<Memory, "storedBytes"> {
+  /** See `storage/envelope.ts`: restores the exact source bytes around or instead of `content`; null when they are its UTF-8. */
+  envelope: Uint8Array | null;
+}
+
+/** The fields kept in memory for every live memory. */
+export interface CatalogEntry {
+  readonly ordinal: number;
+  readonly id: string;
+  timestamp: number;
+  recordedAt: number;
+  activation: number;
+  userId: string;
+  keep: KeepLevel;
+  metadata: Record<string, string>;
+  previousId: string | null;
+  nextId: string | null;
+  episodeId: string | null;
+  supersedes: string | null;
+  supersededBy: string | null;
+  validFrom: number | null;
+  validTo: number | null;
+  contentSha256: string;
+  originalBytes: number;
+  storedBytes: number;
+  quality: QualityVector;
+  mode: Memory["mode"];
+  model: string;
+  embedded: boolean;
+  embeddingModel: string | null;
+}
+
+export interface Catalog {
+  readonly size: number;
+  /** One past the largest ordinal given out. */
+  readonly ordinalLimit: number;
+  byOrdinal(ordinal: number): CatalogEntry | undefined;
+  byId(id: string): CatalogEntry | undefined;
+  /** The live memory of this source and content, if it is there (re-imports are recognised by it). */
+  findDuplicate(source: string | undefined, contentSha256: string): CatalogEntry | undefined;
+  /** The live memory with this `META.externalId`, for threading. */
+  byExternalId(externalId: string): CatalogEntry | undefined;
+  entries(): IterableIterator<CatalogEntry>;
+}
+
+/** What indexes need of one memory. `content` is null where it faded. */
+export interface IndexRow {
+  ordinal: number;
+  id: string;
+  content: string | null;
+  summary: string;
+  entities: Entity[];
+  embedding: QuantizedVector | null;
+}
+
+export interface StoreSizes {
+  segmentCount: number;
+  journalBytes: number;
+  segmentBytes: number;
+  indexBytes: number;
+  totalBytes: number;
+}
+
+export type StoreChange =
+  | { type: "added"; entries: CatalogEntry[]; rows: IndexRow[] }
+  | { type: "updated"; entries: CatalogEntry[] }
+  | { type: "embedded"; ordinals: number[]; vectors: QuantizedVector[] }
+  | { type: "removed"; ordinals: number[]; ids: string[] }
+  | { type: "compacted" };
+
+export interface MemoryStore {
+  readonly catalog: Catalog;
+  /** Grows with every durable change. */
+  readonly generation: number;
+  /** What recovery did when the store was opened, in plain words; empty when nothing was wrong. */
+  readonly recovered: readonly string[];
+
+  /** Durable when resolved. One journal frame: all or none. Links `previousId`/`nextId` of neighbours already stored. */
+  append(memories: readonly NewMemory[]): Promise<CatalogEntry[]>;
+  patch(id: string, patch: MemoryPatch): Promise<CatalogEntry>;
+  setEmbeddings(
+    updates: readonly { id: string; embedding: QuantizedVector; quality?: QualityVector }[],
+    embeddingModel: string,
+  ): Promise<void>;
+  /** Tombstones in the journal. With `erase`, resolves when no byte of them is left in any file. Returns the ids that were live. */
+  forget(ids: readonly string[], options?: { erase?: boolean }): Promise<string[]>;
+  /** Lifts tombstones that compaction has not carried out. */
+  restore(ids: readonly string[]): Promise<string[]>;
+  forgottenCount(): number;
+
+  /** The whole memory. `not_found`, or `corrupt_data` when its bytes fail their check. */
+  get(id: string): Promise<Memory & { envelope: Uint8Array | null }>;
+  /** Summary and entities of many, in the order asked. */
+  getSummaries(ordinals: readonly number[]): Promise<{ summary: string; entities: Entity[] }[]>;
+  /** Content of many, in the order asked; null where it faded. */
+  getContents(ordinals: readonly number[]): Promise<(string | null)[]>;
+  /** Everything the indexes need, in batches, for a rebuild. `columns` limits what is read. */
+  scan(options?: {
+    columns?: ("content" | "summary" | "entities" | "embedding")[];
+  }): AsyncIterable<IndexRow[]>;
+  /** Whole memories in batches, oldest first, for export. */
+  scanMemories(): AsyncIterable<Memory[]>;
+
+  compact(options?: TaskOptions): Promise<void>;
+  /** Derived data beside the segments (index snapshots); null when missing, stale or damaged. */
+  readDerived(name: string): Promise<Uint8Array | null>;
+  /** Stamps the bytes with the current generation, compresses and checksums them. */
+  writeDerived(name: string, bytes: Uint8Array): Promise<void>;
+
+  subscribe(listener: (change: StoreChange) => void): () => void;
+  /** Parquet files that SQL reads; folds the journal into a segment first when it holds anything. */
+  sqlSources(): Promise<{ name: string; handle: FileHandle }[]>;
+  sizes(): Promise<StoreSizes>;
+  close(): Promise<void>;
+}
