@@ -1,0 +1,5 @@
+/** Compiled by `scripts/vite-plugin-assemblyscript.ts`. */
+declare module "*.as.ts?asc" {
+  const bytes: Uint8Array<ArrayBuffer>;
+  export default bytes;
+}

@@ -1,0 +1,15 @@
+import { defineConfig } from "vitest/config";
+import { assemblyScript } from "./scripts/vite-plugin-assemblyscript.ts";
+
+/** Suites that run in Node: units, contracts, architecture, the CLI as a process. Browser suites: playwright.config.ts. */
+export default defineConfig({
+  plugins: [assemblyScript()],
+  resolve: { conditions: ["onnxruntime-web-use-extern-wasm", "node", "import", "default"] },
+  test: {
+    include: ["test/{unit,contract,cli}/**/*.test.ts", "test/*.test.ts"],
+    environment: "node",
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    maxWorkers: 2,
+  },
+});
