@@ -29,6 +29,7 @@ export class TaskControl {
   #abort = new AbortController();
   #resume: (() => void) | null = null;
   #gate: Promise<void> = Promise.resolve();
+  readonly #pauseListeners = new Set<(paused: boolean) => void>();
 
   get signal(): AbortSignal {
     return this.#abort.signal;
@@ -41,16 +42,29 @@ export class TaskControl {
   pause(): void {
     if (this.paused || this.signal.aborted) return;
     this.#gate = new Promise((resolve) => (this.#resume = resolve));
+    this.#notify(true);
   }
 
   resume(): void {
-    this.#resume?.();
+    if (!this.#resume) return;
+    this.#resume();
     this.#resume = null;
+    this.#notify(false);
   }
 
   cancel(): void {
     this.#abort.abort(createAbortError());
     this.resume();
+  }
+
+  /** Calls back on every pause and resume; returns what stops that. */
+  onPauseChange(listener: (paused: boolean) => void): () => void {
+    this.#pauseListeners.add(listener);
+    return () => this.#pauseListeners.delete(listener);
+  }
+
+  #notify(paused: boolean): void {
+    for (const listener of this.#pauseListeners) listener(paused);
   }
 
   /** Resolves when not paused; throws `AbortError` when cancelled. */
