@@ -4,9 +4,9 @@
  */
 
 import type { ErrorCode, WireError } from "./errors.ts";
+import type { CompressedMemory, DecompressResult } from "./model/compressed-memory.ts";
 import type {
   CompressionMode,
-  Entity,
   KeepLevel,
   Memory,
   MemoryInput,
@@ -67,29 +67,6 @@ export interface ReadResult {
   reconstructed: boolean;
   memory: MemoryView;
   ratios: Ratios;
-}
-
-/** A compressed text outside any store; the content of a `.llmc` file. */
-export interface CompressedMemory {
-  version: 1;
-  keep: Extract<KeepLevel, "exact" | "summary">;
-  keepReason?: string;
-  mode: CompressionMode;
-  model: string;
-  summary: string;
-  entities: Entity[];
-  quality: QualityVector;
-  /** ZSTD frame that restores the exact UTF-8 text; null at keep level `summary`. */
-  residual: Uint8Array | null;
-  contentSha256: string;
-  ratios: Ratios;
-}
-
-export interface DecompressResult {
-  text: string;
-  keep: Extract<KeepLevel, "exact" | "summary">;
-  quality: QualityVector;
-  reconstructed: boolean;
 }
 
 export type ForgetTarget = { ids: string[] } | { filter: MemoryFilter } | { all: true };
@@ -207,4 +184,4 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-export type { ErrorCode, WireError, Memory };
+export type { CompressedMemory, DecompressResult, ErrorCode, WireError, Memory };
