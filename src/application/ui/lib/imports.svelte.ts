@@ -1,0 +1,141 @@
+/**
+ * Imports as the Remember page shows them: what was recognised per file, what failed and why, and
+ * the originals to retry with. The work itself is the engine's `importStore`.
+ */
+
+import type { ImportFile, ImportReport, ImportSource, RecognizedFile } from "../../../engine.ts";
+import type { CompressOptions } from "../../../engine.ts";
+import { formatBytes, formatDuration, formatPlural } from "./format.ts";
+import { session } from "./session.svelte.ts";
+import { tasks, type Task } from "./tasks.svelte.ts";
+
+export interface FormatCount {
+  format: string;
+  files: number;
+  items: number;
+  bytes: number;
+}
+
+/** Files listed one by one; of more, only the counts per format are shown. */
+const LISTED_FILES = 200;
+const FLUSH_MS = 150;
+
+export class ImportRun {
+  readonly title: string;
+  task = $state.raw<Task | null>(null);
+  formats = $state.raw<FormatCount[]>([]);
+  files = $state.raw<RecognizedFile[]>([]);
+  fileErrors = $state.raw<RecognizedFile[]>([]);
+  report = $state.raw<ImportReport | null>(null);
+  #source: ImportSource;
+  #options: Pick<CompressOptions, "keep" | "mode">;
+  #pending: RecognizedFile[] = [];
+  #timer: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(
+    title: string,
+    source: ImportSource,
+    options: Pick<CompressOptions, "keep" | "mode">,
+  ) {
+    this.title = title;
+    this.#source = source;
+    this.#options = options;
+  }
+
+  start(): Promise<void> {
+    const { task, finished } = tasks.start({
+      kind: "import",
+      title: this.title,
+      run: async ({ control, signal, report, conclude }) => {
+        const engine = await session.engine();
+        try {
+          this.report = await engine.importStore(this.#source, {
+            ...this.#options,
+            control,
+            signal,
+            onProgress: report,
+            onFile: (file) => this.#note(file),
+          });
+          conclude(describeReport(this.report));
+        } finally {
+          this.#flush();
+          session.refreshSoon();
+        }
+      },
+    });
+    this.task = task;
+    return finished;
+  }
+
+  /** The same import again, limited to the files that failed where they can be told apart. */
+  retryFailed(): ImportRun {
+    let source = this.#source;
+    if (source.kind === "files" && this.report) {
+      const failed = this.report.failures.map((failure) => failure.source);
+      const files = source.files.filter((file) => belongsTo(file, failed));
+      if (files.length > 0) source = { kind: "files", files };
+    }
+    return startImport(`${this.title}, again`, source, this.#options);
+  }
+
+  #note(file: RecognizedFile): void {
+    this.#pending.push(file);
+    this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS);
+  }
+
+  #flush(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    const fresh = this.#pending;
+    this.#pending = [];
+    if (fresh.length === 0) return;
+    this.formats = countFormats(this.formats, fresh);
+    this.files = [...this.files, ...fresh].slice(0, LISTED_FILES);
+    this.fileErrors = [...this.fileErrors, ...fresh.filter((file) => file.error)].slice(
+      0,
+      LISTED_FILES,
+    );
+  }
+}
+
+function belongsTo(file: ImportFile, failedSources: readonly string[]): boolean {
+  return failedSources.some((source) => source === file.path || source.startsWith(`${file.path}`));
+}
+
+function countFormats(counts: readonly FormatCount[], files: readonly RecognizedFile[]): FormatCount[] {
+  const byFormat = new Map(counts.map((count) => [count.format, { ...count }]));
+  for (const file of files) {
+    if (file.error) continue;
+    const count = byFormat.get(file.format) ?? { format: file.format, files: 0, items: 0, bytes: 0 };
+    count.files += 1;
+    count.items += file.items;
+    count.bytes += file.sizeBytes;
+    byFormat.set(file.format, count);
+  }
+  return [...byFormat.values()].sort((a, b) => b.items - a.items);
+}
+
+export function describeReport(report: ImportReport): string {
+  const parts = [`${formatPlural(report.storedCount, "memory", "memories")} stored`];
+  if (report.duplicateCount > 0) parts.push(`${formatPlural(report.duplicateCount, "duplicate")} skipped`);
+  if (report.failedCount > 0) parts.push(`${formatPlural(report.failedCount, "item")} failed`);
+  const sizes = `${formatBytes(report.originalBytes)} → ${formatBytes(report.storedBytes)}`;
+  return `${parts.join(", ")} · ${sizes} in ${formatDuration(report.elapsedMs)}`;
+}
+
+class Imports {
+  runs = $state.raw<ImportRun[]>([]);
+}
+
+export const imports = new Imports();
+
+export function startImport(
+  title: string,
+  source: ImportSource,
+  options: Pick<CompressOptions, "keep" | "mode">,
+): ImportRun {
+  const run = new ImportRun(title, source, options);
+  imports.runs = [run, ...imports.runs].slice(0, 10);
+  void run.start();
+  return run;
+}

@@ -1,0 +1,60 @@
+/**
+ * Addresses of the pages. They live behind the `#`, so that every one of them opens offline and
+ * from any folder of any static host: `#/search?q=ledger&speaker=Ada`.
+ */
+
+export const PAGES = [
+  "home",
+  "search",
+  "remember",
+  "library",
+  "memory",
+  "statistics",
+  "sql",
+  "settings",
+] as const;
+export type PageName = (typeof PAGES)[number];
+
+export interface Route {
+  page: PageName | "unknown";
+  /** Of the memory, on its page. */
+  id: string | null;
+  params: URLSearchParams;
+}
+
+/** Reads the part of an address after and with its "#". */
+export function parseRoute(hash: string): Route {
+  const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
+  const [first = "", second = ""] = path.split("/");
+  const params = new URLSearchParams(query);
+  if (first === "") return { page: "home", id: null, params };
+  if (first === "memory")
+    return second === ""
+      ? { page: "unknown", id: null, params }
+      : { page: "memory", id: decode(second), params };
+  const page = PAGES.find((name) => name === first);
+  return { page: page ?? "unknown", id: null, params };
+}
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+/** The address of a page; empty parameters are left out. */
+export function href(
+  page: PageName,
+  options: { id?: string; params?: URLSearchParams | Record<string, string | undefined> } = {},
+): string {
+  const path = page === "home" ? "" : page;
+  const id = options.id === undefined ? "" : `/${encodeURIComponent(options.id)}`;
+  const query = new URLSearchParams();
+  const given = options.params ?? {};
+  const entries = given instanceof URLSearchParams ? [...given] : Object.entries(given);
+  for (const [key, value] of entries) if (value) query.append(key, value);
+  const text = query.toString();
+  return `#/${path}${id}${text === "" ? "" : `?${text}`}`;
+}
