@@ -1,0 +1,196 @@
+/** Growing byte writer, bounded reader and CRC-32C: the tools of every binary format in this layer. */
+
+import { AppError } from "../errors.ts";
+
+const POLYNOMIAL = 0x82f63b78; // Castagnoli, reflected
+/** Slicing-by-8 tables: eight bytes per step instead of one. */
+const TABLES: Uint32Array[] = Array.from({ length: 8 }, () => new Uint32Array(256));
+for (let i = 0; i < 256; i++) {
+  let crc = i;
+  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ POLYNOMIAL : crc >>> 1;
+  TABLES[0]![i] = crc;
+}
+for (let t = 1; t < 8; t++)
+  for (let i = 0; i < 256; i++) {
+    const previous = TABLES[t - 1]![i]!;
+    TABLES[t]![i] = (previous >>> 8) ^ TABLES[0]![previous & 0xff]!;
+  }
+
+/** CRC-32C (RFC 3720 §B.4) of `bytes`; pass the last result as `seed` to go on over several pieces. */
+export function crc32c(bytes: Uint8Array, seed = 0): number {
+  const [t0, t1, t2, t3, t4, t5, t6, t7] = TABLES as [
+    Uint32Array,
+    Uint32Array,
+    Uint32Array,
+    Uint32Array,
+    Uint32Array,
+    Uint32Array,
+    Uint32Array,
+    Uint32Array,
+  ];
+  let crc = ~seed;
+  let i = 0;
+  for (const end = bytes.length - 7; i < end; i += 8) {
+    crc ^= bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24);
+    crc =
+      t7[crc & 0xff]! ^
+      t6[(crc >>> 8) & 0xff]! ^
+      t5[(crc >>> 16) & 0xff]! ^
+      t4[crc >>> 24]! ^
+      t3[bytes[i + 4]!]! ^
+      t2[bytes[i + 5]!]! ^
+      t1[bytes[i + 6]!]! ^
+      t0[bytes[i + 7]!]!;
+  }
+  for (; i < bytes.length; i++) crc = (crc >>> 8) ^ t0[(crc ^ bytes[i]!) & 0xff]!;
+  return ~crc >>> 0;
+}
+
+export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
+  let size = 0;
+  for (const part of parts) size += part.length;
+  const result = new Uint8Array(size);
+  let offset = 0;
+  for (const part of parts) {
+    result.set(part, offset);
+    offset += part.length;
+  }
+  return result;
+}
+
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+/** SHA-256 of bytes, or of the UTF-8 of a text, as lower-case hex. */
+export async function sha256Hex(data: Uint8Array | string): Promise<string> {
+  const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+  const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
+  let hex = "";
+  for (const byte of new Uint8Array(digest)) hex += HEX[byte]!;
+  return hex;
+}
+
+/** Little-endian writer that grows. */
+export class ByteWriter {
+  #bytes = new Uint8Array(256);
+  #view = new DataView(this.#bytes.buffer);
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  #room(count: number): number {
+    const at = this.#size;
+    if (at + count > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(at + count, this.#bytes.length * 2));
+      grown.set(this.#bytes.subarray(0, at));
+      this.#bytes = grown;
+      this.#view = new DataView(grown.buffer);
+    }
+    this.#size += count;
+    return at;
+  }
+
+  u8(value: number): this {
+    const at = this.#room(1);
+    this.#bytes[at] = value;
+    return this;
+  }
+
+  u16(value: number): this {
+    const at = this.#room(2);
+    this.#view.setUint16(at, value, true);
+    return this;
+  }
+
+  u32(value: number): this {
+    const at = this.#room(4);
+    this.#view.setUint32(at, value, true);
+    return this;
+  }
+
+  /** Unsigned LEB128, up to 2^53. */
+  varint(value: number): this {
+    let rest = value;
+    while (rest >= 0x80) {
+      this.u8((rest % 0x80) | 0x80);
+      rest = Math.floor(rest / 0x80);
+    }
+    return this.u8(rest);
+  }
+
+  bytes(value: Uint8Array): this {
+    const at = this.#room(value.length);
+    this.#bytes.set(value, at);
+    return this;
+  }
+
+  /** The written bytes, as a copy. */
+  finish(): Uint8Array {
+    return this.#bytes.slice(0, this.#size);
+  }
+}
+
+/** Little-endian reader; reading past the end is `corrupt_data` naming `what`. */
+export class ByteReader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #what: string;
+  offset: number;
+
+  constructor(bytes: Uint8Array, what: string, offset = 0) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#what = what;
+    this.offset = offset;
+  }
+
+  get remaining(): number {
+    return this.#bytes.length - this.offset;
+  }
+
+  fail(why: string): AppError {
+    return new AppError("corrupt_data", `The ${this.#what} is damaged: ${why}.`);
+  }
+
+  #take(count: number): number {
+    if (count > this.remaining) throw this.fail("it ends too early");
+    const at = this.offset;
+    this.offset += count;
+    return at;
+  }
+
+  u8(): number {
+    return this.#view.getUint8(this.#take(1));
+  }
+
+  u16(): number {
+    return this.#view.getUint16(this.#take(2), true);
+  }
+
+  u32(): number {
+    return this.#view.getUint32(this.#take(4), true);
+  }
+
+  varint(): number {
+    let value = 0;
+    for (let scale = 1; ; scale *= 0x80) {
+      const byte = this.u8();
+      value += (byte & 0x7f) * scale;
+      if (!Number.isSafeInteger(value)) throw this.fail("a number is out of range");
+      if (byte < 0x80) return value;
+    }
+  }
+
+  /** A view, not a copy. */
+  bytes(count: number): Uint8Array {
+    const at = this.#take(count);
+    return this.#bytes.subarray(at, at + count);
+  }
+}
