@@ -105,7 +105,7 @@ export class EngineLinks {
   /** Holds the leader's lock until the tab closes: runs workers, one after the other. */
   async #lead(): Promise<void> {
     this.#setRole("leader");
-    for (let quickDeaths = 0; !this.#closing.signal.aborted; ) {
+    for (let quickDeaths = 0; !this.#closing.signal.aborted;) {
       const startedAt = performance.now();
       const ended = await this.#runWorker();
       if (ended === "refused") return this.#untilClosed();

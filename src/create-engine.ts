@@ -1,0 +1,46 @@
+/** Builds an `Engine` from the ports of a platform. The platforms' compose files call it. */
+
+import { ConnectionLearner } from "./cognitive/connection-learner.ts";
+import { NetworkNavigator } from "./cognitive/navigator.ts";
+import { LocalEngine } from "./engine/local-engine.ts";
+import { ModelHolder } from "./engine/model-holder.ts";
+import { SqlHolder } from "./engine/sql-holder.ts";
+import { WriteQueue } from "./engine/write-queue.ts";
+import { systemClock, type Clock } from "./ports/clock.ts";
+import type { EmbedderProvider } from "./ports/embedder.ts";
+import type { FileStore } from "./ports/file-store.ts";
+import type { SqlEngine } from "./ports/sql.ts";
+import { SearchService } from "./search/search-service.ts";
+import { ArrowStorage } from "./storage/arrow-storage.ts";
+
+export interface EnginePorts {
+  fileStore: FileStore;
+  embedder: EmbedderProvider;
+  /** Called on the first SQL question. */
+  sql: () => Promise<SqlEngine>;
+  clock?: Clock;
+}
+
+/** Opens the store (recovering what a crash left) and its indexes. Closes the file store when that fails. */
+export async function createEngine(ports: EnginePorts): Promise<LocalEngine> {
+  const clock = ports.clock ?? systemClock;
+  try {
+    const store = await ArrowStorage.open(ports.fileStore, { clock });
+    const search = await SearchService.open(store, { clock });
+    const learner = await ConnectionLearner.open(store, { clock });
+    const writes = new WriteQueue();
+    return new LocalEngine({
+      fileStore: ports.fileStore,
+      store,
+      search,
+      navigator: new NetworkNavigator({ store, search, learner }),
+      models: new ModelHolder(ports.embedder),
+      sql: new SqlHolder(store, ports.sql, writes),
+      clock,
+      writes,
+    });
+  } catch (error) {
+    await ports.fileStore.close();
+    throw error;
+  }
+}

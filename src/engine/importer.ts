@@ -1,0 +1,200 @@
+/**
+ * `importStore`: files → items → groups → memories. Groups are parsed and compressed one ahead of
+ * the one being stored, so that the embedding model never waits for the disk.
+ */
+
+import { AppError, isAbortError, toWireError, type WireError } from "../errors.ts";
+import type {
+  ImportFile,
+  ImportOptions,
+  ImportReport,
+  ImportSource,
+  Receipt,
+  RecognizedFile,
+} from "../engine.ts";
+import type { MemoryInput } from "../model/memory.ts";
+import { checkpoint } from "../model/task-control.ts";
+import { parseFiles } from "../processing/content/import-files.ts";
+import { IngestRun, type IngestDeps } from "./ingest.ts";
+
+/** A group is one journal frame and one embedding batch: small enough that a kill loses little work. */
+const GROUP_ITEMS = 32;
+const GROUP_CHARACTERS = 128 * 1024;
+/** Groups compressed ahead of the one being stored. */
+const GROUPS_AHEAD = 2;
+const MAX_REPORTED_FAILURES = 1_000;
+
+export async function importFiles(
+  deps: IngestDeps,
+  source: ImportSource,
+  options: ImportOptions,
+): Promise<ImportReport> {
+  const startedAt = deps.clock.elapsed();
+  const files = source.kind === "files" ? source.files : [pastedFile(source, deps.clock.now())];
+  const run = new IngestRun(deps, options);
+  const report = new ReportBuilder(files, options);
+  const commits: Promise<void>[] = [];
+
+  const store = async (inputs: MemoryInput[]): Promise<void> => {
+    if (inputs.length === 0) return;
+    // Waiting for the oldest keeps memory bounded; chaining keeps the order of the commits.
+    if (commits.length >= GROUPS_AHEAD) await commits.shift();
+    const before = commits.at(-1);
+    const prepared = run.prepare(inputs);
+    prepared.catch(() => undefined);
+    const commit = (async () => {
+      await before;
+      report.addReceipts(await (await prepared)());
+    })();
+    commit.catch(() => undefined);
+    commits.push(commit);
+  };
+
+  let group: MemoryInput[] = [];
+  let groupCharacters = 0;
+  const flush = async (): Promise<void> => {
+    const inputs = group;
+    group = [];
+    groupCharacters = 0;
+    await store(inputs);
+  };
+
+  try {
+    for await (const event of parseFiles(files, {
+      ...(options.signal ? { signal: options.signal } : {}),
+    })) {
+      await checkpoint(options);
+      if (event.type === "item") {
+        const { item } = event;
+        group.push({
+          text: item.text,
+          ...(item.original === undefined ? {} : { original: item.original }),
+          ...(item.timestamp === undefined ? {} : { timestamp: item.timestamp }),
+          metadata: item.metadata,
+        });
+        groupCharacters += item.text.length;
+        report.addItem();
+        if (group.length >= GROUP_ITEMS || groupCharacters >= GROUP_CHARACTERS) await flush();
+      } else if (event.type === "error") {
+        report.addFailure(event.locator, toWireError(event.error));
+      } else if (event.type === "file") {
+        report.startFile(event.file);
+      } else {
+        report.endFile(event.path, event.items);
+      }
+    }
+    await flush();
+  } finally {
+    // Also when cancelled: what is being stored now is finished or refused, never abandoned.
+    const ended = await Promise.allSettled(commits);
+    const failed = ended.find((result) => result.status === "rejected");
+    if (failed && !isAbortError(failed.reason)) report.addFatal(failed.reason);
+  }
+  for (const commit of commits) await commit;
+  await checkpoint(options);
+  return report.build(deps.clock.elapsed() - startedAt);
+}
+
+function pastedFile(source: Extract<ImportSource, { kind: "text" }>, nowMs: number): ImportFile {
+  if (source.text.trim() === "")
+    throw new AppError("invalid_input", "There is no text to remember.", {
+      hint: "Paste or type some text first.",
+    });
+  return {
+    path: source.title?.trim() || "pasted text",
+    blob: new Blob([source.text], { type: "text/plain" }),
+    lastModified: nowMs,
+  };
+}
+
+class ReportBuilder {
+  readonly #options: ImportOptions;
+  readonly #totalBytes: number;
+  readonly #files = new Map<string, RecognizedFile>();
+  readonly #failures: ImportReport["failures"] = [];
+  readonly #counts = { stored: 0, duplicate: 0, failed: 0 };
+  #originalBytes = 0;
+  #storedBytes = 0;
+  #parsedItems = 0;
+  #readBytes = 0;
+  #finishedFiles = 0;
+  readonly #fileCount: number;
+
+  constructor(files: readonly ImportFile[], options: ImportOptions) {
+    this.#options = options;
+    this.#fileCount = files.length;
+    this.#totalBytes = files.reduce((sum, file) => sum + file.blob.size, 0);
+  }
+
+  startFile(file: { path: string; format: string; sizeBytes: number }): void {
+    this.#files.set(file.path, { ...file, items: 0 });
+  }
+
+  endFile(path: string, items: number): void {
+    const file = this.#files.get(path);
+    if (!file) return;
+    file.items = items;
+    this.#readBytes += file.sizeBytes;
+    this.#finishedFiles++;
+    this.#options.onFile?.({ ...file });
+  }
+
+  addItem(): void {
+    this.#parsedItems++;
+  }
+
+  addFailure(source: string, error: WireError): void {
+    this.#counts.failed++;
+    if (this.#failures.length < MAX_REPORTED_FAILURES) this.#failures.push({ source, error });
+    const file = this.#files.get(source);
+    if (file) file.error ??= error;
+    this.#options.onReceipt?.({
+      index: -1,
+      status: "failed",
+      id: null,
+      source,
+      originalBytes: 0,
+      storedBytes: 0,
+      error,
+    });
+  }
+
+  addFatal(error: unknown): void {
+    this.#failures.push({ source: "store", error: toWireError(error) });
+  }
+
+  addReceipts(receipts: readonly Receipt[]): void {
+    for (const receipt of receipts) {
+      this.#counts[receipt.status]++;
+      if (receipt.status === "failed") {
+        if (this.#failures.length < MAX_REPORTED_FAILURES && receipt.error)
+          this.#failures.push({ source: receipt.source ?? "text", error: receipt.error });
+        continue;
+      }
+      this.#originalBytes += receipt.originalBytes;
+      this.#storedBytes += receipt.storedBytes;
+    }
+    const done = this.#counts.stored + this.#counts.duplicate + this.#counts.failed;
+    this.#options.onProgress?.({
+      stage: "Remembering",
+      done,
+      // The number of items is known once every file was read.
+      total: this.#finishedFiles === this.#fileCount ? Math.max(done, this.#parsedItems) : null,
+      doneBytes: this.#readBytes,
+      totalBytes: this.#totalBytes,
+    });
+  }
+
+  build(elapsedMs: number): ImportReport {
+    return {
+      files: [...this.#files.values()],
+      storedCount: this.#counts.stored,
+      duplicateCount: this.#counts.duplicate,
+      failedCount: this.#counts.failed,
+      originalBytes: this.#originalBytes,
+      storedBytes: this.#storedBytes,
+      failures: this.#failures,
+      elapsedMs,
+    };
+  }
+}

@@ -1,0 +1,252 @@
+/**
+ * From inputs to durable memories, group by group: recognise duplicates → compress (which embeds)
+ * → link threads → append to the store → receipts. Used by `remember` and `importStore` alike.
+ */
+
+import { AppError, isAbortError, toWireError } from "../errors.ts";
+import type { Receipt, RememberOptions } from "../engine.ts";
+import { createMemoryId } from "../model/id.ts";
+import { META, type MemoryInput } from "../model/memory.ts";
+import { checkpoint } from "../model/task-control.ts";
+import { quantizeVector } from "../model/vector.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { CompressionResult, LLMCompressor } from "../processing/compression/compressor.ts";
+import { analyzeContent } from "../processing/content/analysis.ts";
+import { encodeEnvelope } from "../storage/envelope.ts";
+import type { MemoryStore, NewMemory } from "../storage/memory-store.ts";
+import { DuplicateFinder } from "./duplicate-finder.ts";
+import { MAX_MEMORY_CHARACTERS, memoryInputSchema, validate } from "./input-schemas.ts";
+import { ThreadLinker } from "./thread-linker.ts";
+
+export interface IngestDeps {
+  store: MemoryStore;
+  clock: Clock;
+  /** The compressor with the embedding model, or without one; and that model's id. */
+  compressor(embed: boolean): Promise<{ compressor: LLMCompressor; embeddingModel: string | null }>;
+  /** Runs store writes one after the other. */
+  exclusively<T>(work: () => Promise<T>): Promise<T>;
+}
+
+interface Prepared {
+  index: number;
+  input: MemoryInput;
+  text: string;
+  metadata: Record<string, string>;
+  contentSha256: string;
+  originalBytes: number;
+}
+
+/** One run over many items: keeps what must be remembered between groups. */
+export class IngestRun {
+  readonly #deps: IngestDeps;
+  readonly #options: RememberOptions;
+  readonly #duplicates: DuplicateFinder;
+  readonly #threads: ThreadLinker;
+  #nextIndex = 0;
+
+  constructor(deps: IngestDeps, options: RememberOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#duplicates = new DuplicateFinder(deps.store.catalog);
+    this.#threads = new ThreadLinker(deps.store.catalog);
+  }
+
+  /**
+   * Compresses a group now and gives what stores it: groups may be compressed side by side, but are
+   * committed in order. One failed item doesn't stop the others; `AbortError` ends the run.
+   */
+  async prepare(inputs: readonly MemoryInput[]): Promise<() => Promise<Receipt[]>> {
+    const settled: Receipt[] = [];
+    const fresh: Prepared[] = [];
+    const firstIndex = this.#nextIndex;
+    this.#nextIndex += inputs.length;
+    for (const [position, input] of inputs.entries()) {
+      const index = firstIndex + position;
+      try {
+        const prepared = await this.#check(index, input);
+        const known = this.#duplicates.match({
+          userId: input.userId ?? DEFAULT_USER,
+          timestamp: input.timestamp ?? null,
+          metadata: prepared.metadata,
+          contentSha256: prepared.contentSha256,
+        });
+        if (known === null) fresh.push(prepared);
+        else settled.push(this.#duplicateReceipt(prepared, known));
+      } catch (error) {
+        settled.push(failedReceipt(index, input, error));
+      }
+    }
+    await checkpoint(this.#options);
+    const { compressor, embeddingModel } = await this.#deps.compressor(this.#options.embed ?? true);
+    const compressed = await this.#compress(compressor, fresh, settled);
+    return async () => {
+      await checkpoint(this.#options);
+      const stored = await this.#commit(compressed, embeddingModel);
+      const receipts = [...settled, ...stored].sort((a, b) => a.index - b.index);
+      for (const receipt of receipts) this.#options.onReceipt?.(receipt);
+      return receipts;
+    };
+  }
+
+  async #check(index: number, input: MemoryInput): Promise<Prepared> {
+    validate(memoryInputSchema, input, "The item");
+    if (input.text.trim() === "")
+      throw new AppError("invalid_input", "The text is empty.", {
+        hint: "There is nothing to remember in it.",
+      });
+    if (input.text.length > MAX_MEMORY_CHARACTERS)
+      throw new AppError(
+        "too_large",
+        `The text has ${input.text.length} characters; one memory holds at most ${MAX_MEMORY_CHARACTERS}.`,
+        { hint: "Import it as a file: files are cut into linked sections." },
+      );
+    const text = input.text.toWellFormed();
+    const bytes = new TextEncoder().encode(text);
+    const metadata = { ...input.metadata };
+    const analysis = analyzeContent(
+      text,
+      metadata[META.source] === undefined ? {} : { path: metadata[META.source] },
+    );
+    metadata[META.kind] ??= analysis.kind;
+    metadata[META.language] ??= analysis.language;
+    return {
+      index,
+      input,
+      text,
+      metadata,
+      contentSha256: await sha256Hex(bytes),
+      originalBytes: input.original?.byteLength ?? bytes.byteLength,
+    };
+  }
+
+  async #compress(
+    compressor: LLMCompressor,
+    items: readonly Prepared[],
+    settled: Receipt[],
+  ): Promise<{ item: Prepared; result: CompressionResult }[]> {
+    if (items.length === 0) return [];
+    const settings = {
+      mode: this.#options.mode ?? "fast",
+      keep: this.#options.keep ?? "exact",
+      ...(this.#options.signal ? { signal: this.#options.signal } : {}),
+      ...(this.#options.control ? { control: this.#options.control } : {}),
+    } as const;
+    const results = await compressor.compressAll(
+      items.map((item) => item.text),
+      settings,
+    );
+    const compressed: { item: Prepared; result: CompressionResult }[] = [];
+    results.forEach((result, position) => {
+      const item = items[position]!;
+      if (result instanceof Error) settled.push(failedReceipt(item.index, item.input, result));
+      else compressed.push({ item, result });
+    });
+    return compressed;
+  }
+
+  async #commit(
+    compressed: readonly { item: Prepared; result: CompressionResult }[],
+    embeddingModel: string | null,
+  ): Promise<Receipt[]> {
+    if (compressed.length === 0) return [];
+    const memories = compressed.map(({ item, result }) =>
+      this.#toMemory(item, result, embeddingModel),
+    );
+    try {
+      const entries = await this.#deps.exclusively(() => this.#deps.store.append(memories));
+      return entries.map((entry, position) => {
+        const { item, result } = compressed[position]!;
+        return {
+          index: item.index,
+          status: "stored",
+          id: entry.id,
+          ...sourceOf(item.input),
+          keep: entry.keep,
+          ...(result.keepReason === undefined ? {} : { keepReason: result.keepReason }),
+          originalBytes: entry.originalBytes,
+          storedBytes: entry.storedBytes,
+          quality: result.quality,
+        } satisfies Receipt;
+      });
+    } catch (error) {
+      if (isAbortError(error)) throw error;
+      // The frame is all or none: nothing of this group was stored, and later groups may fit.
+      return compressed.map(({ item }) => failedReceipt(item.index, item.input, error));
+    }
+  }
+
+  #toMemory(item: Prepared, result: CompressionResult, embeddingModel: string | null): NewMemory {
+    const { input } = item;
+    const now = this.#deps.clock.now();
+    const id = createMemoryId();
+    const userId = input.userId ?? DEFAULT_USER;
+    const timestamp = Math.trunc(input.timestamp ?? now);
+    const exact = result.keep === "exact";
+    return {
+      id,
+      content: exact ? item.text : null,
+      envelope: exact ? encodeEnvelope(input.text, input.original) : null,
+      summary: result.summary,
+      entities: result.entities,
+      embedding: result.vector === null ? null : quantizeVector(result.vector),
+      embeddingModel: result.vector === null ? null : embeddingModel,
+      timestamp,
+      recordedAt: now,
+      activation: 1,
+      metadata: item.metadata,
+      userId,
+      keep: result.keep,
+      mode: result.mode,
+      model: result.model,
+      quality: result.quality,
+      episodeId: null,
+      previousId: this.#threads.link({ id, timestamp, userId }, item.metadata),
+      nextId: null,
+      supersedes: null,
+      supersededBy: null,
+      validFrom: null,
+      validTo: null,
+      contentSha256: item.contentSha256,
+      originalBytes: item.originalBytes,
+    };
+  }
+
+  #duplicateReceipt(item: Prepared, id: string): Receipt {
+    const entry = this.#deps.store.catalog.byId(id);
+    return {
+      index: item.index,
+      status: "duplicate",
+      id,
+      ...sourceOf(item.input),
+      ...(entry ? { keep: entry.keep, quality: entry.quality } : {}),
+      originalBytes: item.originalBytes,
+      storedBytes: entry?.storedBytes ?? 0,
+    };
+  }
+}
+
+/** The owner of memories whose input names none. */
+export const DEFAULT_USER = "local";
+
+export async function sha256Hex(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function sourceOf(input: MemoryInput): { source?: string } {
+  const source = input.metadata?.[META.source];
+  return source === undefined ? {} : { source };
+}
+
+function failedReceipt(index: number, input: MemoryInput, error: unknown): Receipt {
+  if (isAbortError(error)) throw error;
+  return {
+    index,
+    status: "failed",
+    id: null,
+    ...sourceOf(input),
+    originalBytes: input.original?.byteLength ?? 0,
+    storedBytes: 0,
+    error: toWireError(error),
+  };
+}

@@ -1,0 +1,80 @@
+/** Validation at the engine's edge: what callers hand in, with messages that say which field is wrong. */
+
+import { z } from "zod";
+import { AppError } from "../errors.ts";
+import { CONTENT_KINDS } from "../model/memory.ts";
+
+/** Longest text of one memory, in UTF-16 units. Longer texts go through `importStore`, which cuts them into sections. */
+export const MAX_MEMORY_CHARACTERS = 1_048_576;
+
+const timestamp = z.number().min(-8.64e15).max(8.64e15);
+const metadata = z.record(z.string().min(1).max(200), z.string().max(10_000));
+
+export const memoryInputSchema = z.object({
+  text: z.string(),
+  original: z.instanceof(Uint8Array).optional(),
+  timestamp: timestamp.optional(),
+  userId: z.string().min(1).max(200).optional(),
+  metadata: metadata.optional(),
+});
+
+const filterSchema = z.strictObject({
+  after: timestamp.optional(),
+  before: timestamp.optional(),
+  sources: z.array(z.string()).optional(),
+  speakers: z.array(z.string()).optional(),
+  kinds: z.array(z.enum(CONTENT_KINDS)).optional(),
+  entities: z.array(z.string()).optional(),
+  keep: z.array(z.enum(["exact", "summary", "gist"])).optional(),
+  userId: z.string().optional(),
+  metadata: z.record(z.string(), z.string()).optional(),
+});
+
+export const recallQuerySchema = z.strictObject({
+  query: z.string().max(10_000),
+  topK: z.int().min(1).max(1_000).optional(),
+  filter: filterSchema.optional(),
+  prefix: z.boolean().optional(),
+});
+
+export const browseQuerySchema = z.strictObject({
+  filter: filterSchema.optional(),
+  order: z.enum(["newest", "oldest", "largest", "recorded"]).optional(),
+  offset: z.int().min(0).optional(),
+  limit: z.int().min(1).max(1_000).optional(),
+});
+
+export const memoryPatchSchema = z.strictObject({
+  metadata: z.record(z.string().min(1).max(200), z.string().max(10_000).nullable()).optional(),
+  timestamp: timestamp.optional(),
+  keep: z.enum(["exact", "summary", "gist"]).optional(),
+  activation: z.number().min(0).max(1).optional(),
+  supersededBy: z.string().nullable().optional(),
+  validFrom: timestamp.nullable().optional(),
+  validTo: timestamp.nullable().optional(),
+});
+
+export const forgetTargetSchema = z.union([
+  z.strictObject({ ids: z.array(z.string()) }),
+  z.strictObject({ filter: filterSchema }),
+  z.strictObject({ all: z.literal(true) }),
+]);
+
+export const compressOptionsSchema = z.object({
+  mode: z.enum(["fast", "balanced", "high"]).optional(),
+  keep: z.enum(["exact", "summary"]).optional(),
+});
+
+/**
+ * Checks the value and gives it back under its own type; throws `invalid_input` naming the field.
+ * The value itself is returned, so that optional fields keep their exact form.
+ */
+export function validate<T>(schema: z.ZodType, value: T, what: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return value;
+  const issue = result.error.issues[0];
+  const where = issue && issue.path.length > 0 ? ` at "${issue.path.join(".")}"` : "";
+  throw new AppError("invalid_input", `${what} is not valid${where}: ${issue?.message ?? "?"}.`, {
+    hint: "Compare it with the types that the SDK exports.",
+  });
+}

@@ -1,0 +1,290 @@
+/**
+ * The `Engine` that does the work: it composes storage, search, processing and cognition, and holds
+ * what must be one per store (the write order, the loaded models, the SQL engine).
+ */
+
+import type {
+  CompressOptions,
+  Engine,
+  EngineEvent,
+  EngineStatus,
+  ExportedFile,
+  ExportFormat,
+  ForgetReceipt,
+  ForgetTarget,
+  ImportOptions,
+  ImportReport,
+  ImportSource,
+  ReadResult,
+  Receipt,
+  RememberOptions,
+} from "../engine.ts";
+import { AppError, throwIfAborted } from "../errors.ts";
+import type { NetworkNavigator } from "../cognitive/navigator.ts";
+import type { CompressedMemory, DecompressResult } from "../model/compressed-memory.ts";
+import type { Memory, MemoryInput, MemoryPatch } from "../model/memory.ts";
+import type { BrowsePage, BrowseQuery, Facets, RecallQuery, RecallResult } from "../model/query.ts";
+import { checkpoint, type TaskOptions } from "../model/task-control.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { FileStore } from "../ports/file-store.ts";
+import type { SqlTable } from "../ports/sql.ts";
+import type { LLMCompressor } from "../processing/compression/compressor.ts";
+import { reconstructText } from "../processing/compression/reconstructor.ts";
+import type { SearchService } from "../search/search-service.ts";
+import { decodeEnvelope } from "../storage/envelope.ts";
+import { exportMemories } from "../storage/interchange/export.ts";
+import type { MemoryStore } from "../storage/memory-store.ts";
+import { embedMissing } from "./embedding-backfill.ts";
+import { importFiles } from "./importer.ts";
+import { IngestRun, type IngestDeps } from "./ingest.ts";
+import {
+  browseQuerySchema,
+  compressOptionsSchema,
+  forgetTargetSchema,
+  memoryPatchSchema,
+  recallQuerySchema,
+  validate,
+} from "./input-schemas.ts";
+import { LatencyWindow } from "./latency-window.ts";
+import type { ModelHolder } from "./model-holder.ts";
+import type { SqlHolder } from "./sql-holder.ts";
+import { StatusReporter } from "./status-reporter.ts";
+import type { WriteQueue } from "./write-queue.ts";
+
+export interface EngineParts {
+  fileStore: FileStore;
+  store: MemoryStore;
+  search: SearchService;
+  navigator: NetworkNavigator;
+  models: ModelHolder;
+  sql: SqlHolder;
+  clock: Clock;
+  writes: WriteQueue;
+}
+
+export class LocalEngine implements Engine {
+  readonly #parts: EngineParts;
+  readonly #writes: WriteQueue;
+  readonly #latency = new LatencyWindow();
+  readonly #status: StatusReporter;
+  readonly #listeners = new Set<(event: EngineEvent) => void>();
+  readonly #unsubscribe: () => void;
+  #closed = false;
+
+  constructor(parts: EngineParts) {
+    this.#parts = parts;
+    this.#writes = parts.writes;
+    this.#status = new StatusReporter(parts, this.#latency);
+    this.#unsubscribe = parts.store.subscribe(() => this.#emit({ type: "changed" }));
+  }
+
+  async remember(items: MemoryInput[], options: RememberOptions = {}): Promise<Receipt[]> {
+    this.#assertOpen();
+    validate(compressOptionsSchema, options, "The options");
+    const run = new IngestRun(this.#ingestDeps(), options);
+    const receipts: Receipt[] = [];
+    for (let start = 0; start < items.length; start += REMEMBER_GROUP) {
+      await checkpoint(options);
+      const commit = await run.prepare(items.slice(start, start + REMEMBER_GROUP));
+      receipts.push(...(await commit()));
+      options.onProgress?.({ stage: "Remembering", done: receipts.length, total: items.length });
+    }
+    return receipts;
+  }
+
+  importStore(source: ImportSource, options: ImportOptions = {}): Promise<ImportReport> {
+    this.#assertOpen();
+    validate(compressOptionsSchema, options, "The options");
+    return importFiles(this.#ingestDeps(), source, options);
+  }
+
+  async recall(query: RecallQuery, options: { signal?: AbortSignal } = {}): Promise<RecallResult> {
+    this.#assertOpen();
+    validate(recallQuerySchema, query, "The query");
+    throwIfAborted(options.signal);
+    const { search, models, navigator } = this.#parts;
+    const result = await search.recall(query, {
+      embedQuery: (text) => models.embedQuery(text),
+      spread: (seeds) => navigator.spread(seeds),
+      ...(options.signal ? { signal: options.signal } : {}),
+    });
+    this.#latency.add(result.timings.total);
+    return result;
+  }
+
+  async read(id: string): Promise<ReadResult> {
+    this.#assertOpen();
+    const { store, models } = this.#parts;
+    const memory = await store.get(id);
+    const { envelope, ...rest } = memory;
+    const restored = memory.content === null ? null : decodeEnvelope(memory.content, envelope);
+    const text = restored
+      ? (restored.text ?? memory.content!)
+      : reconstructText({ summary: memory.summary, entities: memory.entities });
+    return {
+      text,
+      ...(restored?.original ? { original: restored.original } : {}),
+      keep: memory.keep,
+      quality: memory.content === null ? memory.quality : EXACT_QUALITY,
+      reconstructed: memory.content === null,
+      memory: toView(rest),
+      ratios: await this.#status.memoryRatios(rest, (value) => models.countTokens(value)),
+    };
+  }
+
+  browse(query: BrowseQuery = {}): Promise<BrowsePage> {
+    this.#assertOpen();
+    return this.#parts.search.browse(validate(browseQuerySchema, query, "The query"));
+  }
+
+  async facets(): Promise<Facets> {
+    this.#assertOpen();
+    return this.#parts.search.facets();
+  }
+
+  async update(id: string, patch: MemoryPatch): Promise<Receipt> {
+    this.#assertOpen();
+    validate(memoryPatchSchema, patch, "The change");
+    const entry = await this.#writes.run(() => this.#parts.store.patch(id, patch));
+    return {
+      index: 0,
+      status: "stored",
+      id: entry.id,
+      keep: entry.keep,
+      originalBytes: entry.originalBytes,
+      storedBytes: entry.storedBytes,
+      quality: entry.quality,
+    };
+  }
+
+  async forget(target: ForgetTarget, options: { erase?: boolean } = {}): Promise<ForgetReceipt> {
+    this.#assertOpen();
+    validate(forgetTargetSchema, target, "The target");
+    const { store, search } = this.#parts;
+    const erased = options.erase ?? false;
+    const ids = await this.#writes.run(async () => {
+      const asked =
+        "ids" in target
+          ? target.ids
+          : "all" in target
+            ? [...store.catalog.entries()].map((entry) => entry.id)
+            : search.matchingIds(target.filter);
+      return store.forget(asked, { erase: erased });
+    });
+    if ("ids" in target && ids.length === 0 && target.ids.length > 0)
+      throw new AppError("not_found", `No memory ${target.ids[0]} is stored.`, {
+        hint: "It may have been forgotten already; list the store to see what is there.",
+      });
+    return { ids, erased };
+  }
+
+  restore(ids: string[]): Promise<string[]> {
+    this.#assertOpen();
+    return this.#writes.run(() => this.#parts.store.restore(ids));
+  }
+
+  async compress(text: string, options: CompressOptions = {}): Promise<CompressedMemory> {
+    this.#assertOpen();
+    validate(compressOptionsSchema, options, "The options");
+    const { compressor } = await this.#compressor(true);
+    return compressor.compressToMemory(text, options);
+  }
+
+  async decompress(compressed: CompressedMemory): Promise<DecompressResult> {
+    this.#assertOpen();
+    const { compressor } = await this.#compressor(false);
+    return compressor.decompress(compressed);
+  }
+
+  sql(query: string, options: { maxRows?: number } = {}): Promise<SqlTable> {
+    this.#assertOpen();
+    return this.#parts.sql.query(query, options);
+  }
+
+  exportStore(format: ExportFormat): AsyncIterable<ExportedFile> {
+    this.#assertOpen();
+    return exportMemories(format, this.#parts.store.scanMemories());
+  }
+
+  embedMissing(options: TaskOptions = {}): Promise<number> {
+    this.#assertOpen();
+    return embedMissing(this.#ingestDeps(), options);
+  }
+
+  async compact(options: TaskOptions = {}): Promise<void> {
+    this.#assertOpen();
+    const { store, search } = this.#parts;
+    await this.#writes.run(async () => {
+      await store.compact(options);
+      await search.saveSnapshots();
+    });
+  }
+
+  /** Drops the loaded embedding model: its weights were installed, replaced or removed. */
+  async unloadModel(): Promise<void> {
+    await this.#parts.models.unload();
+    this.#emit({ type: "model" });
+  }
+
+  status(): Promise<EngineStatus> {
+    this.#assertOpen();
+    return this.#status.status();
+  }
+
+  subscribe(listener: (event: EngineEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#unsubscribe();
+    this.#listeners.clear();
+    await this.#writes.drain();
+    const { search, models, sql, store } = this.#parts;
+    await search.saveSnapshots();
+    await Promise.allSettled([search.close(), models.close(), sql.close()]);
+    await store.close();
+  }
+
+  #compressor(
+    embed: boolean,
+  ): Promise<{ compressor: LLMCompressor; embeddingModel: string | null }> {
+    return this.#parts.models.compressor(embed);
+  }
+
+  #ingestDeps(): IngestDeps {
+    return {
+      store: this.#parts.store,
+      clock: this.#parts.clock,
+      compressor: (embed) => this.#compressor(embed),
+      exclusively: (work) => this.#writes.run(work),
+    };
+  }
+
+  #emit(event: Omit<EngineEvent, "generation">): void {
+    const full = { ...event, generation: this.#parts.store.generation };
+    for (const listener of this.#listeners) listener(full);
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new AppError("closed", "The engine was closed.");
+  }
+}
+
+const REMEMBER_GROUP = 32;
+
+/** The original itself: nothing is missing from it. */
+const EXACT_QUALITY = {
+  similarity: 1,
+  coverage: 1,
+  entityRecall: 1,
+  numberRecall: 1,
+  faithfulness: 1,
+} as const;
+
+function toView(memory: Memory): ReadResult["memory"] {
+  const { content: _content, embedding, ...view } = memory;
+  return { ...view, embedded: embedding !== null };
+}

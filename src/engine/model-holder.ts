@@ -1,0 +1,78 @@
+/** The embedding model of one engine: loaded when first needed, absent without harm. */
+
+import type { EmbedderProvider, ModelState } from "../ports/embedder.ts";
+import { LLMCompressor } from "../processing/compression/compressor.ts";
+import { estimateTokens } from "../processing/content/analysis.ts";
+import { TextEmbedder } from "../processing/embedding/text-embedder.ts";
+
+export class ModelHolder {
+  readonly #provider: EmbedderProvider;
+  #loading: Promise<TextEmbedder | null> | null = null;
+  #withModel: LLMCompressor | null = null;
+  #withoutModel: LLMCompressor | null = null;
+
+  constructor(provider: EmbedderProvider) {
+    this.#provider = provider;
+  }
+
+  /** The model, or null while its weights are missing or can't be run; `state` tells why. */
+  load(): Promise<TextEmbedder | null> {
+    this.#loading ??= this.#provider.load().then((embedder) => {
+      if (embedder) return new TextEmbedder(embedder);
+      this.#loading = null; // it may be installed later
+      return null;
+    });
+    return this.#loading;
+  }
+
+  /** The query's vector, or null for keyword search alone. */
+  async embedQuery(text: string): Promise<Float32Array | null> {
+    const embedder = await this.load();
+    if (!embedder || text.trim() === "") return null;
+    const [vector] = await embedder.embed([text]);
+    return vector ?? null;
+  }
+
+  /** The compressor, with embeddings where asked and possible; `embeddingModel` names what makes them. */
+  async compressor(
+    embed: boolean,
+  ): Promise<{ compressor: LLMCompressor; embeddingModel: string | null }> {
+    const embedder = embed ? await this.load() : null;
+    if (!embedder) {
+      this.#withoutModel ??= new LLMCompressor({ embedder: null });
+      return { compressor: this.#withoutModel, embeddingModel: null };
+    }
+    this.#withModel ??= new LLMCompressor({ embedder });
+    return { compressor: this.#withModel, embeddingModel: embedder.info.id };
+  }
+
+  /** Tokens as the model counts them, or the estimate while there is none. */
+  async countTokens(text: string): Promise<number> {
+    const embedder = await this.#loading;
+    return embedder ? embedder.countTokens(text) : estimateTokens(text);
+  }
+
+  async state(): Promise<ModelState> {
+    return this.#provider.state();
+  }
+
+  /** Cache figures for status; null while no model is loaded. */
+  async cacheStats(): Promise<{ entries: number; hits: number; misses: number } | null> {
+    const embedder = await this.#loading;
+    if (!embedder) return null;
+    const { entries, hits, misses } = embedder.status;
+    return { entries, hits, misses };
+  }
+
+  /** Drops the loaded model: the weights were removed or replaced. */
+  async unload(): Promise<void> {
+    const embedder = await this.#loading;
+    this.#loading = null;
+    this.#withModel = null;
+    await embedder?.close();
+  }
+
+  close(): Promise<void> {
+    return this.unload();
+  }
+}

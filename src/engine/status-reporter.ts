@@ -1,0 +1,127 @@
+/** Computes what the product says about itself: sizes from files, ratios from stored bytes, counts from the catalog. */
+
+import type { EngineStatus } from "../engine.ts";
+import type { Entity, KeepLevel, Ratios } from "../model/memory.ts";
+import { VERSION } from "../model/version.ts";
+import { estimateTokens } from "../processing/content/analysis.ts";
+import type { EngineParts } from "./local-engine.ts";
+import type { LatencyWindow } from "./latency-window.ts";
+import { computeRatios, EMBEDDING_BYTES } from "./memory-ratios.ts";
+
+interface Measured {
+  content: string | null;
+  summary: string;
+  entities: Entity[];
+  embedding: object | null;
+  originalBytes: number;
+  storedBytes: number;
+}
+
+export class StatusReporter {
+  readonly #parts: EngineParts;
+  readonly #latency: LatencyWindow;
+
+  constructor(parts: EngineParts, latency: LatencyWindow) {
+    this.#parts = parts;
+    this.#latency = latency;
+  }
+
+  /** Ratios of one memory; its share of the indexes is the mean over the store. */
+  async memoryRatios(
+    memory: Measured,
+    countTokens: (text: string) => Promise<number>,
+  ): Promise<Ratios> {
+    const { store } = this.#parts;
+    const { indexBytes } = await store.sizes();
+    const context = contextText(memory);
+    const contextTokens = await countTokens(context);
+    // A faded original can't be counted again: its bytes at the context's own bytes per token.
+    const originalTokens =
+      memory.content === null
+        ? (memory.originalBytes / Math.max(1, new TextEncoder().encode(context).byteLength)) *
+          contextTokens
+        : await countTokens(memory.content);
+    return computeRatios({
+      originalBytes: memory.originalBytes,
+      storedBytes: memory.storedBytes,
+      indexBytes:
+        (memory.embedding === null ? 0 : EMBEDDING_BYTES) +
+        indexBytes / Math.max(1, store.catalog.size),
+      originalTokens,
+      contextTokens,
+    });
+  }
+
+  async status(): Promise<EngineStatus> {
+    const { fileStore, store, search, models } = this.#parts;
+    const sizes = await store.sizes();
+    const keepCounts: Record<KeepLevel, number> = { exact: 0, summary: 0, gist: 0 };
+    let originalBytes = 0;
+    let storedBytes = 0;
+    let embeddedCount = 0;
+    for (const entry of store.catalog.entries()) {
+      keepCounts[entry.keep]++;
+      originalBytes += entry.originalBytes;
+      storedBytes += entry.storedBytes;
+      if (entry.embedded) embeddedCount++;
+    }
+    const embeddingCache = await models.cacheStats();
+    return {
+      version: VERSION,
+      store: {
+        kind: fileStore.kind,
+        memoryCount: store.catalog.size,
+        forgottenCount: store.forgottenCount(),
+        ...sizes,
+        originalBytes,
+        storedBytes,
+        generation: store.generation,
+        recovered: [...store.recovered],
+      },
+      keepCounts,
+      ratios: {
+        ...computeRatios({
+          originalBytes,
+          storedBytes,
+          indexBytes: 0,
+          originalTokens: await this.#sampledTokens("original"),
+          contextTokens: await this.#sampledTokens("context"),
+        }),
+        // Of the whole store, everything on disk counts.
+        totalRatio: sizes.totalBytes === 0 ? 1 : originalBytes / sizes.totalBytes,
+      },
+      embeddings: {
+        model: await models.state(),
+        embeddedCount,
+        pendingCount: store.catalog.size - embeddedCount,
+      },
+      usage: await fileStore.usage(),
+      caches: { ...search.cacheStats(), ...(embeddingCache ? { embedding: embeddingCache } : {}) },
+      recallMs: this.#latency.summary(),
+    };
+  }
+
+  /** Estimated tokens of an even sample of at most 200 exact memories: the originals, or what recall hands out. */
+  async #sampledTokens(of: "original" | "context"): Promise<number> {
+    const { store } = this.#parts;
+    const ordinals = [...store.catalog.entries()]
+      .filter((entry) => entry.keep === "exact")
+      .map((entry) => entry.ordinal);
+    const step = Math.max(1, Math.ceil(ordinals.length / 200));
+    const sample = ordinals.filter((_, position) => position % step === 0);
+    if (of === "original") {
+      const contents = await store.getContents(sample);
+      return contents.reduce((sum, content) => sum + estimateTokens(content ?? ""), 0);
+    }
+    const summaries = await store.getSummaries(sample);
+    return summaries.reduce((sum, item) => sum + estimateTokens(contextText(item)), 0);
+  }
+}
+
+/** What recall hands to a language model at keep level `summary`. */
+function contextText(memory: { summary: string; entities: Entity[] }): string {
+  const extra = memory.entities
+    .map((entity) => entity.text)
+    .filter((text) => !memory.summary.includes(text));
+  return extra.length === 0 ? memory.summary : `${memory.summary}\n${extra.join(", ")}`;
+}

@@ -1,0 +1,142 @@
+/**
+ * Builds the browser's engine inside its worker, and answers the page and the other tabs.
+ * Order of a start: take the lock that says "this worker lives" → open the store → expose → tell.
+ */
+
+import { expose } from "comlink";
+import { createEngine } from "../../create-engine.ts";
+import type { Engine } from "../../engine.ts";
+import { AppError, toWireError } from "../../errors.ts";
+import type { FileStore } from "../../ports/file-store.ts";
+import { MemoryFileStore } from "../memory/memory-file-store.ts";
+import { DuckDbBrowser } from "./duckdb.ts";
+import { EngineHost, type ModelService } from "./engine-host.ts";
+import type { WorkerReady, WorkerStart } from "./engine-links.ts";
+import { wrapNotification, type Notification } from "./engine-protocol.ts";
+import { installModel, modelState, removeModel } from "./model-installer.ts";
+import { OpfsFileStore } from "./opfs-file-store.ts";
+import { RemoteEmbedderProvider } from "./remote-embedder.ts";
+import {
+  ChannelEndpoint,
+  EVERYONE,
+  tabChannelName,
+  workerLockName,
+  type TabMessage,
+} from "./tab-channel.ts";
+
+/** A predecessor's handles are released a moment after it ended. */
+const LOCKED_RETRY_MS = 100;
+const LOCKED_ATTEMPTS = 50;
+
+export function serveEngine(scope: DedicatedWorkerGlobalScope): void {
+  const onStart = (event: MessageEvent<WorkerStart>): void => {
+    scope.removeEventListener("message", onStart);
+    start(scope, event.data).then(
+      () => scope.postMessage({ ready: true } satisfies WorkerReady),
+      (error: unknown) =>
+        scope.postMessage({ ready: false, error: toWireError(error) } satisfies WorkerReady),
+    );
+  };
+  scope.addEventListener("message", onStart);
+}
+
+async function start(
+  scope: DedicatedWorkerGlobalScope,
+  { name, epoch }: WorkerStart,
+): Promise<void> {
+  await holdLock(workerLockName(epoch));
+  const embedder = new RemoteEmbedderProvider(
+    () =>
+      new Worker(new URL("../../../workers/embedding.worker.ts", import.meta.url), {
+        type: "module",
+        name: "embedding",
+      }),
+  );
+  const engine = await createEngine({
+    fileStore: await openFileStore(name),
+    embedder,
+    sql: () => DuckDbBrowser.open(),
+  });
+  const host = new EngineHost(engine, modelService(engine, embedder));
+  serveOwnPage(scope, engine, host);
+  serveOtherTabs(name, epoch, engine, host);
+}
+
+/** The lock is the worker's pulse: the browser releases it when the worker ends, however it ends. */
+function holdLock(lockName: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    navigator.locks
+      .request(lockName, () => {
+        resolve();
+        return new Promise<never>(() => undefined);
+      })
+      .catch(reject);
+  });
+}
+
+async function openFileStore(name: string): Promise<FileStore> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await OpfsFileStore.open(name);
+    } catch (error) {
+      const code = error instanceof AppError ? error.code : null;
+      // Without a private file system the memory works for as long as the page is open; status says so.
+      if (code === "storage_unavailable") return new MemoryFileStore();
+      if (code !== "store_locked" || attempt >= LOCKED_ATTEMPTS) throw error;
+      await new Promise((resolve) => setTimeout(resolve, LOCKED_RETRY_MS));
+    }
+  }
+}
+
+function modelService(
+  engine: Engine & { unloadModel(): Promise<void> },
+  embedder: RemoteEmbedderProvider,
+): ModelService {
+  const reload = async (): Promise<void> => {
+    await engine.unloadModel();
+    embedder.reset();
+  };
+  return {
+    state: () => embedder.state(),
+    install: async (options) => {
+      await installModel(options);
+      await reload();
+    },
+    remove: async () => {
+      await reload();
+      await removeModel();
+    },
+  };
+}
+
+function serveOwnPage(scope: DedicatedWorkerGlobalScope, engine: Engine, host: EngineHost): void {
+  const notify = (notification: Notification) => scope.postMessage(wrapNotification(notification));
+  expose(host.createApi(notify), scope);
+  engine.subscribe((event) => notify({ kind: "engine", event }));
+}
+
+function serveOtherTabs(name: string, epoch: string, engine: Engine, host: EngineHost): void {
+  const channel = new BroadcastChannel(tabChannelName(name));
+  const send = (message: TabMessage): void => channel.postMessage(message);
+  const clients = new Map<string, ChannelEndpoint>();
+
+  channel.addEventListener("message", (event: MessageEvent<TabMessage>) => {
+    const message = event.data;
+    if (message.type === "hello") send({ type: "leader", epoch });
+    else if (message.type === "bye") {
+      clients.get(message.from)?.close();
+      clients.delete(message.from);
+    } else if (message.type === "rpc" && message.to === epoch && !clients.has(message.from)) {
+      const client = new ChannelEndpoint(channel, epoch, message.from);
+      clients.set(message.from, client);
+      const notify = (notification: Notification) =>
+        send({ type: "notify", to: message.from, data: wrapNotification(notification) });
+      expose(host.createApi(notify), client);
+      client.receive(message);
+    }
+  });
+  engine.subscribe((event) =>
+    send({ type: "notify", to: EVERYONE, data: wrapNotification({ kind: "engine", event }) }),
+  );
+  send({ type: "leader", epoch });
+}

@@ -1,0 +1,185 @@
+/**
+ * The embedding model as the engine's worker sees it: an `Embedder` in a worker of its own, started
+ * on first use, ended after idling, started again when it is needed or when it crashed.
+ */
+
+import { wrap, type Remote } from "comlink";
+import { AppError, createAbortError, fromWireError, throwIfAborted } from "../../errors.ts";
+import type {
+  Embedder,
+  EmbedderInfo,
+  EmbedderProvider,
+  EmbedOptions,
+  ModelState,
+} from "../../ports/embedder.ts";
+import type { EmbeddingHostApi } from "./embedding-host.ts";
+import { modelState } from "./model-installer.ts";
+
+/** An idle model gives its ~150 MB back. */
+const IDLE_MS = 5 * 60_000;
+
+export class RemoteEmbedderProvider implements EmbedderProvider {
+  readonly #createWorker: () => Worker;
+  #embedder: RemoteEmbedder | null = null;
+  #failure: string | null = null;
+
+  constructor(createWorker: () => Worker) {
+    this.#createWorker = createWorker;
+  }
+
+  async load(): Promise<Embedder | null> {
+    const installed = await modelState();
+    if (installed.state !== "installed") return null;
+    try {
+      this.#embedder = await RemoteEmbedder.start(this.#createWorker);
+      this.#failure = null;
+      return this.#embedder;
+    } catch (error) {
+      this.#failure = error instanceof Error ? error.message : String(error);
+      return null;
+    }
+  }
+
+  async state(): Promise<ModelState> {
+    const installed = await modelState();
+    if (this.#failure !== null) return { ...installed, state: "failed", error: this.#failure };
+    if (!this.#embedder || installed.state !== "installed") return installed;
+    const { backend, backendReason, threads } = this.#embedder.info;
+    return {
+      ...installed,
+      state: "loaded",
+      backend: `${backend}, ${threads} thread${threads === 1 ? "" : "s"}${backendReason ? ` (${backendReason})` : ""}`,
+    };
+  }
+
+  /** Forgets the loaded model after its weights were removed or replaced. */
+  reset(): void {
+    this.#embedder = null;
+    this.#failure = null;
+  }
+}
+
+class RemoteEmbedder implements Embedder {
+  readonly info: EmbedderInfo;
+  readonly #createWorker: () => Worker;
+  #session: Session | null;
+  #idleTimer: ReturnType<typeof setTimeout> | undefined;
+  #running = 0;
+
+  private constructor(createWorker: () => Worker, session: Session, info: EmbedderInfo) {
+    this.#createWorker = createWorker;
+    this.#session = session;
+    this.info = info;
+    this.#restartIdleTimer();
+  }
+
+  static async start(createWorker: () => Worker): Promise<RemoteEmbedder> {
+    const session = new Session(createWorker());
+    try {
+      const info = unwrap(await session.race(session.host.load()));
+      return new RemoteEmbedder(createWorker, session, info);
+    } catch (error) {
+      session.end();
+      throw error;
+    }
+  }
+
+  async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
+    throwIfAborted(options.signal);
+    if (texts.length === 0) return [];
+    return this.#use(async (session) => {
+      const callId = crypto.randomUUID();
+      const cancel = () => void session.host.cancel(callId);
+      options.signal?.addEventListener("abort", cancel, { once: true });
+      try {
+        const joined = unwrap(await session.race(session.host.embed(callId, [...texts])));
+        options.onProgress?.(texts.length);
+        const { dimensions } = this.info;
+        return texts.map((_, row) => joined.slice(row * dimensions, (row + 1) * dimensions));
+      } finally {
+        options.signal?.removeEventListener("abort", cancel);
+      }
+    });
+  }
+
+  countTokens(text: string): Promise<number> {
+    return this.#use(async (session) => unwrap(await session.race(session.host.countTokens(text))));
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#idleTimer);
+    this.#session?.end();
+    this.#session = null;
+  }
+
+  async #use<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    if (this.#session?.ended) this.#session = null;
+    this.#session ??= new Session(this.#createWorker());
+    this.#running++;
+    try {
+      return await work(this.#session);
+    } finally {
+      this.#running--;
+      this.#restartIdleTimer();
+    }
+  }
+
+  #restartIdleTimer(): void {
+    clearTimeout(this.#idleTimer);
+    this.#idleTimer = setTimeout(() => {
+      if (this.#running > 0) return;
+      this.#session?.end();
+      this.#session = null;
+    }, IDLE_MS);
+  }
+}
+
+/** One life of the worker. */
+class Session {
+  readonly host: Remote<EmbeddingHostApi>;
+  readonly #worker: Worker;
+  readonly #death: Promise<never>;
+  #ended = false;
+
+  constructor(worker: Worker) {
+    this.#worker = worker;
+    this.host = wrap<EmbeddingHostApi>(worker);
+    this.#death = new Promise((_, reject) => {
+      worker.addEventListener("error", (event) => {
+        this.end();
+        reject(
+          new AppError(
+            "model_failed",
+            `The embedding worker ended: ${event.message || "it could not start"}.`,
+            {
+              hint: "Keyword search goes on. Try again; if it fails again, reinstall the model in Settings.",
+              retryable: true,
+            },
+          ),
+        );
+      });
+    });
+    this.#death.catch(() => undefined);
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  race<T>(promise: Promise<T>): Promise<T> {
+    return Promise.race([promise, this.#death]);
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#worker.terminate();
+  }
+}
+
+function unwrap<T>(
+  reply: { ok: true; value: T } | { ok: false; error: Parameters<typeof fromWireError>[0] },
+): T {
+  if (reply.ok) return reply.value;
+  if (reply.error.code === "aborted") throw createAbortError();
+  throw fromWireError(reply.error);
+}
