@@ -8,15 +8,7 @@ export type KeepLevel = "exact" | "summary" | "gist";
 /** How much model effort a compression may spend. */
 export type CompressionMode = "fast" | "balanced" | "high";
 
-export const CONTENT_KINDS = [
-  "prose",
-  "chat",
-  "mail",
-  "code",
-  "markdown",
-  "log",
-  "data",
-] as const;
+export const CONTENT_KINDS = ["prose", "chat", "mail", "code", "markdown", "log", "data"] as const;
 export type ContentKind = (typeof CONTENT_KINDS)[number];
 
 export const ENTITY_TYPES = [

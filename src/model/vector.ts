@@ -5,6 +5,8 @@
  * (388 bytes instead of 1,536); the first scan uses its sign bits (48 bytes).
  */
 
+import { roundTiesToEven } from "./rounding.ts";
+
 export const EMBEDDING_DIMENSIONS = 384;
 
 /** Symmetric INT8: value[i] ≈ codes[i] * scale, codes in [-127, 127]. */
@@ -13,23 +15,19 @@ export interface QuantizedVector {
   scale: number;
 }
 
-/** Rounds half away from zero, so that the same rule holds in TypeScript, WASM and WGSL. */
-function roundHalfAway(value: number): number {
-  return value < 0 ? -Math.floor(-value + 0.5) : Math.floor(value + 0.5);
-}
-
 /** INT8 codes of a vector by absolute maximum; a zero vector has scale 0. Non-finite input throws `RangeError`. */
 export function quantizeVector(vector: Float32Array): QuantizedVector {
   let max = 0;
   for (const value of vector) {
-    if (!Number.isFinite(value)) throw new RangeError("The vector holds a value that is not finite.");
+    if (!Number.isFinite(value))
+      throw new RangeError("The vector holds a value that is not finite.");
     max = Math.max(max, Math.abs(value));
   }
   const codes = new Int8Array(vector.length);
   if (max === 0) return { codes, scale: 0 };
   const scale = Math.fround(max / 127);
   for (let i = 0; i < vector.length; i++)
-    codes[i] = Math.max(-127, Math.min(127, roundHalfAway(vector[i]! / scale)));
+    codes[i] = Math.max(-127, Math.min(127, roundTiesToEven(vector[i]! / scale)));
   return { codes, scale };
 }
 

@@ -1,0 +1,35 @@
+/** Codes of 2, 4 or 8 bits to bytes and back: four, two or one to a byte, first code in the lowest bits. */
+
+import { AppError } from "../errors.ts";
+import type { QuantizationBits } from "./quantized-tensor.ts";
+
+export function packedBytes(count: number, bits: QuantizationBits): number {
+  return Math.ceil((count * bits) / 8);
+}
+
+/** Codes must fit in `bits`; throws `invalid_input` naming the first that doesn't. */
+export function packCodes(codes: Uint8Array, bits: QuantizationBits): Uint8Array {
+  const packed = new Uint8Array(packedBytes(codes.length, bits));
+  const perByte = 8 / bits;
+  const limit = 2 ** bits;
+  codes.forEach((code, index) => {
+    if (code >= limit)
+      throw new AppError("invalid_input", `Code ${code} at ${index} does not fit in ${bits} bits.`);
+    packed[Math.floor(index / perByte)]! |= code << ((index % perByte) * bits);
+  });
+  return packed;
+}
+
+export function unpackCodes(packed: Uint8Array, bits: QuantizationBits, count: number): Uint8Array {
+  if (packed.length < packedBytes(count, bits))
+    throw new AppError(
+      "corrupt_data",
+      `${count} codes of ${bits} bits need ${packedBytes(count, bits)} bytes; there are ${packed.length}.`,
+    );
+  const perByte = 8 / bits;
+  const mask = 2 ** bits - 1;
+  return Uint8Array.from(
+    { length: count },
+    (_, index) => (packed[Math.floor(index / perByte)]! >> ((index % perByte) * bits)) & mask,
+  );
+}
