@@ -1,0 +1,69 @@
+/** Search as one types: waits for a pause, keeps only the latest question, tells what happened. */
+
+import { isAbortError } from "../../../errors.ts";
+import type { MemoryFilter, RecallResult } from "../../../model/query.ts";
+import { session } from "./session.svelte.ts";
+
+const DEBOUNCE_MS = 60;
+const TOP_K = 30;
+
+class SearchState {
+  result = $state.raw<RecallResult | null>(null);
+  /** The question that `result` answers. */
+  answered = $state("");
+  busy = $state(false);
+  error = $state.raw<unknown>(null);
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #abort: AbortController | null = null;
+  #latest = 0;
+
+  /** Asks, after a short pause. An empty question clears the result. */
+  ask(query: string, filter: MemoryFilter | undefined, typing: boolean): void {
+    this.#abort?.abort();
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    const turn = ++this.#latest;
+    if (query.trim() === "") {
+      this.result = null;
+      this.answered = "";
+      this.error = null;
+      this.busy = false;
+      return;
+    }
+    this.busy = true;
+    this.#timer = setTimeout(() => void this.#run(turn, query, filter, typing), typing ? DEBOUNCE_MS : 0);
+  }
+
+  async #run(
+    turn: number,
+    query: string,
+    filter: MemoryFilter | undefined,
+    typing: boolean,
+  ): Promise<void> {
+    const abort = new AbortController();
+    this.#abort = abort;
+    try {
+      const engine = await session.engine();
+      const result = await engine.recall(
+        {
+          query: query.trim(),
+          topK: TOP_K,
+          ...(filter === undefined ? {} : { filter }),
+          // A word that ends in a space is finished.
+          prefix: typing && !/\s$/.test(query),
+        },
+        { signal: abort.signal },
+      );
+      if (turn !== this.#latest) return;
+      this.result = result;
+      this.answered = query;
+      this.error = null;
+      this.busy = false;
+    } catch (error) {
+      if (turn !== this.#latest || isAbortError(error)) return;
+      this.error = error;
+      this.busy = false;
+    }
+  }
+}
+
+export const searchState = new SearchState();
