@@ -1,0 +1,273 @@
+/**
+ * Compresses texts: analyse → embed units → summarise → check → what the engine stores.
+ *
+ * Many texts are planned together, so that one embedding call sees the units of all of them (the
+ * embedder sorts them by length); after it, everything is computed from those unit vectors without
+ * further inference. Memory is bounded by the group that is worked on.
+ */
+
+import { AppError, isAbortError, toError } from "../../errors.ts";
+import type { CompressedMemory, DecompressResult } from "../../model/compressed-memory.ts";
+import type {
+  CompressionMode,
+  ContentKind,
+  Entity,
+  KeepLevel,
+  QualityVector,
+} from "../../model/memory.ts";
+import { checkpoint, type TaskOptions } from "../../model/task-control.ts";
+import { decodeContainer, encodeContainer } from "./container.ts";
+import { EntityExtractor } from "./entities.ts";
+import { foreignSpans as defaultForeignSpans } from "./foreign-spans.ts";
+import { QualityEvaluator, SourceChecker, type TextVectors } from "./quality.ts";
+import { contextRatio, singleTextRatios } from "./ratios.ts";
+import { Reconstructor } from "./reconstructor.ts";
+import { encodeResidual, encodeText, sha256Hex } from "./residual.ts";
+import { pooledVector, unitVector } from "./similarity.ts";
+import { analyzeSource, type ForeignSpans, type SourceAnalysis } from "./source-analysis.ts";
+import { SummaryGenerator, type SummaryWriter } from "./summary.ts";
+import { summarize } from "./summarize.ts";
+
+export interface CompressSettings extends TaskOptions {
+  /** Default "fast". */
+  mode?: CompressionMode;
+  /** Default "exact". */
+  keep?: Extract<KeepLevel, "exact" | "summary">;
+}
+
+export interface CompressItem {
+  text: string;
+  /** What the text is, where known: of mails and messages, quotes and signatures are told apart. */
+  kind?: ContentKind;
+}
+
+/** What the engine stores of one text. */
+export interface CompressionResult {
+  summary: string;
+  entities: Entity[];
+  quality: QualityVector;
+  /** "extractive", "verbatim", or the model that wrote the summary. */
+  model: string;
+  mode: CompressionMode;
+  keep: Extract<KeepLevel, "exact" | "summary">;
+  /** Why "summary" was asked for and "exact" is kept. */
+  keepReason?: string;
+  /** Search vector: length-weighted mean of the unit vectors, unit length. Null without a model or without words. */
+  vector: Float32Array | null;
+  /** SHA-256 of the UTF-8, lower-case hex. */
+  contentSha256: string;
+  /** UTF-8 bytes of the text. */
+  originalBytes: number;
+}
+
+export interface CompressorOptions {
+  /** Null: lexical summaries, no vectors, nothing can be kept as a summary only. */
+  embedder: TextVectors | null;
+  /** Language models that propose summaries; which take part depends on the mode. */
+  writers?: readonly SummaryWriter[];
+  foreignSpans?: ForeignSpans;
+}
+
+/** Texts of one group are in memory together: at most this many, of at most this many characters. */
+const GROUP_ITEMS = 32;
+const GROUP_CHARS = 256 * 1024;
+
+/** Compresses and restores texts. Stateless between calls; safe to call side by side. */
+export class LLMCompressor {
+  readonly #embedder: TextVectors | null;
+  readonly #extractor = new EntityExtractor();
+  readonly #generator: SummaryGenerator;
+  readonly #reconstructor = new Reconstructor();
+  readonly #foreignSpans: ForeignSpans;
+
+  constructor(options: CompressorOptions) {
+    this.#embedder = options.embedder;
+    this.#generator = new SummaryGenerator(options.writers);
+    this.#foreignSpans = options.foreignSpans ?? defaultForeignSpans;
+  }
+
+  /** The evaluator that this compressor judges by. */
+  get evaluator(): QualityEvaluator {
+    return new QualityEvaluator(this.#extractor, this.#foreignSpans, this.#embedder);
+  }
+
+  /** One text. `invalid_input` for a lone surrogate, `model_failed` when embedding fails. */
+  async compress(
+    text: string | CompressItem,
+    settings: CompressSettings = {},
+  ): Promise<CompressionResult> {
+    const [result] = await this.compressAll([text], settings);
+    if (result instanceof Error) throw result;
+    return result!;
+  }
+
+  /**
+   * Many texts: one result or error per text, in order. One bad text doesn't stop the others; a
+   * failure of the model does, and so does a cancellation (`AbortError`).
+   */
+  async compressAll(
+    items: readonly (string | CompressItem)[],
+    settings: CompressSettings = {},
+  ): Promise<(CompressionResult | Error)[]> {
+    const results: (CompressionResult | Error)[] = [];
+    for await (const group of this.compressGroups(items, settings)) results.push(...group);
+    return results;
+  }
+
+  /**
+   * As `compressAll`, a group at a time, in order: what a group needed is free before the one after
+   * the next starts. While a group is embedded, the next one is analysed.
+   */
+  async *compressGroups(
+    items: readonly (string | CompressItem)[],
+    settings: CompressSettings = {},
+  ): AsyncGenerator<(CompressionResult | Error)[]> {
+    const groups = groupItems(items);
+    let done = 0;
+    let ahead: Promise<PreparedItem[]> | null = null;
+    for (const [position, group] of groups.entries()) {
+      await checkpoint(settings);
+      const prepared: PreparedItem[] = await (ahead ?? this.#prepare(group, settings));
+      const next = groups[position + 1];
+      ahead = next ? this.#prepare(next, settings) : null;
+      // Awaited in the next round; until then a failure must not count as unhandled.
+      ahead?.catch(() => undefined);
+      const results: (CompressionResult | Error)[] = [];
+      for (const item of prepared)
+        results.push(item instanceof Error ? item : await this.#finish(item, settings));
+      done += results.length;
+      settings.onProgress?.({ stage: "Compressing", done, total: items.length });
+      yield results;
+    }
+  }
+
+  /** One text as a memory outside any store: the content of a `.llmc` file. */
+  async compressToMemory(text: string, settings: CompressSettings = {}): Promise<CompressedMemory> {
+    return this.toCompressedMemory(text, await this.compress(text, settings));
+  }
+
+  /** A stored or fresh result with its text as a memory outside any store. */
+  async toCompressedMemory(
+    text: string,
+    result: Omit<CompressionResult, "vector" | "originalBytes">,
+  ): Promise<CompressedMemory> {
+    const { summary, entities, quality, model, mode, keep, keepReason } = result;
+    const residual = await encodeResidual(text);
+    if (residual.contentSha256 !== result.contentSha256)
+      throw new AppError("invalid_input", "The text is not the one that was compressed.");
+    const memory: CompressedMemory = {
+      version: 1,
+      keep,
+      ...(keepReason !== undefined && { keepReason }),
+      mode,
+      model,
+      summary,
+      entities,
+      quality,
+      residual: keep === "exact" ? residual.frame : null,
+      contentSha256: residual.contentSha256,
+      ratios: singleTextRatios(residual.originalBytes, 1, contextRatio(text, summary, entities)),
+    };
+    // Reading it back gives the ratios of its real size, and proves that it can be read.
+    return decodeContainer(await encodeContainer(memory));
+  }
+
+  decompress(
+    compressed: CompressedMemory,
+    options: { maxBytes?: number } = {},
+  ): Promise<DecompressResult> {
+    return this.#reconstructor.reconstruct(compressed, options);
+  }
+
+  /** Analyses a group and embeds the units of all its texts in one call. */
+  async #prepare(
+    group: readonly (string | CompressItem)[],
+    settings: CompressSettings,
+  ): Promise<PreparedItem[]> {
+    const prepared: PreparedItem[] = [];
+    for (const item of group) {
+      const { text, kind } = typeof item === "string" ? { text: item, kind: undefined } : item;
+      try {
+        const bytes = encodeText(text);
+        prepared.push({
+          source: analyzeSource(text, this.#extractor, this.#foreignSpans, kind),
+          contentSha256: sha256Hex(bytes),
+          originalBytes: bytes.length,
+        });
+      } catch (error) {
+        prepared.push(toError(error));
+      }
+      await checkpoint(settings);
+    }
+    if (this.#embedder) await this.#embed(prepared, this.#embedder, settings.signal);
+    return prepared;
+  }
+
+  async #embed(
+    prepared: readonly PreparedItem[],
+    embedder: TextVectors,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const sources = prepared.flatMap((item) => (item instanceof Error ? [] : [item.source]));
+    const pieces = sources.flatMap((source) => source.units.flatMap((unit) => unit.pieces));
+    if (pieces.length === 0) return;
+    const vectors = await embedder.embed(pieces, signal ? { signal } : {});
+    let at = 0;
+    for (const source of sources)
+      source.vectors = source.units.map((unit) =>
+        unitVector(unit, vectors.slice(at, (at += unit.pieces.length))),
+      );
+  }
+
+  async #finish(item: Prepared, settings: CompressSettings): Promise<CompressionResult | Error> {
+    const { source, contentSha256, originalBytes } = item;
+    try {
+      const mode = settings.mode ?? "fast";
+      const outcome = await summarize({
+        source,
+        sourceBytes: originalBytes,
+        checker: new SourceChecker(source),
+        generator: this.#generator,
+        embedder: this.#embedder,
+        mode,
+        keep: settings.keep ?? "exact",
+        ...(settings.signal && { signal: settings.signal }),
+      });
+      return {
+        ...outcome,
+        mode,
+        vector: source.vectors ? pooledVector(source.units, source.vectors) : null,
+        contentSha256,
+        originalBytes,
+      };
+    } catch (error) {
+      if (isAbortError(error)) throw error;
+      return toError(error);
+    }
+  }
+}
+
+interface Prepared {
+  source: SourceAnalysis;
+  contentSha256: string;
+  originalBytes: number;
+}
+
+type PreparedItem = Prepared | Error;
+
+function groupItems<T extends string | CompressItem>(items: readonly T[]): T[][] {
+  const groups: T[][] = [];
+  let chars = 0;
+  for (const item of items) {
+    const length = typeof item === "string" ? item.length : item.text.length;
+    const group = groups.at(-1);
+    if (!group || group.length >= GROUP_ITEMS || chars + length > GROUP_CHARS) {
+      groups.push([item]);
+      chars = length;
+    } else {
+      group.push(item);
+      chars += length;
+    }
+  }
+  return groups;
+}

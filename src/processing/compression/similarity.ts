@@ -1,0 +1,100 @@
+/**
+ * How alike the units of a text are: cosines of their vectors, or of tf-idf word weights where no
+ * embedding model is there. Everything that compares units asks this.
+ */
+
+import { cosineSimilarity, dotProduct, weightedMeanVector } from "../../model/vector.ts";
+import { STOP_WORDS, stemWord } from "./facts.ts";
+import type { TextUnit } from "./units.ts";
+
+/** Similarity of unit i of one list to unit j of another, 0–1. */
+export type UnitSimilarity = (i: number, j: number) => number;
+
+const WORDS = /[\p{L}\p{M}\p{N}]+/gu;
+
+/** Unit-length tf-idf weights per text, document frequencies over the texts given. */
+export function lexicalVectors(texts: readonly string[]): Map<string, number>[] {
+  const counts = texts.map((text) => {
+    const terms = new Map<string, number>();
+    for (const [word] of text.toLowerCase().matchAll(WORDS)) {
+      if (STOP_WORDS.has(word)) continue;
+      const stem = stemWord(word);
+      terms.set(stem, (terms.get(stem) ?? 0) + 1);
+    }
+    return terms;
+  });
+  const frequency = new Map<string, number>();
+  for (const terms of counts)
+    for (const term of terms.keys()) frequency.set(term, (frequency.get(term) ?? 0) + 1);
+  return counts.map((terms) => {
+    let norm = 0;
+    for (const [term, count] of terms) {
+      const weight = (1 + Math.log(count)) * Math.log(1 + texts.length / frequency.get(term)!);
+      terms.set(term, weight);
+      norm += weight * weight;
+    }
+    if (norm > 0) for (const [term, weight] of terms) terms.set(term, weight / Math.sqrt(norm));
+    return terms;
+  });
+}
+
+function sparseDot(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): number {
+  const [small, large] = a.size <= b.size ? [a, b] : [b, a];
+  let sum = 0;
+  for (const [term, weight] of small) sum += weight * (large.get(term) ?? 0);
+  return sum;
+}
+
+/** Similarity among the units of one text: by vectors where given, else lexical. */
+export function unitSimilarity(
+  units: readonly TextUnit[],
+  vectors: readonly Float32Array[] | null,
+): UnitSimilarity {
+  if (vectors) return (i, j) => Math.max(0, dotProduct(vectors[i]!, vectors[j]!));
+  const lexical = lexicalVectors(units.map((unit) => unit.text));
+  return (i, j) => sparseDot(lexical[i]!, lexical[j]!);
+}
+
+/** Unit vector of a unit from its pieces' vectors. */
+export function unitVector(unit: TextUnit, pieceVectors: readonly Float32Array[]): Float32Array {
+  if (pieceVectors.length === 1) return pieceVectors[0]!;
+  return weightedMeanVector(
+    pieceVectors,
+    unit.pieces.map((piece) => piece.length),
+  );
+}
+
+/** The vector of a whole text: unit vectors weighted by length, normalised. Null without units. */
+export function pooledVector(
+  units: readonly TextUnit[],
+  vectors: readonly Float32Array[],
+): Float32Array | null {
+  if (units.length === 0) return null;
+  return weightedMeanVector(
+    vectors,
+    units.map((unit) => unit.weight),
+  );
+}
+
+/** Cosine of the pooled vectors and mean best match of source units in the summary. */
+export function compareUnits(
+  source: { units: readonly TextUnit[]; vectors: readonly Float32Array[] },
+  summary: { units: readonly TextUnit[]; vectors: readonly Float32Array[] },
+): { similarity: number; coverage: number } {
+  const from = pooledVector(source.units, source.vectors);
+  const to = pooledVector(summary.units, summary.vectors);
+  if (!from || !to) return { similarity: 0, coverage: 0 };
+  let coverage = 0;
+  let total = 0;
+  source.units.forEach((unit, i) => {
+    let best = 0;
+    for (const vector of summary.vectors)
+      best = Math.max(best, dotProduct(source.vectors[i]!, vector));
+    coverage += Math.min(1, best) * unit.weight;
+    total += unit.weight;
+  });
+  return {
+    similarity: Math.max(0, Math.min(1, cosineSimilarity(from, to))),
+    coverage: total === 0 ? 0 : coverage / total,
+  };
+}

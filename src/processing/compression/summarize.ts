@@ -1,0 +1,161 @@
+/**
+ * From an analysed text to its summary and keep level: makes candidates, measures them, lets the
+ * gate decide. When nothing shorter may stand for the text, it is kept exactly, with the reason.
+ */
+
+import type { CompressionMode, Entity, KeepLevel, QualityVector } from "../../model/memory.ts";
+import { gate } from "./gate.ts";
+import { embedUnits, type QualityReport, type SourceChecker, type TextVectors } from "./quality.ts";
+import { EXACT_QUALITY } from "./reconstructor.ts";
+import { ownShare, type SourceAnalysis } from "./source-analysis.ts";
+import {
+  SummaryGenerator,
+  summaryBudget,
+  VERBATIM,
+  VERBATIM_MAX_BYTES,
+  type SummaryCandidate,
+} from "./summary.ts";
+import { planUnits } from "./units.ts";
+
+export interface SummarizeInput {
+  source: SourceAnalysis;
+  /** UTF-8 bytes of the text. */
+  sourceBytes: number;
+  checker: SourceChecker;
+  generator: SummaryGenerator;
+  embedder: TextVectors | null;
+  mode: CompressionMode;
+  keep: Extract<KeepLevel, "exact" | "summary">;
+  signal?: AbortSignal;
+}
+
+export interface SummaryOutcome {
+  summary: string;
+  model: string;
+  entities: Entity[];
+  quality: QualityVector;
+  keep: Extract<KeepLevel, "exact" | "summary">;
+  keepReason?: string;
+}
+
+/** Entities kept beside an exact text (they are found again in it) and beside a summary alone. */
+const MAX_ENTITIES = { exact: 64, summary: 1024 } as const;
+/** A summary with its entities that saves less than this isn't worth the detail it costs. */
+const MAX_SUMMARY_SHARE = 0.6;
+/** Below this share of own words, the quoted rest may be stored nowhere else. */
+const MIN_OWN_SHARE = 0.25;
+
+/** The most certain entities, in order of first mention. */
+function keptEntities(entities: readonly Entity[], limit: number): Entity[] {
+  if (entities.length <= limit) return [...entities];
+  const certain = new Set(
+    [...entities].sort((a, b) => b.confidence - a.confidence).slice(0, limit),
+  );
+  return entities.filter((entity) => certain.has(entity));
+}
+
+/** Summarises one analysed text. */
+export async function summarize(input: SummarizeInput): Promise<SummaryOutcome> {
+  const { source, sourceBytes, keep } = input;
+  if (sourceBytes <= VERBATIM_MAX_BYTES || source.units.length === 0) return verbatim(input);
+  if (keep === "summary") {
+    const kept = await keepAsSummary(input);
+    if (typeof kept !== "string") return kept;
+    return { ...(await summarizeExact(input)), keepReason: kept };
+  }
+  return summarizeExact(input);
+}
+
+/** The text is its own summary; one without any word can't be shortened and has an empty one when it is long. */
+function verbatim({ source, sourceBytes, keep }: SummarizeInput): SummaryOutcome {
+  const short = sourceBytes <= VERBATIM_MAX_BYTES;
+  return {
+    summary: short ? source.text : "",
+    model: VERBATIM,
+    entities: keptEntities(source.entities, MAX_ENTITIES.exact),
+    quality: short ? { ...EXACT_QUALITY } : { ...EXACT_QUALITY, similarity: null, coverage: null },
+    keep: short ? keep : "exact",
+    ...(!short &&
+      keep === "summary" && { keepReason: "It holds no words that could be summarised" }),
+  };
+}
+
+/** Measures a candidate; unit vectors of extractive ones are already there. */
+async function measure(
+  { source, checker, embedder, signal }: SummarizeInput,
+  candidate: SummaryCandidate,
+  entities: readonly Entity[],
+): Promise<QualityReport> {
+  if (candidate.unitIndices) {
+    const units = candidate.unitIndices.map((index) => source.units[index]!);
+    const vectors = source.vectors && candidate.unitIndices.map((index) => source.vectors![index]!);
+    return checker.check(candidate.text, entities, units, vectors);
+  }
+  const units = planUnits(candidate.text);
+  const vectors = embedder && source.vectors ? await embedUnits(units, embedder, signal) : null;
+  return checker.check(candidate.text, entities, units, vectors);
+}
+
+/** The summary beside an exact text: the first candidate that says nothing unsupported. */
+async function summarizeExact(input: SummarizeInput): Promise<SummaryOutcome> {
+  const { source, sourceBytes, generator, mode, signal } = input;
+  const entities = keptEntities(source.entities, MAX_ENTITIES.exact);
+  const request = {
+    source,
+    mode,
+    budgetBytes: summaryBudget(sourceBytes, mode),
+    ...(signal && { signal }),
+  };
+  let last: SummaryOutcome | undefined;
+  for await (const candidate of generator.candidates(request)) {
+    const { quality } = await measure(input, candidate, entities);
+    last = { summary: candidate.text, model: candidate.model, entities, quality, keep: "exact" };
+    if (quality.faithfulness === 1) return last;
+  }
+  return last!;
+}
+
+/** The smallest summary that passes the gate, or why there is none. */
+async function keepAsSummary(input: SummarizeInput): Promise<SummaryOutcome | string> {
+  const { source, sourceBytes, generator, mode, signal } = input;
+  if (!source.vectors) return "Its meaning could not be compared: no embedding model is installed";
+  const own = ownShare(source);
+  if (own < MIN_OWN_SHARE)
+    return `${Math.round((1 - own) * 100)} % of it is quoted text, which may be stored nowhere else`;
+  const entities = keptEntities(source.entities, MAX_ENTITIES.summary);
+  const entityBytes = entities.reduce((sum, entity) => sum + entity.text.length + 3, 0);
+  const maxBytes = sourceBytes * MAX_SUMMARY_SHARE - entityBytes;
+  let reason = "No summary is enough shorter than the text";
+  const accept = (candidate: SummaryCandidate, report: QualityReport): SummaryOutcome | null => {
+    const { pass, reasons } = gate(report.quality, mode, report.evidence);
+    if (!pass) {
+      reason = reasons[0]!;
+      return null;
+    }
+    return {
+      summary: candidate.text,
+      model: candidate.model,
+      entities,
+      quality: report.quality,
+      keep: "summary",
+    };
+  };
+  if (generator.hasWriters(mode)) {
+    const request = {
+      source,
+      mode,
+      budgetBytes: Math.min(maxBytes, summaryBudget(sourceBytes, mode)),
+      ...(signal && { signal }),
+    };
+    for await (const candidate of generator.candidates(request)) {
+      const outcome = accept(candidate, await measure(input, candidate, entities));
+      if (outcome) return outcome;
+    }
+  }
+  // Quality grows with each unit: walk up until the gate opens.
+  for (const candidate of generator.growing(source, maxBytes)) {
+    const outcome = accept(candidate, await measure(input, candidate, entities));
+    if (outcome) return outcome;
+  }
+  return reason;
+}
