@@ -14,6 +14,8 @@ export interface CompressedMemory {
   quality: QualityVector;
   /** ZSTD frame that restores the exact UTF-8 text; null at keep level `summary`. */
   residual: Uint8Array | null;
+  /** Restores the source's exact bytes where they are not the UTF-8 of the text; see `storage/envelope.ts`. */
+  envelope?: Uint8Array;
   contentSha256: string;
   ratios: Ratios;
 }

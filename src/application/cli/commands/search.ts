@@ -1,0 +1,102 @@
+/** `search`: ranked memories for a query. */
+
+import type { Command } from "commander";
+import { z } from "zod";
+import type { RecallHit, RecallResult } from "../../../model/query.ts";
+import { addFilterOptions, bind, examples, type Invocation } from "../command.ts";
+import type { CommandContext } from "../context.ts";
+import { formatCount, formatTime } from "../format.ts";
+import { filterOptions, integerOption, toFilter } from "../options.ts";
+import { printable } from "../output.ts";
+
+const schema = filterOptions.extend({
+  query: z.string().trim().min(1, "needs at least one word"),
+  topK: integerOption(1, 1000),
+});
+
+export function registerSearch(program: Command, invocation: Invocation): void {
+  addFilterOptions(
+    program
+      .command("search")
+      .summary("find memories")
+      .description("Finds memories by words and by meaning, best first.")
+      .requiredOption("-q, --query <text>", "what to look for")
+      .option("-k, --top-k <count>", "how many results, at most 1,000", "10"),
+  )
+    .addHelpText(
+      "after",
+      examples(
+        'llm-compress search --query "when does the lease end"',
+        "llm-compress search --query invoice --source mails/2024.mbox --after 2024-05-01 --top-k 3",
+        "llm-compress search --query lease --json | jq -r '.hits[].memory.id'",
+      ),
+    )
+    .action(bind(invocation, schema, search));
+}
+
+async function search(
+  context: CommandContext,
+  input: z.output<typeof schema>,
+): Promise<number | undefined> {
+  const engine = await context.openStore("read");
+  const filter = toFilter(input);
+  const result = await engine.recall(
+    { query: input.query, topK: input.topK, ...(filter ? { filter } : {}) },
+    { signal: context.signal },
+  );
+  if (!result.signals.includes("semantic")) await noteMissingModel(context);
+  if (context.json) await context.printJson(result);
+  else if (result.hits.length === 0) context.note("Nothing found.");
+  else await context.print(renderHits(context, result));
+  return undefined;
+
+  async function noteMissingModel(context: CommandContext): Promise<void> {
+    const { embeddings, store } = await engine.status();
+    if (store.memoryCount === 0) return;
+    const state = embeddings.model.state;
+    if (state === "missing" || state === "partial")
+      context.note(
+        "Note: searched by words only, because the embedding model is not installed. See `llm-compress models`.",
+      );
+    else if (state === "failed")
+      context.note(
+        `Note: searched by words only, because the embedding model failed: ${printable(embeddings.model.error ?? "unknown reason")}`,
+      );
+    else if (embeddings.pendingCount > 0)
+      context.note(
+        "Note: searched by words only; run `llm-compress embed` to search by meaning too.",
+      );
+  }
+}
+
+function renderHits(context: CommandContext, result: RecallResult): string {
+  const blocks = result.hits.map((hit, index) => renderHit(context, hit, index + 1));
+  const { total, embed } = result.timings;
+  const withoutEmbed = total - (embed ?? 0);
+  const foot = `${formatCount(result.hits.length)} of ${formatCount(result.candidateCount)} candidates in ${total.toFixed(1)} ms (${withoutEmbed.toFixed(1)} ms without embedding the query)`;
+  return `${blocks.join("\n")}\n${context.paint("dim", foot)}\n`;
+}
+
+function renderHit(context: CommandContext, hit: RecallHit, rank: number): string {
+  const { memory, score } = hit;
+  const { title, speaker, source } = memory.metadata;
+  const heading = [title, speaker, source].filter(Boolean).map((part) => printable(part!));
+  const head = `${String(rank).padStart(2)}. ${score.total.toFixed(3)}  ${formatTime(memory.timestamp)}  ${memory.id}`;
+  const lines = [context.paint("bold", head)];
+  if (heading.length > 0) lines.push(`    ${heading.join(" · ")}`);
+  lines.push(`    ${highlight(context, hit)}`, "");
+  return lines.join("\n");
+}
+
+/** The snippet with its matches in bold. */
+function highlight(context: CommandContext, hit: RecallHit): string {
+  let text = "";
+  let end = 0;
+  for (const [from, to] of [...hit.highlights].sort((a, b) => a[0] - b[0])) {
+    if (from < end) continue;
+    text += printable(hit.snippet.slice(end, from));
+    text += context.paint(["bold", "yellow"], printable(hit.snippet.slice(from, to)));
+    end = to;
+  }
+  return text + printable(hit.snippet.slice(end));
+}

@@ -1,0 +1,26 @@
+/**
+ * What the command line needs from its surroundings: streams, environment, a way to open an engine.
+ * `compose.ts` fills it from the process; tests fill it with streams of their own.
+ */
+
+import type { Readable, Writable } from "node:stream";
+import type { Engine } from "../../engine.ts";
+
+export interface OpenEngineRequest {
+  /** Folder of the store; without it the engine works in memory and leaves nothing behind. */
+  directory?: string;
+  /** False never loads the embedding model. Default true. */
+  embed?: boolean;
+}
+
+export interface CliHost {
+  stdin: Readable & { isTTY?: boolean };
+  stdout: Writable & { isTTY?: boolean; columns?: number };
+  stderr: Writable & { isTTY?: boolean; columns?: number };
+  env: Readonly<Record<string, string | undefined>>;
+  /** Absolute path that relative arguments start from. */
+  cwd: string;
+  homeDirectory: string;
+  version: string;
+  openEngine(request: OpenEngineRequest): Promise<Engine>;
+}

@@ -1,0 +1,158 @@
+/**
+ * One import as `batch` and `import` run it: files into the store, and one line per item *after* it
+ * is durable, with its `.llmc` file before the line where those are asked for.
+ */
+
+import { openAsBlob } from "node:fs";
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { toWireError, type WireError } from "../../errors.ts";
+import type { Engine, ImportFile, ImportReport, Receipt } from "../../engine.ts";
+import type { CompressionMode, KeepLevel } from "../../model/memory.ts";
+import type { CommandContext } from "./context.ts";
+import { describeFailure, EXIT_PARTIAL, fileFailure } from "./failure.ts";
+import { FileNames } from "./file-names.ts";
+import { writeWholeFile, type WalkedFile } from "./files.ts";
+import { formatBytes, formatDuration, formatPlural, formatRatio } from "./format.ts";
+import { packMemory } from "./memory-file.ts";
+import { SerialQueue } from "./serial-queue.ts";
+
+export interface ImportRunOptions {
+  mode: CompressionMode;
+  keep: Extract<KeepLevel, "exact" | "summary">;
+  embed: boolean;
+  /** Absolute folder for one `.llmc` per item. */
+  outputDirectory?: string;
+}
+
+export interface ImportRun {
+  /** A file that can't be imported; reported like a failed item. */
+  fail(source: string, error: unknown): void;
+  /** Imports and returns the exit code: 0, or `EXIT_PARTIAL` when some items failed. */
+  finish(files: ImportFile[]): Promise<number | undefined>;
+}
+
+/** A file as the importer takes it: read lazily, in slices. */
+export async function toImportFile(file: WalkedFile): Promise<ImportFile> {
+  try {
+    const { mtimeMs } = await stat(file.absolutePath);
+    return {
+      path: file.path,
+      blob: await openAsBlob(file.absolutePath),
+      lastModified: Math.trunc(mtimeMs),
+    };
+  } catch (error) {
+    throw fileFailure(error, file.path);
+  }
+}
+
+export function startImport(
+  context: CommandContext,
+  engine: Engine,
+  options: ImportRunOptions,
+): ImportRun {
+  const names = new FileNames(".llmc");
+  let failedCount = 0;
+
+  const queue = new SerialQueue<Receipt>(async (receipt) => {
+    const { id, source } = receipt;
+    if (receipt.status === "failed" || id === null) {
+      const unknown: WireError = { code: "internal", message: "Unknown failure", retryable: false };
+      await reportFailure(source, receipt.error ?? unknown);
+      return;
+    }
+    let output: string | undefined;
+    if (options.outputDirectory !== undefined) {
+      try {
+        output = names.next(source ?? "item", id);
+        const bytes = await packMemory(await engine.read(id));
+        await writeWholeFile(join(options.outputDirectory, output), bytes, { overwrite: true });
+      } catch (error) {
+        await reportFailure(source, toWireError(error), id);
+        return;
+      }
+    }
+    if (context.json) await context.printJson(toLine(receipt, output));
+  });
+
+  async function reportFailure(
+    source: string | undefined,
+    error: WireError,
+    id?: string,
+  ): Promise<void> {
+    failedCount++;
+    const named = source === undefined ? {} : { source };
+    if (context.json) await context.printJson({ ...(id ? { id } : {}), ...named, error });
+    else
+      context.note(describeFailure({ ...error, message: `${source ?? "item"}: ${error.message}` }));
+  }
+
+  return {
+    fail(source, error) {
+      const wire = toWireError(error);
+      queue.push({
+        index: -1,
+        status: "failed",
+        id: null,
+        source,
+        originalBytes: 0,
+        storedBytes: 0,
+        error: wire,
+      });
+    },
+    async finish(files) {
+      let report: ImportReport;
+      try {
+        report = await engine.importStore(
+          { kind: "files", files },
+          {
+            mode: options.mode,
+            keep: options.keep,
+            embed: options.embed,
+            signal: context.signal,
+            onProgress: (progress) => context.progress.report(progress),
+            onReceipt: (receipt) => queue.push(receipt),
+          },
+        );
+      } finally {
+        // Also after a cancellation: what became durable is reported.
+        await queue.drain();
+      }
+      const summary = describeReport(report, failedCount);
+      if (context.json) {
+        if (context.progress.enabled) context.note(summary);
+      } else await context.print(`${summary}\n`);
+      return failedCount > 0 ? EXIT_PARTIAL : undefined;
+    },
+  };
+}
+
+function toLine(receipt: Receipt, output: string | undefined): Record<string, unknown> {
+  const { id, source, status, keep, keepReason, originalBytes, storedBytes, quality } = receipt;
+  return {
+    id,
+    source,
+    status,
+    keep,
+    keepReason,
+    originalBytes,
+    storedBytes,
+    ratio: storedBytes > 0 ? Number((originalBytes / storedBytes).toFixed(3)) : null,
+    quality,
+    output,
+  };
+}
+
+function describeReport(report: ImportReport, failedCount: number): string {
+  const { files, storedCount, duplicateCount, originalBytes, storedBytes, elapsedMs } = report;
+  const parts = [
+    `Stored ${formatPlural(storedCount, "memory", "memories")} from ${formatPlural(files.length, "file", "files")} in ${formatDuration(elapsedMs)}`,
+  ];
+  if (duplicateCount > 0) parts.push(`${duplicateCount.toLocaleString("en-US")} already there`);
+  if (failedCount > 0) parts.push(`${failedCount.toLocaleString("en-US")} failed`);
+  if (storedBytes > 0)
+    parts.push(
+      `${formatBytes(originalBytes)} kept in ${formatBytes(storedBytes)} (${formatRatio(originalBytes / storedBytes)})`,
+    );
+  return `${parts.join("; ")}.`;
+}

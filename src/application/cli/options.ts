@@ -1,0 +1,110 @@
+/** Command-line values checked and typed: every command's zod schema is made of these parts. */
+
+import { z } from "zod";
+import { AppError } from "../../errors.ts";
+import { CONTENT_KINDS, type ContentKind } from "../../model/memory.ts";
+import type { MemoryFilter } from "../../model/query.ts";
+
+/** Options that every command takes. */
+export const globalOptions = z.object({
+  store: z.string().min(1, "needs a folder").optional(),
+  json: z.boolean().default(false),
+  progress: z.boolean().optional(),
+  color: z.boolean().optional(),
+});
+export type GlobalOptions = z.output<typeof globalOptions>;
+
+export const modeOption = z.enum(["fast", "balanced", "high"]);
+export const keepOption = z.enum(["exact", "summary"]);
+export const pathOption = z.string().min(1, "needs a path");
+
+/** A whole number written in decimal, within [min, max]. */
+export function integerOption(min: number, max: number) {
+  const message = `must be a whole number from ${min.toLocaleString("en-US")} to ${max.toLocaleString("en-US")}`;
+  return z
+    .string()
+    .regex(/^\d{1,15}$/, message)
+    .transform(Number)
+    .pipe(z.number().min(min, message).max(max, message));
+}
+
+/** A date ("2024-05", "2024-05-01") or time ("2024-05-01T10:00:00Z", local without zone) as ms since epoch. */
+export const timeOption = z.string().transform((value, context) => {
+  const wellFormed =
+    /^\d{4}(-\d{2}(-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?)?)?$/;
+  const ms = wellFormed.test(value) ? Date.parse(value.replace(" ", "T")) : NaN;
+  if (Number.isNaN(ms) || !sameDay(value, ms)) {
+    context.addIssue({
+      code: "custom",
+      message: "must be a date like 2024-05-01 or a time like 2024-05-01T10:00:00Z",
+    });
+    return z.NEVER;
+  }
+  return ms;
+});
+
+/** `Date.parse` rolls 2024-02-31 over to March: a date without a time must come back as it was given. */
+function sameDay(value: string, ms: number): boolean {
+  const day = /^\d{4}-\d{2}-\d{2}$/.exec(value);
+  return day === null || new Date(ms).toISOString().startsWith(value);
+}
+
+/** "key=value", repeatable, as a record. */
+export const metadataOption = z
+  .array(
+    z.string().transform((pair, context) => {
+      const split = pair.indexOf("=");
+      if (split < 1) {
+        context.addIssue({ code: "custom", message: `must be KEY=VALUE, not "${pair}"` });
+        return z.NEVER;
+      }
+      return [pair.slice(0, split), pair.slice(split + 1)] as const;
+    }),
+  )
+  .transform((pairs) => Object.fromEntries(pairs));
+
+export const filterOptions = z.object({
+  after: timeOption.optional(),
+  before: timeOption.optional(),
+  source: z.array(z.string()).optional(),
+  speaker: z.array(z.string()).optional(),
+  entity: z.array(z.string()).optional(),
+  kind: z.array(z.enum(CONTENT_KINDS)).optional(),
+});
+
+/** The filter that these options state; undefined when they state none. */
+export function toFilter(options: z.output<typeof filterOptions>): MemoryFilter | undefined {
+  const filter: MemoryFilter = {};
+  if (options.after !== undefined) filter.after = options.after;
+  if (options.before !== undefined) filter.before = options.before;
+  if (options.source) filter.sources = options.source;
+  if (options.speaker) filter.speakers = options.speaker;
+  if (options.entity) filter.entities = options.entity;
+  if (options.kind) filter.kinds = options.kind satisfies ContentKind[];
+  return Object.keys(filter).length === 0 ? undefined : filter;
+}
+
+/** Values against their schema; the first thing wrong becomes "--top-k: must be …". */
+export function parseOptions<S extends z.ZodType>(
+  schema: S,
+  values: Record<string, unknown>,
+  /** Names of positional arguments, which have no "--". */
+  positional: readonly string[] = [],
+): z.output<S> {
+  const result = schema.safeParse(values);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  const key = String(issue.path[0] ?? "");
+  const flag = positional.includes(key)
+    ? key.toUpperCase()
+    : `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  throw new AppError("invalid_input", `${flag}: ${describeIssue(issue)}`, {
+    hint: "See --help for what it takes.",
+  });
+}
+
+function describeIssue(issue: z.core.$ZodIssue): string {
+  if (issue.code === "invalid_value")
+    return `must be one of ${issue.values.map(String).join(", ")}`;
+  return issue.message;
+}
