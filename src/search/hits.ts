@@ -1,0 +1,61 @@
+/** From ranked ordinals to hits that a person can read: views, matched words, snippets, paths. */
+
+import { META } from "../model/memory.ts";
+import type { RecallHit, ScoreParts } from "../model/query.ts";
+import type { RecallContext } from "./recall.ts";
+import type { QueryPlan, QueryTerm } from "./query-plan.ts";
+import { toMemoryView } from "./memory-view.ts";
+import { findTerms, makeSnippet } from "./snippet.ts";
+
+export interface RankedHit {
+  ordinal: number;
+  score: ScoreParts;
+  /** Ordinals from a direct hit, when spreading brought it. */
+  path: number[] | undefined;
+}
+
+/** Hits beyond these show an excerpt of the summary: their content isn't read. */
+const CONTENT_SNIPPETS = 50;
+
+export async function describeHits(
+  { store, text }: RecallContext,
+  plan: QueryPlan,
+  ranked: readonly RankedHit[],
+): Promise<RecallHit[]> {
+  const { catalog } = store;
+  const ordinals = ranked.map((hit) => hit.ordinal);
+  const [summaries, contents] = await Promise.all([
+    store.getSummaries(ordinals),
+    store.getContents(ordinals.slice(0, CONTENT_SNIPPETS)),
+  ]);
+  const hits: RecallHit[] = [];
+  ranked.forEach((hit, i) => {
+    const entry = catalog.byOrdinal(hit.ordinal);
+    if (entry === undefined) return; // forgotten while its text was read
+    const memory = toMemoryView(entry, summaries[i]!);
+    const body = contents[i] ?? memory.summary;
+    const snippet = makeSnippet(body, plan.words);
+    const path = hit.path?.map((ordinal) => catalog.byOrdinal(ordinal)?.id);
+    const fields = [
+      memory.summary,
+      memory.metadata[META.title] ?? "",
+      memory.metadata[META.speaker] ?? "",
+      memory.metadata[META.source] ?? "",
+      ...memory.entities.map((entity) => entity.text),
+    ].join("\n");
+    const matched = new Set<QueryTerm>();
+    for (const part of [body, fields])
+      for (const { term } of findTerms(part, plan.words)) matched.add(term);
+    for (const term of plan.words)
+      if (!matched.has(term) && text.matches(hit.ordinal, term)) matched.add(term);
+    hits.push({
+      memory,
+      score: hit.score,
+      matchedTerms: plan.words.filter((term) => matched.has(term)).map((term) => term.token),
+      snippet: snippet.text,
+      highlights: snippet.highlights,
+      ...(path !== undefined && path.every((id) => id !== undefined) ? { path } : {}),
+    });
+  });
+  return hits;
+}

@@ -1,0 +1,309 @@
+/**
+ * Search over one open store: builds the indexes when it opens, follows every change of the store,
+ * and answers recall, browse and facets. Sits between storage and the engine.
+ */
+
+import { LRUCache } from "lru-cache";
+import { AppError } from "../errors.ts";
+import { META } from "../model/memory.ts";
+import type { BrowsePage, BrowseQuery, Facets, RecallQuery, RecallResult } from "../model/query.ts";
+import { systemClock, type Clock } from "../ports/clock.ts";
+import type { CatalogEntry, IndexRow, MemoryStore, StoreChange } from "../storage/memory-store.ts";
+import { Browser } from "./browse.ts";
+import { EntityTable } from "./entity-table.ts";
+import { countFacets } from "./facets.ts";
+import { recall, type RecallContext, type RecallDeps } from "./recall.ts";
+import { SemanticIndex, type TextDocument } from "./semantic-index.ts";
+import { VectorSearch } from "./vector-index.ts";
+
+export interface SearchServiceOptions {
+  clock?: Clock;
+  /**
+   * Whether the text index is kept in the store. "auto" (default): only when building it again would
+   * take seconds; it costs about 40 % of the text's bytes (decisions/0004).
+   */
+  snapshots?: "auto" | "always" | "never";
+  /** Results kept. Default 128. */
+  cacheEntries?: number;
+}
+
+const SNAPSHOT = "fts";
+/** About two seconds of building. */
+const SNAPSHOT_MIN_UNITS = 32_000_000;
+
+export class SearchService {
+  readonly entities = new EntityTable();
+  readonly #store: MemoryStore;
+  readonly #options: SearchServiceOptions;
+  readonly #context: RecallContext;
+  readonly #browser: Browser;
+  readonly #results: LRUCache<string, RecallResult>;
+  /** What each memory's topics were indexed from, to index again only when that changed. */
+  #topics = new Map<number, number>();
+  #facets: { generation: number; facets: Facets } | null = null;
+  #hits = 0;
+  #misses = 0;
+  #pending: Promise<void> = Promise.resolve();
+  #unsubscribe: () => void = () => undefined;
+  #closed = false;
+
+  private constructor(
+    store: MemoryStore,
+    options: SearchServiceOptions,
+    text: SemanticIndex,
+    vectors: VectorSearch,
+  ) {
+    this.#store = store;
+    this.#options = options;
+    const clock = options.clock ?? systemClock;
+    this.#context = { store, text, vectors, entities: this.entities, clock };
+    this.#browser = new Browser(store, this.entities);
+    this.#results = new LRUCache({ max: options.cacheEntries ?? 128 });
+  }
+
+  /** Builds the indexes from the store, or from a snapshot that is current, and follows its changes. */
+  static async open(
+    store: MemoryStore,
+    options: SearchServiceOptions = {},
+  ): Promise<SearchService> {
+    const restored = options.snapshots === "never" ? null : await restoreText(store);
+    const service = new SearchService(
+      store,
+      options,
+      restored ?? (await SemanticIndex.create()),
+      await VectorSearch.create(),
+    );
+    // Subscribed before the scan: what is added meanwhile comes by either way and replaces itself.
+    service.#unsubscribe = store.subscribe((change) => service.#apply(change));
+    const columns = restored ? (["entities", "embedding"] as const) : undefined;
+    for await (const rows of store.scan(columns ? { columns: [...columns] } : {}))
+      service.#addRows(rows.filter((row) => store.catalog.byOrdinal(row.ordinal) !== undefined));
+    return service;
+  }
+
+  get textIndex(): SemanticIndex {
+    return this.#context.text;
+  }
+
+  get vectorIndex(): VectorSearch {
+    return this.#context.vectors;
+  }
+
+  async recall(query: RecallQuery, deps: RecallDeps = {}): Promise<RecallResult> {
+    await this.#ready();
+    const from = this.#context.clock.elapsed();
+    const key = JSON.stringify([
+      this.#store.generation,
+      query.query,
+      query.topK ?? 10,
+      query.filter ?? null,
+      query.prefix ?? false,
+      deps.embedQuery !== undefined,
+      deps.spread !== undefined,
+      deps.weights ?? null,
+    ]);
+    const cached = this.#results.get(key);
+    if (cached) {
+      this.#hits++;
+      const total = this.#context.clock.elapsed() - from;
+      const embed = cached.timings.embed === null ? null : 0;
+      const timings = { embed, lexical: 0, semantic: 0, spread: 0, rank: 0, fetch: 0, total };
+      return { ...structuredClone(cached), timings };
+    }
+    this.#misses++;
+    const generation = this.#store.generation;
+    const result = await recall(this.#context, query, deps);
+    // Without the model the answer changes when it arrives, with no change of the store.
+    const whole = deps.embedQuery === undefined || result.signals.includes("semantic");
+    if (whole && generation === this.#store.generation)
+      this.#results.set(key, structuredClone(result));
+    return result;
+  }
+
+  async browse(query: BrowseQuery = {}): Promise<BrowsePage> {
+    await this.#ready();
+    return this.#browser.browse(query);
+  }
+
+  async facets(): Promise<Facets> {
+    await this.#ready();
+    const { generation } = this.#store;
+    if (this.#facets?.generation !== generation)
+      this.#facets = { generation, facets: countFacets(this.#store.catalog, this.entities) };
+    return structuredClone(this.#facets.facets);
+  }
+
+  /** Drops what removed memories left inside the text index, and writes its snapshot where that pays. */
+  async saveSnapshots(): Promise<void> {
+    await this.#ready();
+    const { text } = this.#context;
+    const { snapshots = "auto" } = this.#options;
+    if (snapshots === "never" || (snapshots === "auto" && text.textUnits < SNAPSHOT_MIN_UNITS))
+      text.purge();
+    else await this.#store.writeDerived(SNAPSHOT, text.snapshot());
+  }
+
+  /** Drops cached results: what they were made of changed outside the store (learned connections). */
+  clearCache(): void {
+    this.#results.clear();
+  }
+
+  cacheStats(): { entries: number; hits: number; misses: number } {
+    return { entries: this.#results.size, hits: this.#hits, misses: this.#misses };
+  }
+
+  /** Resolves when every change so far is in the indexes. */
+  async settled(): Promise<void> {
+    await this.#pending;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#unsubscribe();
+    await this.#pending;
+    this.#forgetDerived();
+    this.#context.text.close();
+    this.entities.clear();
+  }
+
+  async #ready(): Promise<void> {
+    if (this.#closed)
+      throw new AppError("closed", "The search was closed.", { hint: "Open the store again." });
+    await this.#pending;
+  }
+
+  #forgetDerived(): void {
+    this.#results.clear();
+    this.#browser.forget();
+    this.#facets = null;
+  }
+
+  #apply(change: StoreChange): void {
+    const { text, vectors } = this.#context;
+    switch (change.type) {
+      case "added":
+        this.#addRows(change.rows);
+        break;
+      case "embedded":
+        change.ordinals.forEach((ordinal, i) => vectors.set(ordinal, change.vectors[i]!));
+        break;
+      case "removed":
+        // Results and lists hold the text of what was removed.
+        this.#forgetDerived();
+        text.remove(change.ordinals);
+        for (const ordinal of change.ordinals) {
+          vectors.remove(ordinal);
+          this.entities.remove(ordinal);
+          this.#topics.delete(ordinal);
+        }
+        break;
+      case "updated":
+        this.#forgetDerived();
+        this.#enqueue(() => this.#reindex(change.entries));
+        break;
+      case "compacted":
+        this.#forgetDerived();
+        text.purge();
+    }
+  }
+
+  /** Runs after the earlier ones; a failure is the next caller's no longer than this change. */
+  #enqueue(work: () => Promise<void>): void {
+    this.#pending = this.#pending.then(work).catch((error: unknown) => {
+      console.error("A changed memory could not be indexed again:", error);
+    });
+  }
+
+  /** Indexes again the memories whose text or topics changed. */
+  async #reindex(entries: readonly CatalogEntry[]): Promise<void> {
+    const changed = entries.filter(
+      (entry) =>
+        !this.#closed &&
+        this.#store.catalog.byOrdinal(entry.ordinal) !== undefined &&
+        this.#topics.get(entry.ordinal) !== fingerprint(entry),
+    );
+    if (changed.length === 0) return;
+    const ordinals = changed.map((entry) => entry.ordinal);
+    const [texts, contents] = await Promise.all([
+      this.#store.getSummaries(ordinals),
+      this.#store.getContents(ordinals),
+    ]);
+    const rows = changed.map((entry, i): IndexRow => {
+      const { summary, entities } = texts[i]!;
+      return {
+        ordinal: entry.ordinal,
+        id: entry.id,
+        content: contents[i] ?? null,
+        summary,
+        entities,
+        embedding: null,
+      };
+    });
+    if (this.#closed) return;
+    this.#addRows(rows.filter((row) => this.#store.catalog.byOrdinal(row.ordinal) !== undefined));
+  }
+
+  #addRows(rows: readonly IndexRow[]): void {
+    const { text, vectors } = this.#context;
+    const documents: TextDocument[] = [];
+    for (const row of rows) {
+      const entry = this.#store.catalog.byOrdinal(row.ordinal);
+      if (entry === undefined) continue;
+      const mark = fingerprint(entry);
+      // A row of a snapshot has its text in the index already.
+      if (!text.has(row.ordinal) || this.#topics.has(row.ordinal))
+        documents.push(toDocument(row, entry));
+      this.#topics.set(row.ordinal, mark);
+      this.entities.add(row.ordinal, row.entities);
+      if (row.embedding) vectors.set(row.ordinal, row.embedding);
+    }
+    text.add(documents);
+  }
+}
+
+/** Null without a snapshot, or with one that can't be read or misses memories: the index is built then. */
+async function restoreText(store: MemoryStore): Promise<SemanticIndex | null> {
+  const bytes = await store.readDerived(SNAPSHOT);
+  if (bytes === null) return null;
+  let index: SemanticIndex;
+  try {
+    index = await SemanticIndex.restore(bytes, (id) => store.catalog.byId(id)?.ordinal);
+  } catch {
+    return null;
+  }
+  if (index.size === store.catalog.size) return index;
+  index.close();
+  return null;
+}
+
+/** The fields that the text index takes from the catalog. */
+function topicsOf({ metadata }: CatalogEntry): string {
+  return [META.title, META.speaker, META.recipients, META.source, META.thread]
+    .map((key) => metadata[key] ?? "")
+    .filter((value, i, all) => value !== "" && all.indexOf(value) === i)
+    .join("\n");
+}
+
+/** FNV-1a, 32 bits, of what a memory's row in the text index depends on beside its text. */
+function fingerprint(entry: CatalogEntry): number {
+  const source = `${entry.keep}\n${topicsOf(entry)}`;
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < source.length; i++)
+    hash = Math.imul(hash ^ source.charCodeAt(i), 0x01000193) >>> 0;
+  return hash;
+}
+
+function toDocument(row: IndexRow, entry: CatalogEntry): TextDocument {
+  const content = row.content ?? "";
+  return {
+    ordinal: row.ordinal,
+    id: row.id,
+    // A summary that is the text itself, or sentences of it, adds nothing to find by but counts words twice.
+    summary:
+      content === "" ? row.summary : row.summary.trim() === content.trim() ? "" : row.summary,
+    entities: row.entities.map((entity) => entity.text).join("\n"),
+    topics: topicsOf(entry),
+    content,
+  };
+}

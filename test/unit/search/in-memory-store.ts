@@ -1,0 +1,225 @@
+/** A `MemoryStore` in plain arrays, for tests of what reads from storage. */
+
+import { AppError } from "../../../src/errors.ts";
+import { createMemoryId } from "../../../src/model/id.ts";
+import type { Entity, Memory } from "../../../src/model/memory.ts";
+import { quantizeVector, type QuantizedVector } from "../../../src/model/vector.ts";
+import type {
+  Catalog,
+  CatalogEntry,
+  IndexRow,
+  MemoryStore,
+  NewMemory,
+  StoreChange,
+} from "../../../src/storage/memory-store.ts";
+
+export interface SimpleMemory {
+  id?: string;
+  text: string;
+  summary?: string;
+  entities?: Entity[];
+  timestamp?: number;
+  metadata?: Record<string, string>;
+  userId?: string;
+  vector?: Float32Array;
+  keep?: Memory["keep"];
+  previousId?: string | null;
+  nextId?: string | null;
+}
+
+export function newMemory(memory: SimpleMemory): NewMemory {
+  const quality = { similarity: 1, coverage: 1, entityRecall: 1, numberRecall: 1, faithfulness: 1 };
+  return {
+    id: memory.id ?? createMemoryId(),
+    content: memory.keep === undefined || memory.keep === "exact" ? memory.text : null,
+    summary: memory.summary ?? memory.text,
+    entities: memory.entities ?? [],
+    embedding: memory.vector ? quantizeVector(memory.vector) : null,
+    embeddingModel: memory.vector ? "test" : null,
+    timestamp: memory.timestamp ?? 0,
+    recordedAt: memory.timestamp ?? 0,
+    activation: 0,
+    metadata: memory.metadata ?? {},
+    userId: memory.userId ?? "me",
+    keep: memory.keep ?? "exact",
+    mode: "fast",
+    model: "verbatim",
+    quality,
+    episodeId: null,
+    previousId: memory.previousId ?? null,
+    nextId: memory.nextId ?? null,
+    supersedes: null,
+    supersededBy: null,
+    validFrom: null,
+    validTo: null,
+    contentSha256: "0".repeat(64),
+    originalBytes: memory.text.length,
+    envelope: null,
+  };
+}
+
+interface Row {
+  entry: CatalogEntry;
+  memory: NewMemory;
+}
+
+export class InMemoryStore implements MemoryStore {
+  generation = 1;
+  readonly recovered: readonly string[] = [];
+  readonly catalog: Catalog;
+  readonly derived = new Map<string, Uint8Array>();
+  #rows = new Map<number, Row>();
+  #byId = new Map<string, number>();
+  #next = 0;
+  #listeners = new Set<(change: StoreChange) => void>();
+
+  constructor() {
+    const rows = (): Map<number, Row> => this.#rows;
+    const byId = (): Map<string, number> => this.#byId;
+    const next = (): number => this.#next;
+    this.catalog = {
+      get size() {
+        return rows().size;
+      },
+      get ordinalLimit() {
+        return next();
+      },
+      byOrdinal: (ordinal) => rows().get(ordinal)?.entry,
+      byId: (id) => rows().get(byId().get(id) ?? -1)?.entry,
+      findDuplicate: () => undefined,
+      byExternalId: (externalId) =>
+        [...rows().values()].find((row) => row.entry.metadata["external_id"] === externalId)?.entry,
+      *entries() {
+        for (const row of rows().values()) yield row.entry;
+      },
+    };
+  }
+
+  async add(...memories: SimpleMemory[]): Promise<CatalogEntry[]> {
+    return this.append(memories.map(newMemory));
+  }
+
+  async append(memories: readonly NewMemory[]): Promise<CatalogEntry[]> {
+    const entries = memories.map((memory): CatalogEntry => {
+      const { content: _c, summary: _s, entities: _e, embedding, envelope: _v, ...light } = memory;
+      const ordinal = this.#next++;
+      const entry = { ...light, ordinal, storedBytes: 0, embedded: embedding !== null };
+      this.#rows.set(ordinal, { entry, memory });
+      this.#byId.set(memory.id, ordinal);
+      return entry;
+    });
+    this.generation++;
+    this.#emit({
+      type: "added",
+      entries,
+      rows: entries.map((entry) => this.#indexRow(entry.ordinal)),
+    });
+    return entries;
+  }
+
+  async patch(id: string, patch: Parameters<MemoryStore["patch"]>[1]): Promise<CatalogEntry> {
+    const row = this.#row(this.#byId.get(id) ?? -1);
+    const { metadata, ...rest } = patch;
+    Object.assign(row.entry, rest);
+    for (const [key, value] of Object.entries(metadata ?? {}))
+      if (value === null) delete row.entry.metadata[key];
+      else row.entry.metadata[key] = value;
+    if (patch.keep !== undefined && patch.keep !== "exact") row.memory.content = null;
+    this.generation++;
+    this.#emit({ type: "updated", entries: [row.entry] });
+    return row.entry;
+  }
+
+  async setEmbeddings(
+    updates: readonly { id: string; embedding: QuantizedVector }[],
+  ): Promise<void> {
+    const ordinals = updates.map(({ id }) => this.#byId.get(id)!);
+    updates.forEach(({ embedding }, i) => (this.#row(ordinals[i]!).memory.embedding = embedding));
+    this.generation++;
+    this.#emit({ type: "embedded", ordinals, vectors: updates.map((update) => update.embedding) });
+  }
+
+  async forget(ids: readonly string[], options: { erase?: boolean } = {}): Promise<string[]> {
+    const live = ids.filter((id) => this.catalog.byId(id) !== undefined);
+    const ordinals = live.map((id) => this.#byId.get(id)!);
+    for (const ordinal of ordinals) this.#rows.delete(ordinal);
+    this.generation++;
+    this.#emit({ type: "removed", ordinals, ids: live });
+    if (options.erase) this.#emit({ type: "compacted" });
+    return live;
+  }
+
+  async getSummaries(
+    ordinals: readonly number[],
+  ): Promise<{ summary: string; entities: Entity[] }[]> {
+    return ordinals.map((ordinal) => {
+      const { summary, entities } = this.#row(ordinal).memory;
+      return { summary, entities };
+    });
+  }
+
+  async getContents(ordinals: readonly number[]): Promise<(string | null)[]> {
+    return ordinals.map((ordinal) => this.#row(ordinal).memory.content);
+  }
+
+  async *scan(): AsyncGenerator<IndexRow[]> {
+    const ordinals = [...this.#rows.keys()];
+    for (let i = 0; i < ordinals.length; i += 1000)
+      yield ordinals
+        .slice(i, i + 1000)
+        .filter((ordinal) => this.#rows.has(ordinal))
+        .map((ordinal) => this.#indexRow(ordinal));
+  }
+
+  async readDerived(name: string): Promise<Uint8Array | null> {
+    return this.derived.get(name) ?? null;
+  }
+
+  async writeDerived(name: string, bytes: Uint8Array): Promise<void> {
+    this.derived.set(name, bytes.slice());
+  }
+
+  subscribe(listener: (change: StoreChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async compact(): Promise<void> {
+    this.#emit({ type: "compacted" });
+  }
+
+  async close(): Promise<void> {
+    this.#listeners.clear();
+  }
+
+  forgottenCount(): number {
+    return 0;
+  }
+  restore = unused;
+  get = unused;
+  sqlSources = unused;
+  sizes = unused;
+  scanMemories = (): never => {
+    throw new Error("not used by search");
+  };
+
+  #row(ordinal: number): Row {
+    const row = this.#rows.get(ordinal);
+    if (!row) throw new AppError("not_found", `No memory ${ordinal}.`);
+    return row;
+  }
+
+  #indexRow(ordinal: number): IndexRow {
+    const { memory } = this.#row(ordinal);
+    const { id, content, summary, entities, embedding } = memory;
+    return { ordinal, id, content, summary, entities, embedding };
+  }
+
+  #emit(change: StoreChange): void {
+    for (const listener of this.#listeners) listener(change);
+  }
+}
+
+async function unused(): Promise<never> {
+  throw new Error("not used by search");
+}
