@@ -24,7 +24,8 @@ const MIN_BYTES = 4 + 1 + 1 + 32 + 3 + 4;
 const FLAG_EXACT = 1;
 const FLAG_PERFECT = 2; // every quality value is 1
 const FLAG_PACKED = 4; // the description is a ZSTD frame
-const FLAG_KNOWN = 0b11111; // bits 3–4: mode
+const FLAG_ENVELOPE = 32; // an envelope follows the residual
+const FLAG_KNOWN = 0b111111; // bits 3–4: mode
 
 function damaged(what: string, cause?: unknown): AppError {
   return new AppError("corrupt_data", `This is not a whole .llmc file: ${what}.`, {
@@ -151,6 +152,8 @@ export async function encodeContainer(compressed: CompressedMemory): Promise<Uin
   if (mode < 0) throw new AppError("invalid_input", `There is no mode “${compressed.mode}”.`);
   if ((compressed.keep === "exact") !== (compressed.residual !== null))
     throw new AppError("invalid_input", "Keep level “exact” needs a residual, “summary” has none.");
+  if (compressed.envelope && !compressed.residual)
+    throw new AppError("invalid_input", "An envelope goes with the exact text only.");
   const description = describe(compressed);
   const dictionary = await descriptionDictionary(compressed.residual, DEFAULT_MAX_TEXT_BYTES);
   const frame = (await loadZstd()).compress(description, RESIDUAL_LEVEL, dictionary);
@@ -164,6 +167,7 @@ export async function encodeContainer(compressed: CompressedMemory): Promise<Uin
     (compressed.residual ? FLAG_EXACT : 0) |
       (perfect ? FLAG_PERFECT : 0) |
       (packed ? FLAG_PACKED : 0) |
+      (compressed.envelope ? FLAG_ENVELOPE : 0) |
       (mode << 3),
   );
   writer.bytes(hexToBytes(compressed.contentSha256));
@@ -173,6 +177,11 @@ export async function encodeContainer(compressed: CompressedMemory): Promise<Uin
   if (compressed.residual) {
     writer.varint(compressed.residual.length);
     writer.bytes(compressed.residual);
+  }
+  if (compressed.envelope) {
+    const packedEnvelope = (await loadZstd()).compress(compressed.envelope, RESIDUAL_LEVEL);
+    writer.varint(packedEnvelope.length);
+    writer.bytes(packedEnvelope);
   }
   const body = packed ? frame : description;
   writer.varint(body.length);
@@ -226,6 +235,8 @@ export async function decodeContainer(
       ? { similarity: 1, coverage: 1, entityRecall: 1, numberRecall: 1, faithfulness: 1 }
       : readQuality(reader);
   const residual = flags & FLAG_EXACT ? reader.bytes(reader.varint()).slice() : null;
+  if (flags & FLAG_ENVELOPE && !residual) throw damaged("it has an envelope without a text");
+  const packedEnvelope = flags & FLAG_ENVELOPE ? reader.bytes(reader.varint()) : null;
   const body = reader.bytes(reader.varint());
   expectEnd(reader);
   if (residual && originalBytes > maxBytes)
@@ -236,6 +247,7 @@ export async function decodeContainer(
         hint: "Allow more, or don't open files that you don't trust.",
       },
     );
+  const envelope = packedEnvelope && (await loadZstd()).decompress(packedEnvelope, { maxBytes });
   let description = body;
   if (flags & FLAG_PACKED) {
     const dictionary = await descriptionDictionary(residual, maxBytes);
@@ -251,6 +263,7 @@ export async function decodeContainer(
     ...readDescription(description),
     quality,
     residual,
+    ...(envelope && { envelope }),
     contentSha256,
     ratios: singleTextRatios(originalBytes, bytes.length, context),
   };
