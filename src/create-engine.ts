@@ -4,6 +4,7 @@ import { ConnectionLearner } from "./cognitive/connection-learner.ts";
 import { NetworkNavigator } from "./cognitive/navigator.ts";
 import { LocalEngine } from "./engine/local-engine.ts";
 import { ModelHolder } from "./engine/model-holder.ts";
+import { OpenedTogether } from "./engine/opened-together.ts";
 import { SqlHolder } from "./engine/sql-holder.ts";
 import { WriteQueue } from "./engine/write-queue.ts";
 import { systemClock, type Clock } from "./ports/clock.ts";
@@ -27,13 +28,15 @@ export async function createEngine(ports: EnginePorts): Promise<LocalEngine> {
   try {
     const store = await ArrowStorage.open(ports.fileStore, { clock });
     const search = await SearchService.open(store, { clock });
-    const learner = await ConnectionLearner.open(store, { clock });
+    const learner = await ConnectionLearner.open(store, clock);
     const writes = new WriteQueue();
     return new LocalEngine({
       fileStore: ports.fileStore,
       store,
       search,
-      navigator: new NetworkNavigator({ store, search, learner }),
+      navigator: new NetworkNavigator(store, search.entities, learner),
+      learner,
+      opened: new OpenedTogether(learner),
       models: new ModelHolder(ports.embedder),
       sql: new SqlHolder(store, ports.sql, writes),
       clock,

@@ -6,11 +6,12 @@
 import { AppError, isAbortError, toWireError } from "../errors.ts";
 import type { Receipt, RememberOptions } from "../engine.ts";
 import { createMemoryId } from "../model/id.ts";
-import { META, type MemoryInput } from "../model/memory.ts";
+import { contentKind, META, type MemoryInput } from "../model/memory.ts";
 import { checkpoint } from "../model/task-control.ts";
 import { quantizeVector } from "../model/vector.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { CompressionResult, LLMCompressor } from "../processing/compression/compressor.ts";
+import { sha256Hex } from "../processing/compression/residual.ts";
 import { analyzeContent } from "../processing/content/analysis.ts";
 import { encodeEnvelope } from "../storage/envelope.ts";
 import type { MemoryStore, NewMemory } from "../storage/memory-store.ts";
@@ -63,7 +64,7 @@ export class IngestRun {
     for (const [position, input] of inputs.entries()) {
       const index = firstIndex + position;
       try {
-        const prepared = await this.#check(index, input);
+        const prepared = this.#check(index, input);
         const known = this.#duplicates.match({
           userId: input.userId ?? DEFAULT_USER,
           timestamp: input.timestamp ?? null,
@@ -77,8 +78,7 @@ export class IngestRun {
       }
     }
     await checkpoint(this.#options);
-    const { compressor, embeddingModel } = await this.#deps.compressor(this.#options.embed ?? true);
-    const compressed = await this.#compress(compressor, fresh, settled);
+    const { compressed, embeddingModel } = await this.#compressOrDoWithout(fresh, settled);
     return async () => {
       await checkpoint(this.#options);
       const stored = await this.#commit(compressed, embeddingModel);
@@ -88,7 +88,7 @@ export class IngestRun {
     };
   }
 
-  async #check(index: number, input: MemoryInput): Promise<Prepared> {
+  #check(index: number, input: MemoryInput): Prepared {
     validate(memoryInputSchema, input, "The item");
     if (input.text.trim() === "")
       throw new AppError("invalid_input", "The text is empty.", {
@@ -114,9 +114,25 @@ export class IngestRun {
       input,
       text,
       metadata,
-      contentSha256: await sha256Hex(bytes),
+      contentSha256: sha256Hex(bytes),
       originalBytes: input.original?.byteLength ?? bytes.byteLength,
     };
+  }
+
+  /** A model that fails costs vectors, never texts: they are stored without and embedded later. */
+  async #compressOrDoWithout(fresh: readonly Prepared[], settled: Receipt[]) {
+    const { compressor, embeddingModel } = await this.#deps.compressor(this.#options.embed ?? true);
+    try {
+      return { compressed: await this.#compress(compressor, fresh, settled), embeddingModel };
+    } catch (error) {
+      const modelFailed = error instanceof AppError && error.code === "model_failed";
+      if (!modelFailed || embeddingModel === null) throw error;
+      const without = await this.#deps.compressor(false);
+      return {
+        compressed: await this.#compress(without.compressor, fresh, settled),
+        embeddingModel: null,
+      };
+    }
   }
 
   async #compress(
@@ -132,7 +148,10 @@ export class IngestRun {
       ...(this.#options.control ? { control: this.#options.control } : {}),
     } as const;
     const results = await compressor.compressAll(
-      items.map((item) => item.text),
+      items.map((item) => {
+        const kind = contentKind(item.metadata[META.kind]);
+        return { text: item.text, ...(kind === undefined ? {} : { kind }) };
+      }),
       settings,
     );
     const compressed: { item: Prepared; result: CompressionResult }[] = [];
@@ -227,11 +246,6 @@ export class IngestRun {
 
 /** The owner of memories whose input names none. */
 export const DEFAULT_USER = "local";
-
-export async function sha256Hex(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
 
 function sourceOf(input: MemoryInput): { source?: string } {
   const source = input.metadata?.[META.source];

@@ -20,6 +20,7 @@ import type {
   RememberOptions,
 } from "../engine.ts";
 import { AppError, throwIfAborted } from "../errors.ts";
+import type { ConnectionLearner } from "../cognitive/connection-learner.ts";
 import type { NetworkNavigator } from "../cognitive/navigator.ts";
 import type { CompressedMemory, DecompressResult } from "../model/compressed-memory.ts";
 import type { Memory, MemoryInput, MemoryPatch } from "../model/memory.ts";
@@ -29,11 +30,13 @@ import type { Clock } from "../ports/clock.ts";
 import type { FileStore } from "../ports/file-store.ts";
 import type { SqlTable } from "../ports/sql.ts";
 import type { LLMCompressor } from "../processing/compression/compressor.ts";
-import { reconstructText } from "../processing/compression/reconstructor.ts";
+import { EXACT_QUALITY, reconstructText } from "../processing/compression/reconstructor.ts";
+import type { EntityTable } from "../search/entity-table.ts";
 import type { SearchService } from "../search/search-service.ts";
+import { compileFilter } from "../search/filters.ts";
 import { decodeEnvelope } from "../storage/envelope.ts";
 import { exportMemories } from "../storage/interchange/export.ts";
-import type { MemoryStore } from "../storage/memory-store.ts";
+import type { Catalog, MemoryStore } from "../storage/memory-store.ts";
 import { embedMissing } from "./embedding-backfill.ts";
 import { importFiles } from "./importer.ts";
 import { IngestRun, type IngestDeps } from "./ingest.ts";
@@ -48,6 +51,7 @@ import {
 import { LatencyWindow } from "./latency-window.ts";
 import type { ModelHolder } from "./model-holder.ts";
 import type { SqlHolder } from "./sql-holder.ts";
+import type { OpenedTogether } from "./opened-together.ts";
 import { StatusReporter } from "./status-reporter.ts";
 import type { WriteQueue } from "./write-queue.ts";
 
@@ -56,6 +60,8 @@ export interface EngineParts {
   store: MemoryStore;
   search: SearchService;
   navigator: NetworkNavigator;
+  learner: ConnectionLearner;
+  opened: OpenedTogether;
   models: ModelHolder;
   sql: SqlHolder;
   clock: Clock;
@@ -102,25 +108,27 @@ export class LocalEngine implements Engine {
     this.#assertOpen();
     validate(recallQuerySchema, query, "The query");
     throwIfAborted(options.signal);
-    const { search, models, navigator } = this.#parts;
+    const { search, models, navigator, opened } = this.#parts;
     const result = await search.recall(query, {
       embedQuery: (text) => models.embedQuery(text),
-      spread: (seeds) => navigator.spread(seeds),
+      spread: navigator.spread,
       ...(options.signal ? { signal: options.signal } : {}),
     });
     this.#latency.add(result.timings.total);
+    opened.recalled(result.hits.map((hit) => hit.memory.id));
     return result;
   }
 
   async read(id: string): Promise<ReadResult> {
     this.#assertOpen();
-    const { store, models } = this.#parts;
+    const { store, models, opened } = this.#parts;
     const memory = await store.get(id);
+    opened.opened(id);
     const { envelope, ...rest } = memory;
     const restored = memory.content === null ? null : decodeEnvelope(memory.content, envelope);
     const text = restored
       ? (restored.text ?? memory.content!)
-      : reconstructText({ summary: memory.summary, entities: memory.entities });
+      : reconstructText(memory.summary, memory.entities);
     return {
       text,
       ...(restored?.original ? { original: restored.original } : {}),
@@ -168,7 +176,7 @@ export class LocalEngine implements Engine {
           ? target.ids
           : "all" in target
             ? [...store.catalog.entries()].map((entry) => entry.id)
-            : search.matchingIds(target.filter);
+            : matchingIds(target.filter, store.catalog, search.entities);
       return store.forget(asked, { erase: erased });
     });
     if ("ids" in target && ids.length === 0 && target.ids.length > 0)
@@ -213,11 +221,15 @@ export class LocalEngine implements Engine {
 
   async compact(options: TaskOptions = {}): Promise<void> {
     this.#assertOpen();
-    const { store, search } = this.#parts;
     await this.#writes.run(async () => {
-      await store.compact(options);
-      await search.saveSnapshots();
+      await this.#parts.store.compact(options);
+      await this.#saveDerived();
     });
+  }
+
+  /** Index snapshots and learned connections: lost without harm, so a failure to write them is none. */
+  async #saveDerived(): Promise<void> {
+    await Promise.allSettled([this.#parts.search.saveSnapshots(), this.#parts.learner.save()]);
   }
 
   /** Drops the loaded embedding model: its weights were installed, replaced or removed. */
@@ -243,7 +255,8 @@ export class LocalEngine implements Engine {
     this.#listeners.clear();
     await this.#writes.drain();
     const { search, models, sql, store } = this.#parts;
-    await search.saveSnapshots();
+    await this.#saveDerived();
+    this.#parts.learner.close();
     await Promise.allSettled([search.close(), models.close(), sql.close()]);
     await store.close();
   }
@@ -275,14 +288,13 @@ export class LocalEngine implements Engine {
 
 const REMEMBER_GROUP = 32;
 
-/** The original itself: nothing is missing from it. */
-const EXACT_QUALITY = {
-  similarity: 1,
-  coverage: 1,
-  entityRecall: 1,
-  numberRecall: 1,
-  faithfulness: 1,
-} as const;
+/** Everything that the filter lets pass. */
+function matchingIds(filter: MemoryFilter, catalog: Catalog, entities: EntityTable): string[] {
+  const passing = compileFilter(filter, catalog, entities);
+  return [...catalog.entries()]
+    .filter((entry) => passing === null || passing.has(entry.ordinal))
+    .map((entry) => entry.id);
+}
 
 function toView(memory: Memory): ReadResult["memory"] {
   const { content: _content, embedding, ...view } = memory;

@@ -2,7 +2,7 @@
 
 import type { EmbedderProvider, ModelState } from "../ports/embedder.ts";
 import { LLMCompressor } from "../processing/compression/compressor.ts";
-import { estimateTokens } from "../processing/content/analysis.ts";
+import { estimateTokens } from "../processing/compression/ratios.ts";
 import { TextEmbedder } from "../processing/embedding/text-embedder.ts";
 
 export class ModelHolder {

@@ -3,7 +3,7 @@
 import type { EngineStatus } from "../engine.ts";
 import type { Entity, KeepLevel, Ratios } from "../model/memory.ts";
 import { VERSION } from "../model/version.ts";
-import { estimateTokens } from "../processing/content/analysis.ts";
+import { estimateTokens, recallContext } from "../processing/compression/ratios.ts";
 import type { EngineParts } from "./local-engine.ts";
 import type { LatencyWindow } from "./latency-window.ts";
 import { computeRatios, EMBEDDING_BYTES } from "./memory-ratios.ts";
@@ -33,7 +33,7 @@ export class StatusReporter {
   ): Promise<Ratios> {
     const { store } = this.#parts;
     const { indexBytes } = await store.sizes();
-    const context = contextText(memory);
+    const context = recallContext(memory.summary, memory.entities);
     const contextTokens = await countTokens(context);
     // A faded original can't be counted again: its bytes at the context's own bytes per token.
     const originalTokens =
@@ -96,7 +96,10 @@ export class StatusReporter {
         pendingCount: store.catalog.size - embeddedCount,
       },
       usage: await fileStore.usage(),
-      caches: { ...search.cacheStats(), ...(embeddingCache ? { embedding: embeddingCache } : {}) },
+      caches: {
+        results: search.cacheStats(),
+        ...(embeddingCache ? { embedding: embeddingCache } : {}),
+      },
       recallMs: this.#latency.summary(),
     };
   }
@@ -114,14 +117,9 @@ export class StatusReporter {
       return contents.reduce((sum, content) => sum + estimateTokens(content ?? ""), 0);
     }
     const summaries = await store.getSummaries(sample);
-    return summaries.reduce((sum, item) => sum + estimateTokens(contextText(item)), 0);
+    return summaries.reduce(
+      (sum, item) => sum + estimateTokens(recallContext(item.summary, item.entities)),
+      0,
+    );
   }
-}
-
-/** What recall hands to a language model at keep level `summary`. */
-function contextText(memory: { summary: string; entities: Entity[] }): string {
-  const extra = memory.entities
-    .map((entity) => entity.text)
-    .filter((text) => !memory.summary.includes(text));
-  return extra.length === 0 ? memory.summary : `${memory.summary}\n${extra.join(", ")}`;
 }

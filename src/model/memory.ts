@@ -11,6 +11,11 @@ export type CompressionMode = "fast" | "balanced" | "high";
 export const CONTENT_KINDS = ["prose", "chat", "mail", "code", "markdown", "log", "data"] as const;
 export type ContentKind = (typeof CONTENT_KINDS)[number];
 
+/** The value as a content kind, or undefined when it isn't one. */
+export function contentKind(value: string | undefined): ContentKind | undefined {
+  return CONTENT_KINDS.find((kind) => kind === value);
+}
+
 export const ENTITY_TYPES = [
   "person",
   "organization",

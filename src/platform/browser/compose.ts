@@ -9,11 +9,11 @@ import type { Engine } from "../../engine.ts";
 import { AppError, toWireError } from "../../errors.ts";
 import type { FileStore } from "../../ports/file-store.ts";
 import { MemoryFileStore } from "../memory/memory-file-store.ts";
-import { DuckDbBrowser } from "./duckdb.ts";
+import { createBrowserSqlEngine } from "./duckdb.ts";
 import { EngineHost, type ModelService } from "./engine-host.ts";
 import type { WorkerReady, WorkerStart } from "./engine-links.ts";
 import { wrapNotification, type Notification } from "./engine-protocol.ts";
-import { installModel, modelState, removeModel } from "./model-installer.ts";
+import { installModel, removeModel } from "./model-installer.ts";
 import { OpfsFileStore } from "./opfs-file-store.ts";
 import { RemoteEmbedderProvider } from "./remote-embedder.ts";
 import {
@@ -23,15 +23,16 @@ import {
   workerLockName,
   type TabMessage,
 } from "./tab-channel.ts";
+import type { WorkerScope } from "./worker-scope.ts";
 
 /** A predecessor's handles are released a moment after it ended. */
 const LOCKED_RETRY_MS = 100;
 const LOCKED_ATTEMPTS = 50;
 
-export function serveEngine(scope: DedicatedWorkerGlobalScope): void {
-  const onStart = (event: MessageEvent<WorkerStart>): void => {
+export function serveEngine(scope: WorkerScope): void {
+  const onStart = (event: Event): void => {
     scope.removeEventListener("message", onStart);
-    start(scope, event.data).then(
+    start(scope, (event as MessageEvent<WorkerStart>).data).then(
       () => scope.postMessage({ ready: true } satisfies WorkerReady),
       (error: unknown) =>
         scope.postMessage({ ready: false, error: toWireError(error) } satisfies WorkerReady),
@@ -40,10 +41,7 @@ export function serveEngine(scope: DedicatedWorkerGlobalScope): void {
   scope.addEventListener("message", onStart);
 }
 
-async function start(
-  scope: DedicatedWorkerGlobalScope,
-  { name, epoch }: WorkerStart,
-): Promise<void> {
+async function start(scope: WorkerScope, { name, epoch }: WorkerStart): Promise<void> {
   await holdLock(workerLockName(epoch));
   const embedder = new RemoteEmbedderProvider(
     () =>
@@ -55,7 +53,7 @@ async function start(
   const engine = await createEngine({
     fileStore: await openFileStore(name),
     embedder,
-    sql: () => DuckDbBrowser.open(),
+    sql: () => Promise.resolve(createBrowserSqlEngine()),
   });
   const host = new EngineHost(engine, modelService(engine, embedder));
   serveOwnPage(scope, engine, host);
@@ -109,7 +107,7 @@ function modelService(
   };
 }
 
-function serveOwnPage(scope: DedicatedWorkerGlobalScope, engine: Engine, host: EngineHost): void {
+function serveOwnPage(scope: WorkerScope, engine: Engine, host: EngineHost): void {
   const notify = (notification: Notification) => scope.postMessage(wrapNotification(notification));
   expose(host.createApi(notify), scope);
   engine.subscribe((event) => notify({ kind: "engine", event }));

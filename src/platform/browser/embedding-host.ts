@@ -7,6 +7,7 @@ import { expose } from "comlink";
 import { AppError, toWireError, type WireError } from "../../errors.ts";
 import type { Embedder, EmbedderInfo } from "../../ports/embedder.ts";
 import { loadBrowserEmbedder } from "./ort-embedder.ts";
+import type { WorkerScope } from "./worker-scope.ts";
 
 type EmbedReply<T> = { ok: true; value: T } | { ok: false; error: WireError };
 
@@ -18,7 +19,7 @@ export interface EmbeddingHostApi {
   countTokens(text: string): Promise<EmbedReply<number>>;
 }
 
-export function serveEmbedder(scope: DedicatedWorkerGlobalScope): void {
+export function serveEmbedder(scope: WorkerScope): void {
   let loading: Promise<Embedder> | null = null;
   const running = new Map<string, AbortController>();
 

@@ -10,12 +10,7 @@
 
 import { wrap, type Endpoint } from "comlink";
 import { AppError, fromWireError, type WireError } from "../../errors.ts";
-import {
-  unwrapNotification,
-  type EngineHostApi,
-  type Notification,
-  type RemoteHost,
-} from "./engine-protocol.ts";
+import { unwrapNotification, type EngineHostApi, type Notification } from "./engine-protocol.ts";
 import {
   ChannelEndpoint,
   EVERYONE,
@@ -24,10 +19,11 @@ import {
   workerLockName,
   type TabMessage,
 } from "./tab-channel.ts";
+import type { RemoteApi } from "./worker-scope.ts";
 
 /** A connection to one worker, for as long as that worker lives. */
 export interface EngineLink {
-  readonly host: RemoteHost;
+  readonly host: RemoteApi<EngineHostApi>;
   /** The promise, or a rejection with `worker_lost` when the link dies first. */
   race<T>(promise: Promise<T>): Promise<T>;
 }
@@ -215,8 +211,8 @@ export class EngineLinks {
 }
 
 /** Comlink's own type splits unions of promises; the values are the same. */
-function connect(endpoint: Endpoint): RemoteHost {
-  return wrap<EngineHostApi>(endpoint) as unknown as RemoteHost;
+function connect(endpoint: Endpoint): RemoteApi<EngineHostApi> {
+  return wrap<EngineHostApi>(endpoint) as unknown as RemoteApi<EngineHostApi>;
 }
 
 interface Deferred<T> {
@@ -236,11 +232,11 @@ function createDeferred<T>(): Deferred<T> {
 }
 
 class LiveLink implements EngineLink {
-  readonly host: RemoteHost;
+  readonly host: RemoteApi<EngineHostApi>;
   readonly #death = createDeferred<never>();
   readonly #release: () => void;
 
-  constructor(host: RemoteHost, release: () => void = () => undefined) {
+  constructor(host: RemoteApi<EngineHostApi>, release: () => void = () => undefined) {
     this.host = host;
     this.#release = release;
     this.#death.promise.catch(() => undefined);

@@ -48,13 +48,6 @@ export interface EngineHostApi {
   ping(): "pong";
 }
 
-/** The same object seen from the other side, where every call is a promise. */
-export type RemoteHost = {
-  [K in keyof EngineHostApi]: (
-    ...args: Parameters<EngineHostApi[K]>
-  ) => Promise<Awaited<ReturnType<EngineHostApi[K]>>>;
-};
-
 /** Sent beside Comlink's own messages (which it ignores): news of a running call, or of the store. */
 export type Notification =
   | { kind: "progress"; callId: string; progress: Progress }

@@ -3,7 +3,7 @@
  * on first use, ended after idling, started again when it is needed or when it crashed.
  */
 
-import { wrap, type Remote } from "comlink";
+import { wrap } from "comlink";
 import { AppError, createAbortError, fromWireError, throwIfAborted } from "../../errors.ts";
 import type {
   Embedder,
@@ -14,6 +14,7 @@ import type {
 } from "../../ports/embedder.ts";
 import type { EmbeddingHostApi } from "./embedding-host.ts";
 import { modelState } from "./model-installer.ts";
+import type { RemoteApi } from "./worker-scope.ts";
 
 /** An idle model gives its ~150 MB back. */
 const IDLE_MS = 5 * 60_000;
@@ -136,14 +137,14 @@ class RemoteEmbedder implements Embedder {
 
 /** One life of the worker. */
 class Session {
-  readonly host: Remote<EmbeddingHostApi>;
+  readonly host: RemoteApi<EmbeddingHostApi>;
   readonly #worker: Worker;
   readonly #death: Promise<never>;
   #ended = false;
 
   constructor(worker: Worker) {
     this.#worker = worker;
-    this.host = wrap<EmbeddingHostApi>(worker);
+    this.host = wrap<EmbeddingHostApi>(worker) as unknown as RemoteApi<EmbeddingHostApi>;
     this.#death = new Promise((_, reject) => {
       worker.addEventListener("error", (event) => {
         this.end();

@@ -19,7 +19,7 @@ import { checkpoint, type TaskOptions } from "../../model/task-control.ts";
 import { decodeContainer, encodeContainer } from "./container.ts";
 import { EntityExtractor } from "./entities.ts";
 import { foreignSpans as defaultForeignSpans } from "./foreign-spans.ts";
-import { QualityEvaluator, SourceChecker, type TextVectors } from "./quality.ts";
+import { embedUnits, QualityEvaluator, SourceChecker, type TextVectors } from "./quality.ts";
 import { contextRatio, singleTextRatios } from "./ratios.ts";
 import { Reconstructor } from "./reconstructor.ts";
 import { encodeResidual, encodeText, sha256Hex } from "./residual.ts";
@@ -27,6 +27,7 @@ import { pooledVector, unitVector } from "./similarity.ts";
 import { analyzeSource, type ForeignSpans, type SourceAnalysis } from "./source-analysis.ts";
 import { SummaryGenerator, type SummaryWriter } from "./summary.ts";
 import { summarize } from "./summarize.ts";
+import { planUnits } from "./units.ts";
 
 export interface CompressSettings extends TaskOptions {
   /** Default "fast". */
@@ -139,6 +140,38 @@ export class LLMCompressor {
       settings.onProgress?.({ stage: "Compressing", done, total: items.length });
       yield results;
     }
+  }
+
+  /**
+   * Vectors for texts that were compressed without a model, and the quality of the summaries that
+   * were written then (`written` null: only the vector). In order; needs an embedder.
+   */
+  async embedAll(
+    items: readonly (CompressItem & { written: Pick<CompressionResult, "summary" | "entities"> | null })[],
+    settings: TaskOptions = {},
+  ): Promise<{ vector: Float32Array | null; quality: QualityVector | null }[]> {
+    const prepared = await this.#prepare(items, settings);
+    const results: { vector: Float32Array | null; quality: QualityVector | null }[] = [];
+    for (const [position, item] of prepared.entries()) {
+      if (item instanceof Error) throw item;
+      const { source } = item;
+      const { written } = items[position]!;
+      const vector = source.vectors ? pooledVector(source.units, source.vectors) : null;
+      if (!written || !this.#embedder) {
+        results.push({ vector, quality: null });
+        continue;
+      }
+      const units = planUnits(written.summary);
+      const vectors = await embedUnits(units, this.#embedder, settings.signal);
+      const { quality } = new SourceChecker(source).check(
+        written.summary,
+        written.entities,
+        units,
+        vectors,
+      );
+      results.push({ vector, quality });
+    }
+    return results;
   }
 
   /** One text as a memory outside any store: the content of a `.llmc` file. */
