@@ -1,0 +1,72 @@
+/**
+ * The SDK: what `import … from "llm-compression"` gives, in Node and in the browser alike.
+ *
+ * To open a store use `llm-compression/node` or `llm-compression/browser`; to bring a platform of
+ * your own, implement the ports and call `createEngine`.
+ */
+
+export { createEngine, type EnginePorts } from "./create-engine.ts";
+export type * from "./engine.ts";
+export {
+  AppError,
+  ERROR_CODES,
+  EXIT_CODE,
+  fromWireError,
+  HTTP_STATUS,
+  isAbortError,
+  toWireError,
+} from "./errors.ts";
+export { VERSION } from "./model/version.ts";
+
+export { createMemoryId, isMemoryId } from "./model/id.ts";
+export {
+  CONTENT_KINDS,
+  ENTITY_TYPES,
+  META,
+  type CompressionMode,
+  type ContentKind,
+  type Entity,
+  type EntityType,
+  type KeepLevel,
+  type MemoryInput,
+  type MemoryPatch,
+  type QualityVector,
+  type Ratios,
+} from "./model/memory.ts";
+export type * from "./model/query.ts";
+export { TaskControl, type Progress, type TaskOptions } from "./model/task-control.ts";
+export {
+  cosineSimilarity,
+  dequantizeVector,
+  EMBEDDING_DIMENSIONS,
+  quantizeVector,
+  type QuantizedVector,
+} from "./model/vector.ts";
+
+export { systemClock, type Clock } from "./ports/clock.ts";
+export type * from "./ports/embedder.ts";
+export type * from "./ports/file-store.ts";
+export type * from "./ports/language-model.ts";
+export type * from "./ports/sql.ts";
+
+export { LLMCompressor } from "./processing/compression/compressor.ts";
+export { decodeContainer, encodeContainer } from "./processing/compression/container.ts";
+export { EntityExtractor } from "./processing/compression/entities.ts";
+export { QualityEvaluator } from "./processing/compression/quality.ts";
+export { Reconstructor } from "./processing/compression/reconstructor.ts";
+export { SummaryGenerator } from "./processing/compression/summary.ts";
+
+export { ArrowStorage } from "./storage/arrow-storage.ts";
+export { decodeEnvelope, encodeEnvelope } from "./storage/envelope.ts";
+export type * from "./storage/memory-store.ts";
+
+export { SemanticIndex } from "./search/semantic-index.ts";
+export { VectorSearch } from "./search/vector-index.ts";
+
+export { ConnectionLearner } from "./cognitive/connection-learner.ts";
+export { NetworkNavigator } from "./cognitive/navigator.ts";
+
+export { createRoutes, type RouteOptions } from "./application/http/routes.ts";
+export { loopbackGuard } from "./application/http/loopback-guard.ts";
+
+export { MemoryFileStore, MemoryVolume } from "./platform/memory/memory-file-store.ts";

@@ -1,0 +1,147 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { describe, expect, it } from "vitest";
+import { finish, useCli } from "./support/cli.ts";
+
+const cli = useCli();
+
+describe("help and version", () => {
+  it("goes to stdout and ends with 0 when asked for", async () => {
+    for (const args of [["--help"], ["help"], ["search", "--help"]]) {
+      const result = await cli.run(args);
+      expect(result, args.join(" ")).toMatchObject({ code: 0, stderr: "" });
+      expect(result.text).toMatch(/^Usage: llm-compress/);
+    }
+    const version = await cli.run(["--version"]);
+    const { version: wanted } = JSON.parse(
+      await readFile(new URL("../../package.json", import.meta.url), "utf8"),
+    ) as { version: string };
+    expect(version).toMatchObject({ code: 0, text: `${wanted}\n` });
+  });
+
+  it("goes to stderr and ends with 2 when no command was given", async () => {
+    const result = await cli.run([]);
+    expect(result).toMatchObject({ code: 2, text: "" });
+    expect(result.stderr).toMatch(/Usage: llm-compress/);
+  });
+
+  it("shows examples for every command", async () => {
+    const { text } = await cli.run(["--help"]);
+    const commands = [...text.matchAll(/^ {2}([a-z]+)(?: .*| *)$/gm)]
+      .map((match) => match[1]!)
+      .filter((name) => !["done", "help"].includes(name));
+    expect(commands.length).toBeGreaterThanOrEqual(18);
+    const helps = await Promise.all(commands.map((command) => cli.run([command, "--help"])));
+    for (const help of helps) {
+      expect(help.code).toBe(0);
+      expect(help.text).toMatch(/Examples:\n {2}\$ llm-compress/);
+      expect(help.text).toContain("--store <folder>");
+    }
+  });
+});
+
+describe("wrong usage ends with 2 and one line", () => {
+  it.each<[string[], RegExp]>([
+    [["serch"], /Unknown command 'serch'.*Did you mean search\?/],
+    [["search", "--querry", "x"], /Unknown option '--querry'.*Did you mean --query\?/],
+    [["search"], /Required option '-q, --query <text>'/],
+    [["search", "--query", " "], /--query: needs at least one word/],
+    [
+      ["search", "--query", "x", "--top-k", "many"],
+      /--top-k: must be a whole number from 1 to 1,000/,
+    ],
+    [["search", "--query", "x", "--after", "tomorrow"], /--after: must be a date like/],
+    [["read"], /Missing required argument 'id'/],
+    [["export", "--format", "xml", "--output-dir", "x"], /--format: must be one of parquet/],
+    [["status", "surplus"], /too many arguments/i],
+  ])("%j", async (args, message) => {
+    const result = await cli.run(args);
+    expect(result).toMatchObject({ code: 2, text: "" });
+    expect(result.stderr).toMatch(message);
+    expect(result.stderr).toMatch(/^llm-compress: [^\n]*\n$/);
+  });
+});
+
+describe("failures", () => {
+  it("name the store that isn't there", async () => {
+    const result = await cli.run(["search", "--query", "x", "--store", "nowhere"]);
+    expect(result.code).toBe(4);
+    expect(result.stderr).toContain(cli.path("nowhere"));
+    const byVariable = await cli.run(["status"], { env: { LLM_COMPRESS_STORE: "nowhere" } });
+    expect(byVariable.code).toBe(4);
+  });
+
+  it("come as JSON on stdout too, with --json", async () => {
+    const result = await cli.run(["read", "no-such-id", "--json"]);
+    expect(result.code).toBe(4);
+    expect(JSON.parse(result.text)).toMatchObject({ error: { code: "not_found" } });
+    expect(result.stderr).toMatch(/^llm-compress: /);
+  });
+
+  it("name a store that is a file, or inside of one", async () => {
+    await writeFile(cli.path("file"), "");
+    for (const store of ["file", "file/below"]) {
+      const result = await cli.run(["remember", "--store", store], { input: "x" });
+      expect([2, 4, 6]).toContain(result.code);
+      expect(result.stderr).toMatch(/^llm-compress: [^\n]*file[^\n]*\n$/);
+    }
+  });
+
+  it("say that another process holds the store, and end with 7", async () => {
+    await mkdir(cli.path("held"));
+    const server = cli.start(["serve", "--port", "0", "--store", "held", "--json"]);
+    const ended = finish(server);
+    await new Promise((resolve) => server.stdout.once("data", resolve));
+    const second = await cli.run(["status", "--store", "held"]);
+    expect(second.code).toBe(7);
+    expect(second.stderr).toContain(String(server.pid));
+    server.kill("SIGINT");
+    expect((await ended).code).toBe(130);
+    expect((await cli.run(["status", "--store", "held"])).code).toBe(0);
+  });
+});
+
+describe("signals and pipes", () => {
+  it("Ctrl-C while waiting for input ends with 130 and says so", async () => {
+    const child = cli.start(["remember", "--store", "interrupted"]);
+    const ended = finish(child);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    child.kill("SIGINT");
+    const result = await ended;
+    expect(result).toMatchObject({ code: 130, text: "" });
+    expect(result.stderr).toMatch(/Interrupted/);
+  });
+
+  it("a reader that goes away ends it without a word", async () => {
+    await mkdir(cli.path("many"));
+    for (let i = 0; i < 300; i++)
+      await writeFile(cli.path(`many/${i}.txt`), `Note number ${i} about the garden.`);
+    const child = cli.start(["batch", "--input-dir=many", "--no-embed", "--json", "--store=piped"]);
+    const ended = finish(child);
+    child.stdout.once("data", () => child.stdout.destroy());
+    const result = await ended;
+    expect(result.code).toBe(141);
+    expect(result.stderr).toBe("");
+    expect((await cli.run(["status", "--store=piped"])).code).toBe(0);
+  });
+});
+
+describe("streams", () => {
+  it("carry no colour and no progress where they are no terminal", async () => {
+    await mkdir(cli.path("few"), { recursive: true });
+    await writeFile(cli.path("few/a.txt"), "A note about colours.");
+    const quiet = await cli.run(["batch", "--input-dir=few", "--no-embed", "--store=streams"]);
+    expect(quiet).toMatchObject({ code: 0, stderr: "" });
+    const asked = await cli.run([
+      "batch",
+      "--input-dir=few",
+      "--no-embed",
+      "--store=streams",
+      "--progress",
+    ]);
+    expect(asked.stderr).toMatch(/Remembering 1\/1/);
+    const forced = await cli.run(["search", "-q", "colours", "--store=streams"], {
+      env: { FORCE_COLOR: "1", NO_COLOR: "1" },
+    });
+    expect(forced.text).not.toContain("\u001b");
+  });
+});
