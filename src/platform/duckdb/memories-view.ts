@@ -1,0 +1,72 @@
+/**
+ * The SQL of the view `memories`: every column of the segments, plus the ones a person asks for
+ * first (`time`, `source`, `kind`, `speaker`, `title`), lifted out of `timestamp` and `metadata`.
+ */
+
+/** Name and DuckDB type of the segments' columns; they shape the view while there is no segment. */
+export const SEGMENT_COLUMNS: readonly (readonly [name: string, type: string])[] = [
+  ["memory_id", "VARCHAR"],
+  ["content", "VARCHAR"],
+  ["envelope", "BLOB"],
+  ["summary", "VARCHAR"],
+  ["entities", 'STRUCT("text" VARCHAR, "type" VARCHAR, confidence FLOAT)[]'],
+  ["embedding", "BLOB"],
+  ["embedding_scale", "FLOAT"],
+  ["embedding_model", "VARCHAR"],
+  ["timestamp", "BIGINT"],
+  ["recorded_at", "BIGINT"],
+  ["activation_level", "FLOAT"],
+  ["metadata", "MAP(VARCHAR, VARCHAR)"],
+  ["user_id", "VARCHAR"],
+  ["keep", "VARCHAR"],
+  ["mode", "VARCHAR"],
+  ["model", "VARCHAR"],
+  [
+    "quality",
+    "STRUCT(similarity DOUBLE, coverage DOUBLE, entity_recall DOUBLE, number_recall DOUBLE, faithfulness DOUBLE)",
+  ],
+  ["episode_id", "VARCHAR"],
+  ["previous_id", "VARCHAR"],
+  ["next_id", "VARCHAR"],
+  ["supersedes", "VARCHAR"],
+  ["superseded_by", "VARCHAR"],
+  ["valid_from", "BIGINT"],
+  ["valid_to", "BIGINT"],
+  ["content_sha256", "VARCHAR"],
+  ["original_bytes", "BIGINT"],
+  ["stored_bytes", "BIGINT"],
+  ["ordinal", "INTEGER"],
+];
+
+/** Columns that the view adds; `metadata['k']` is a list in this DuckDB, hence the [1]. */
+const LIFTED: readonly (readonly [name: string, expression: string])[] = [
+  ["time", 'epoch_ms("timestamp")'],
+  ["source", "metadata['source'][1]"],
+  ["kind", "metadata['kind'][1]"],
+  ["speaker", "metadata['speaker'][1]"],
+  ["title", "metadata['title'][1]"],
+];
+
+/** A string as an SQL literal. */
+export function quoteLiteral(value: string): string {
+  return `'${value.replaceAll("'", "''")}'`;
+}
+
+/** The schema of the view; not the default one, see `DuckDbSqlEngine`. */
+export const STORE_SCHEMA = "store";
+
+/** The table that holds ids of forgotten memories; user queries may not name it. */
+export const EXCLUDED_TABLE = `${STORE_SCHEMA}.excluded_memory_ids`;
+
+/** The statement that makes the view over registered files (none: an empty view of the same shape). */
+export function memoriesViewSql(fileNames: readonly string[], hasExcluded: boolean): string {
+  const lifted = LIFTED.map(([name, expression]) => `${expression} AS "${name}"`).join(", ");
+  const from =
+    fileNames.length === 0
+      ? `(SELECT ${SEGMENT_COLUMNS.map(([name, type]) => `NULL::${type} AS "${name}"`).join(", ")} WHERE false)`
+      : `read_parquet([${fileNames.map(quoteLiteral).join(", ")}], union_by_name = true)`;
+  const where = hasExcluded
+    ? ` WHERE memory_id NOT IN (SELECT memory_id FROM ${EXCLUDED_TABLE})`
+    : "";
+  return `CREATE OR REPLACE VIEW ${STORE_SCHEMA}.memories AS SELECT memory_id, ${lifted}, * EXCLUDE (memory_id) FROM ${from}${where}`;
+}
