@@ -12,6 +12,7 @@ import { ByteReader, ByteWriter, crc32c } from "../../storage/bytes.ts";
 import { loadZstd } from "../../storage/zstd.ts";
 import { singleTextRatios } from "./ratios.ts";
 import { DEFAULT_MAX_TEXT_BYTES, encodeText, RESIDUAL_LEVEL } from "./residual.ts";
+import { EXTRACTIVE, VERBATIM } from "./summary.ts";
 
 const MAGIC = [0x4c, 0x4c, 0x4d, 0x43]; // "LLMC"
 export const CONTAINER_VERSION = 1;
@@ -99,7 +100,9 @@ function readQuality(reader: ByteReader): QualityVector {
 function describe(compressed: CompressedMemory): Uint8Array {
   const writer = new ByteWriter();
   writeString(writer, compressed.summary);
-  writeString(writer, compressed.model);
+  const known = KNOWN_MODELS.indexOf(compressed.model) + 1;
+  writer.u8(known);
+  if (known === 0) writeString(writer, compressed.model);
   writeString(writer, compressed.keepReason ?? "");
   writer.varint(compressed.entities.length);
   for (const { text, type, confidence } of compressed.entities) {
@@ -115,7 +118,9 @@ function readDescription(
 ): Pick<CompressedMemory, "summary" | "model" | "entities" | "keepReason"> {
   const reader = new ByteReader(bytes, "description in the .llmc file");
   const summary = readString(reader);
-  const model = readString(reader);
+  const known = reader.u8();
+  const model = known === 0 ? readString(reader) : KNOWN_MODELS[known - 1];
+  if (model === undefined) throw damaged("it names an unknown model");
   const keepReason = readString(reader);
   const count = reader.varint();
   const entities: Entity[] = [];
@@ -168,7 +173,7 @@ export async function encodeContainer(compressed: CompressedMemory): Promise<Uin
       (perfect ? FLAG_PERFECT : 0) |
       (packed ? FLAG_PACKED : 0) |
       (compressed.envelope ? FLAG_ENVELOPE : 0) |
-      (mode << 3),
+      (mode << MODE_SHIFT),
   );
   writer.bytes(hexToBytes(compressed.contentSha256));
   writer.varint(compressed.ratios.originalBytes);
@@ -223,7 +228,7 @@ export async function decodeContainer(
 
   const reader = new ByteReader(bytes.subarray(5, end), ".llmc file");
   const flags = reader.u8();
-  const mode = MODES[(flags >> 3) & 3];
+  const mode = MODES[(flags >> MODE_SHIFT) & 3];
   if (flags & ~FLAG_KNOWN || mode === undefined) throw damaged("it has unknown flags");
   const contentSha256 = [...reader.bytes(32)]
     .map((byte) => byte.toString(16).padStart(2, "0"))

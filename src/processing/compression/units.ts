@@ -1,18 +1,18 @@
 /**
- * The units of a text: groups of whole sentences that are embedded once, chosen or left out by
- * the extractive summary, and averaged to the memory's search vector.
+ * The units of a text: whole sentences that are embedded once, chosen or left out by the extractive
+ * summary, and averaged to the memory's search vector.
  *
- * First step of compression. A unit is one sentence; very short neighbours of one paragraph are
- * merged ("Yes. Do it."), a sentence longer than the model's window is embedded in pieces but
- * chosen as a whole. See docs/decisions/0002-sentence-units.md for the figures.
+ * First step of compression. A fragment ("Hey Jon!", "Yes.") is shown with its neighbour and not
+ * embedded: it would cost an inference and blur the vector. A sentence longer than the model's
+ * window is embedded in pieces and chosen as a whole. Figures: docs/decisions/0002-sentence-units.md.
  */
 
 import { splitSentences, type Span } from "../content/segmentation.ts";
 
-/** A sentence shorter than this joins its neighbour. */
-export const SHORT_UNIT_CHARS = 48;
-/** Merging stops here. */
-const MERGED_UNIT_CHARS = 240;
+/** A shorter sentence is a fragment. */
+export const FRAGMENT_CHARS = 25;
+/** Fragments join a unit up to this length. */
+const MAX_JOINED_CHARS = 240;
 /** Longest piece that is embedded at once: below 256 tokens for prose and most other text. */
 export const MAX_PIECE_CHARS = 700;
 /** Longer "sentences" (base64, tables without line ends) are embedded but never chosen. */
@@ -21,9 +21,9 @@ export const MAX_CHOSEN_CHARS = 2000;
 export interface TextUnit extends Span {
   /** The unit's words with single spaces, without quote markers: what a summary shows. */
   text: string;
-  /** What is embedded; more than one where the unit exceeds the model's window. */
+  /** What is embedded: its sentence without fragments, in several pieces where it exceeds the model's window. */
   pieces: string[];
-  /** Share of the text, in characters of `text`. */
+  /** Share of the text, in characters that are embedded. */
   weight: number;
 }
 
@@ -70,32 +70,42 @@ export function outsideOf(all: readonly Span[], excluded: readonly Span[]): Span
   });
 }
 
-/** Groups sentences (ascending spans of `text`) to units; sentences without a letter or digit are dropped. */
+interface OpenUnit extends Span {
+  text: string;
+  /** The one sentence that is no fragment; null while there are only fragments. */
+  core: string | null;
+}
+
+function closeUnit({ start, end, text, core }: OpenUnit): TextUnit {
+  const pieces = cutPieces(core ?? text);
+  return { start, end, text, pieces, weight: (core ?? text).length };
+}
+
+/**
+ * Groups sentences (ascending spans of `text`) to units: one sentence each, with the fragments
+ * after it, and before it at the start of a paragraph. Sentences without a letter or digit are
+ * dropped; fragments that stand alone too, unless there is nothing else.
+ */
 export function groupUnits(text: string, sentences: readonly Span[]): TextUnit[] {
-  const units: TextUnit[] = [];
-  let open: { start: number; end: number; text: string } | null = null;
-  const close = (): void => {
-    if (open) units.push({ ...open, pieces: cutPieces(open.text), weight: open.text.length });
-    open = null;
-  };
-  for (const sentence of sentences) {
-    const words = cleanSlice(text, sentence);
+  const groups: OpenUnit[] = [];
+  for (const { start, end } of sentences) {
+    const words = cleanSlice(text, { start, end });
     if (!WORD.test(words)) continue;
-    const current: { start: number; end: number; text: string } | null = open;
-    if (current !== null) {
-      const { start, end, text: shown } = current as { start: number; end: number; text: string };
-      const short = shown.length < SHORT_UNIT_CHARS || words.length < SHORT_UNIT_CHARS;
-      const fits = shown.length + words.length < MERGED_UNIT_CHARS;
-      if (short && fits && !isParagraphBreak(text.slice(end, sentence.start))) {
-        open = { start, end: sentence.end, text: `${shown} ${words}` };
-        continue;
-      }
-    }
-    close();
-    open = { start: sentence.start, end: sentence.end, text: words };
+    const core = words.length < FRAGMENT_CHARS ? null : words;
+    const last = groups.at(-1);
+    const joins =
+      last !== undefined &&
+      (core === null || last.core === null) &&
+      last.text.length + words.length < MAX_JOINED_CHARS &&
+      !isParagraphBreak(text.slice(last.end, start));
+    if (joins) {
+      last.end = end;
+      last.text += ` ${words}`;
+      last.core ??= core;
+    } else groups.push({ start, end, text: words, core });
   }
-  close();
-  return units;
+  const telling = groups.filter((group) => group.text.length >= FRAGMENT_CHARS);
+  return (telling.length > 0 ? telling : groups).map(closeUnit);
 }
 
 /** The units of a text, without the parts in `excluded` (quotes, signature, boilerplate). */
