@@ -91,8 +91,13 @@ const PARAGRAPH = 2;
 const SENTENCE = 1;
 const CODE_LINE = 0;
 
-/** Places where a text may be cut, ascending, with how good each place is. */
-function cutPlaces(text: string): { at: number[]; level: number[] } {
+/** Places where a text may be cut: ascending offsets, and how good each is (0 only when it must be). */
+export interface CutPlaces {
+  at: number[];
+  level: number[];
+}
+
+function cutPlaces(text: string): CutPlaces {
   const at: number[] = [];
   const level: number[] = [];
   const push = (offset: number, value: number): void => {
@@ -136,10 +141,16 @@ export function chunkText(text: string, options: ChunkOptions): Span[] {
       "invalid_input",
       `maxChars must be an integer of at least 2, not ${maxChars}.`,
     );
-  if (text.length === 0) return [];
-  if (text.length <= maxChars) return [{ start: 0, end: text.length }];
+  if (text.length <= maxChars) return packSpans(text, { at: [], level: [] }, maxChars);
+  return packSpans(text, cutPlaces(text), maxChars);
+}
 
-  const places = cutPlaces(text);
+/**
+ * Packs a text into spans of at most `maxChars`, cut at the given places; where none is in reach, at
+ * a word or a code point. The spans are the whole text.
+ */
+export function packSpans(text: string, places: CutPlaces, maxChars: number): Span[] {
+  if (text.length === 0) return [];
   const chunks: Span[] = [];
   let start = 0;
   let index = 0;

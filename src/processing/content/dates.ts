@@ -1,0 +1,118 @@
+/**
+ * Points in time as people and programs write them.
+ *
+ * A time without a zone is read in the zone of the machine that imports it: a chat line "10:15 PM"
+ * then shows as 10:15 PM again. A date without a time is midnight of that day.
+ */
+
+const MONTH_NAMES = "jan feb mar apr may jun jul aug sep oct nov dec".split(" ");
+
+/** Years that a text from a person's archive can carry; others are typing errors or spam. */
+const EARLIEST_MS = Date.UTC(1970, 0, 2);
+const FUTURE_TOLERANCE_MS = 2 * 24 * 3600 * 1000;
+
+/** The value when it lies between 1970 and two days from now, else undefined. */
+export function saneTimestamp(value: number | undefined, nowMs = Date.now()): number | undefined {
+  if (value === undefined || !Number.isFinite(value)) return undefined;
+  return value >= EARLIEST_MS && value <= nowMs + FUTURE_TOLERANCE_MS
+    ? Math.trunc(value)
+    : undefined;
+}
+
+/** Seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by size. */
+export function timestampFromNumber(value: number): number | undefined {
+  if (!Number.isFinite(value) || value <= 0) return undefined;
+  if (value < 1e8) return undefined;
+  if (value < 1e11) return Math.round(value * 1000);
+  if (value < 1e14) return Math.round(value);
+  if (value < 1e17) return Math.round(value / 1e3);
+  return Math.round(value / 1e6);
+}
+
+export interface ClockTime {
+  hours: number;
+  minutes: number;
+  seconds: number;
+}
+
+const CLOCK = /^(\d{1,2})[:.](\d{2})(?:[:.](\d{2}))?(?:[.,]\d+)?\s*(?:([ap])\.?\s?m\.?)?$/i;
+
+/** "9:05", "21:05:30", "9:05 p.m."; null when it is none. */
+export function parseClock(value: string): ClockTime | null {
+  const match = CLOCK.exec(value.replaceAll(/[\u202f\u00a0]/g, " ").trim());
+  if (!match) return null;
+  let hours = Number(match[1]);
+  const minutes = Number(match[2]);
+  const seconds = Number(match[3] ?? 0);
+  const half = match[4]?.toLowerCase();
+  if (half && (hours < 1 || hours > 12)) return null;
+  if (half === "p" && hours < 12) hours += 12;
+  if (half === "a" && hours === 12) hours = 0;
+  if (hours > 23 || minutes > 59 || seconds > 60) return null;
+  return { hours, minutes, seconds };
+}
+
+export function localTime(
+  year: number,
+  month: number,
+  day: number,
+  clock?: ClockTime | null,
+): number {
+  const date = new Date(
+    year,
+    month - 1,
+    day,
+    clock?.hours ?? 0,
+    clock?.minutes ?? 0,
+    clock?.seconds ?? 0,
+  );
+  if (year < 100) date.setFullYear(year);
+  return date.getMonth() === month - 1 && date.getDate() === day ? date.getTime() : Number.NaN;
+}
+
+/** "23" → 2023, "99" → 1999. */
+export function fullYear(year: string): number {
+  const value = Number(year);
+  if (year.length > 2) return value;
+  return value < 70 ? 2000 + value : 1900 + value;
+}
+
+function monthOf(name: string): number {
+  return MONTH_NAMES.indexOf(name.slice(0, 3).toLowerCase()) + 1;
+}
+
+const ISO_LOCAL = /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d+)?))?$/;
+const CLOCK_ON_DATE =
+  /^(.{4,12}?)\s+(?:on\s+)?(\d{1,2})(?:st|nd|rd|th)?\s+([a-z]{3,9})\.?,?\s+(\d{4})$/i;
+const CLOCK_ON_MONTH =
+  /^(.{4,12}?)\s+on\s+([a-z]{3,9})\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})$/i;
+
+/** A date field of any common form as ms since epoch: ISO 8601, RFC 5322, epoch numbers, "1:56 pm on 8 May, 2023". */
+export function parseDateValue(value: unknown): number | undefined {
+  if (typeof value === "number") return saneTimestamp(timestampFromNumber(value));
+  if (typeof value !== "string" || value.length > 64) return undefined;
+  const text = value.trim();
+  if (/^\d{9,19}(?:\.\d+)?$/.test(text)) return saneTimestamp(timestampFromNumber(Number(text)));
+  const iso = ISO_LOCAL.exec(text);
+  if (iso)
+    return saneTimestamp(
+      localTime(Number(iso[1]), Number(iso[2]), Number(iso[3]), iso[4] ? parseClock(iso[4]) : null),
+    );
+  const dayFirst = CLOCK_ON_DATE.exec(text);
+  if (dayFirst) {
+    const clock = parseClock(dayFirst[1]!);
+    const month = monthOf(dayFirst[3]!);
+    if (clock && month > 0)
+      return saneTimestamp(localTime(Number(dayFirst[4]), month, Number(dayFirst[2]), clock));
+  }
+  const monthFirst = CLOCK_ON_MONTH.exec(text);
+  if (monthFirst) {
+    const clock = parseClock(monthFirst[1]!);
+    const month = monthOf(monthFirst[2]!);
+    if (clock && month > 0)
+      return saneTimestamp(localTime(Number(monthFirst[4]), month, Number(monthFirst[3]), clock));
+  }
+  // Everything else must at least name a year, or `Date` invents one.
+  if (!/\b\d{4}\b/.test(text) || !/\d/.test(text)) return undefined;
+  return saneTimestamp(Date.parse(text));
+}
