@@ -147,7 +147,9 @@ export class LLMCompressor {
    * were written then (`written` null: only the vector). In order; needs an embedder.
    */
   async embedAll(
-    items: readonly (CompressItem & { written: Pick<CompressionResult, "summary" | "entities"> | null })[],
+    items: readonly (CompressItem & {
+      written: Pick<CompressionResult, "summary" | "entities"> | null;
+    })[],
     settings: TaskOptions = {},
   ): Promise<{ vector: Float32Array | null; quality: QualityVector | null }[]> {
     const prepared = await this.#prepare(items, settings);

@@ -9,7 +9,7 @@ import { AppError } from "../../errors.ts";
 import type { CompressedMemory } from "../../model/compressed-memory.ts";
 import { ENTITY_TYPES, type Entity, type QualityVector } from "../../model/memory.ts";
 import { ByteReader, ByteWriter, crc32c } from "../../storage/bytes.ts";
-import { loadZstd } from "../../storage/zstd.ts";
+import { loadZstd, readFrameSize } from "../../storage/zstd.ts";
 import { singleTextRatios } from "./ratios.ts";
 import { DEFAULT_MAX_TEXT_BYTES, encodeText, RESIDUAL_LEVEL } from "./residual.ts";
 import { EXTRACTIVE, VERBATIM } from "./summary.ts";
@@ -26,7 +26,10 @@ const FLAG_EXACT = 1;
 const FLAG_PERFECT = 2; // every quality value is 1
 const FLAG_PACKED = 4; // the description is a ZSTD frame
 const FLAG_ENVELOPE = 32; // an envelope follows the residual
-const FLAG_KNOWN = 0b111111; // bits 3–4: mode
+const MODE_SHIFT = 3; // bits 3–4
+const FLAG_KNOWN = 0b111111;
+/** Models named by one byte; 0 is followed by a name. */
+const KNOWN_MODELS: readonly string[] = [VERBATIM, EXTRACTIVE];
 
 function damaged(what: string, cause?: unknown): AppError {
   return new AppError("corrupt_data", `This is not a whole .llmc file: ${what}.`, {
@@ -244,13 +247,12 @@ export async function decodeContainer(
   const packedEnvelope = flags & FLAG_ENVELOPE ? reader.bytes(reader.varint()) : null;
   const body = reader.bytes(reader.varint());
   expectEnd(reader);
-  if (residual && originalBytes > maxBytes)
+  const textBytes = residual ? readFrameSize(residual) : 0;
+  if (textBytes > maxBytes)
     throw new AppError(
       "too_large",
-      `The text has ${originalBytes} bytes, more than the ${maxBytes} allowed here.`,
-      {
-        hint: "Allow more, or don't open files that you don't trust.",
-      },
+      `The text has ${textBytes} bytes, more than the ${maxBytes} allowed here.`,
+      { hint: "Allow more, or don't open files that you don't trust." },
     );
   const envelope = packedEnvelope && (await loadZstd()).decompress(packedEnvelope, { maxBytes });
   let description = body;
