@@ -1,6 +1,6 @@
 /**
  * `npm run setup`: everything that a fresh clone needs, short of serving: a fitting Node, the
- * dependencies, the weights, the build. Each step is skipped when it is up to date.
+ * dependencies, the weights, how many threads they run best on, the build. Each step is skipped when it is up to date.
  *
  * Uses only what Node brings: it runs before anything is installed.
  */
@@ -8,6 +8,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, isBuilt } from "./build.mjs";
+import { calibrate, isCalibrated } from "./calibrate-threads.mjs";
 import { fetchWeights } from "./fetch-weights.mjs";
 import { ROOT, StepError, fail, npmCommand, run } from "./run.mjs";
 
@@ -59,6 +60,7 @@ export async function setup({ log = (line) => console.error(line) } = {}) {
     await install();
   }
   await fetchWeights({ log });
+  if (!isCalibrated()) await calibrate({ log });
   if (isBuilt()) log("Build: up to date");
   else {
     log("Build: running");

@@ -22,6 +22,11 @@ import {
 } from "../../model/weights.ts";
 import type { Embedder, EmbedderProvider, ModelState } from "../../ports/embedder.ts";
 import type { BatchLimits } from "../../processing/embedding/batching.ts";
+import {
+  defaultThreads,
+  type StoredCalibration,
+  storedThreads,
+} from "../../processing/embedding/calibration.ts";
 import { OnnxEmbedder } from "../../processing/embedding/onnx-embedder.ts";
 import { createOnnxSession } from "../../processing/embedding/onnx-session.ts";
 import { createTextTokenizer } from "../../processing/embedding/tokenizer.ts";
@@ -29,7 +34,10 @@ import { createTextTokenizer } from "../../processing/embedding/tokenizer.ts";
 export interface NodeEmbedderOptions {
   /** Holds MODEL/FILE. Default `$LLM_COMPRESS_MODELS`, else `.cache/models` of the package. */
   modelsDirectory?: string;
-  /** Default: 2 where the machine has as many processors, else 1. Fixed by the first load of a process. */
+  /**
+   * Default: as the set-up measured (`calibration.json` beside the weights), else 2 where the machine
+   * has as many processors. Fixed by the first load of a process.
+   */
   threads?: number;
   limits?: BatchLimits;
 }
@@ -118,7 +126,7 @@ async function loadNodeEmbedder(
   ]);
   // The package's root: under Node its Node build, whose threads are worker_threads.
   const ort = await import("onnxruntime-web");
-  ort.env.wasm.numThreads = options.threads ?? defaultThreads();
+  ort.env.wasm.numThreads = options.threads ?? (await usableThreads(dirname(directory)));
   const session = await createOnnxSession(ort, network, { executionProvider: "wasm" });
   return new OnnxEmbedder({
     session,
@@ -135,8 +143,16 @@ async function loadNodeEmbedder(
   });
 }
 
-function defaultThreads(): number {
-  return Math.min(2, availableParallelism());
+async function usableThreads(modelsDirectory: string): Promise<number> {
+  const processors = availableParallelism();
+  try {
+    const text = await readFile(join(modelsDirectory, "calibration.json"), "utf8");
+    const stored = JSON.parse(text) as StoredCalibration;
+    // An answer does not age here: the set-up measures again when asked.
+    return storedThreads(stored, processors, stored.measuredAt) ?? defaultThreads(processors);
+  } catch {
+    return defaultThreads(processors);
+  }
 }
 
 async function readChecked(directory: string, file: WeightsFile): Promise<Buffer> {

@@ -34,6 +34,8 @@ export class OnnxEmbedder implements Embedder {
   /** Tail of the queue of batches: the session takes one at a time, calls take turns per batch. */
   #queue: Promise<unknown> = Promise.resolve();
   #closed = false;
+  #calls = 0;
+  #running = 0;
 
   constructor(parts: OnnxEmbedderParts) {
     this.info = parts.info;
@@ -42,7 +44,22 @@ export class OnnxEmbedder implements Embedder {
     this.#limits = parts.limits ?? DEFAULT_BATCH_LIMITS;
   }
 
+  /** Calls of `embed` so far, and whether one is running: tells a background task when it may work. */
+  get activity(): { calls: number; idle: boolean; closed: boolean } {
+    return { calls: this.#calls, idle: this.#running === 0, closed: this.#closed };
+  }
+
   async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
+    this.#calls += 1;
+    this.#running += 1;
+    try {
+      return await this.#embed(texts, options);
+    } finally {
+      this.#running -= 1;
+    }
+  }
+
+  async #embed(texts: readonly string[], options: EmbedOptions): Promise<Float32Array[]> {
     this.#assertOpen();
     throwIfAborted(options.signal);
     const sequences = await this.#tokenize(texts, options.signal);

@@ -1,0 +1,150 @@
+/**
+ * The embedder in the browser's embedding worker: weights from the origin's private file system,
+ * WebGPU where a hardware adapter passes a self-test, else WASM with as many threads as were
+ * measured to help. All inference code is shared with Node: `processing/embedding/`.
+ */
+
+import { AppError } from "../../errors.ts";
+import { EMBEDDING_DIMENSIONS } from "../../model/vector.ts";
+import {
+  DEFAULT_EMBEDDING_MODEL,
+  embedderId,
+  findWeights,
+  findWeightsFile,
+  type WeightsModel,
+} from "../../model/weights.ts";
+import type { Embedder, EmbedderInfo, EmbedderProvider, ModelState } from "../../ports/embedder.ts";
+import type { BatchLimits } from "../../processing/embedding/batching.ts";
+import { selfTest } from "../../processing/embedding/known-vector.ts";
+import { OnnxEmbedder } from "../../processing/embedding/onnx-embedder.ts";
+import { createOnnxSession } from "../../processing/embedding/onnx-session.ts";
+import { createTextTokenizer, type TextTokenizer } from "../../processing/embedding/tokenizer.ts";
+import { readModelFile, readModelState } from "./model-files.ts";
+import { loadWasmRuntime, loadWebGpuRuntime, webGpuObstacle } from "./ort-runtime.ts";
+import { calibrateWhenIdle, usableThreads } from "./thread-calibration.ts";
+
+export interface BrowserEmbedderOptions {
+  /** Default: "webgpu" where it passes, else "wasm". */
+  backend?: "wasm" | "webgpu";
+  /** WASM threads. Default: as measured once on this machine; 1 without cross-origin isolation. */
+  threads?: number;
+}
+
+/** Tokens the model was trained to see at once; longer text is chunked by the caller. */
+const MAX_TOKENS = 256;
+/** A GPU needs more rows at once to be busy than a processor does. */
+const WEBGPU_LIMITS: BatchLimits = { maxTokens: 4096, maxRows: 64 };
+
+interface ModelBytes {
+  network: Uint8Array<ArrayBuffer>;
+  tokenizer: TextTokenizer;
+  info: Pick<EmbedderInfo, "id" | "dimensions" | "maxTokens">;
+}
+
+/** Loads the installed model: `model_missing` when it isn't, `model_failed` when it can't be used. */
+export async function loadBrowserEmbedder(options: BrowserEmbedderOptions = {}): Promise<Embedder> {
+  const model = defaultModel();
+  const definition = await readModelFile(model, findWeightsFile(model, "tokenizer.json"));
+  const parts: ModelBytes = {
+    network: await readNetwork(),
+    tokenizer: createTextTokenizer(JSON.parse(new TextDecoder().decode(definition))),
+    info: { id: embedderId(model), dimensions: EMBEDDING_DIMENSIONS, maxTokens: MAX_TOKENS },
+  };
+  if (options.backend === "wasm") return loadWasm(parts, options);
+  const webgpu = await tryWebGpu(parts, options.backend === "webgpu");
+  if (typeof webgpu !== "string") return webgpu;
+  if (options.backend === "webgpu")
+    throw new AppError("model_failed", `The model can't run on WebGPU: ${webgpu}.`, {
+      hint: "Leave the choice to the program: it runs without a graphics processor too.",
+    });
+  return loadWasm(parts, options, webgpu);
+}
+
+function defaultModel(): WeightsModel {
+  return findWeights(DEFAULT_EMBEDDING_MODEL);
+}
+
+function readNetwork(): Promise<Uint8Array<ArrayBuffer>> {
+  const model = defaultModel();
+  return readModelFile(model, findWeightsFile(model, "model.onnx"));
+}
+
+async function loadWasm(
+  { network, tokenizer, info }: ModelBytes,
+  options: BrowserEmbedderOptions,
+  backendReason?: string,
+): Promise<Embedder> {
+  const threads = options.threads ?? (await usableThreads());
+  const ort = await loadWasmRuntime(threads);
+  const session = await createOnnxSession(ort, network, { executionProvider: "wasm" });
+  const embedder = new OnnxEmbedder({
+    session,
+    tokenizer,
+    info: { ...info, backend: "wasm", threads, ...(backendReason && { backendReason }) },
+  });
+  if (options.threads === undefined)
+    // Best effort, for the next start: a failure changes nothing.
+    calibrateWhenIdle(embedder, readNetwork).catch(() => undefined);
+  return embedder;
+}
+
+/** The embedder, or why WebGPU is not to be used here. */
+async function tryWebGpu(
+  { network, tokenizer, info }: ModelBytes,
+  evenInSoftware: boolean,
+): Promise<Embedder | string> {
+  const obstacle = await webGpuObstacle();
+  if (obstacle && !evenInSoftware) return obstacle;
+  try {
+    const ort = await loadWebGpuRuntime();
+    const session = await createOnnxSession(ort, network, { executionProvider: "webgpu" });
+    const embedder = new OnnxEmbedder({
+      session,
+      tokenizer,
+      info: { ...info, backend: "webgpu", threads: 1 },
+      limits: WEBGPU_LIMITS,
+    });
+    const failure = await selfTest(embedder);
+    if (failure === null) return embedder;
+    await embedder.close();
+    return `the WebGPU self-test failed: ${failure}`;
+  } catch (error) {
+    return `WebGPU failed: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+/** The embedder in the calling worker's own thread, without a worker of its own. */
+export class BrowserEmbedderProvider implements EmbedderProvider {
+  readonly #options: BrowserEmbedderOptions;
+  #loading: Promise<Embedder | null> | null = null;
+  #loaded: Embedder | null = null;
+  #error: string | null = null;
+
+  constructor(options: BrowserEmbedderOptions = {}) {
+    this.#options = options;
+  }
+
+  load(): Promise<Embedder | null> {
+    this.#loading ??= this.#load();
+    return this.#loading;
+  }
+
+  async #load(): Promise<Embedder | null> {
+    try {
+      this.#loaded = await loadBrowserEmbedder(this.#options);
+      this.#error = null;
+    } catch (error) {
+      this.#loading = null;
+      const missing = error instanceof AppError && error.code === "model_missing";
+      this.#error = missing ? null : error instanceof Error ? error.message : String(error);
+    }
+    return this.#loaded;
+  }
+
+  async state(): Promise<ModelState> {
+    const installed = await readModelState(defaultModel());
+    if (this.#loaded) return { ...installed, state: "loaded", backend: this.#loaded.info.backend };
+    if (this.#error !== null) return { ...installed, state: "failed", error: this.#error };
+    return installed;
+  }
+}
