@@ -24,7 +24,14 @@ import type { ConnectionLearner } from "../cognitive/connection-learner.ts";
 import type { NetworkNavigator } from "../cognitive/navigator.ts";
 import type { CompressedMemory, DecompressResult } from "../model/compressed-memory.ts";
 import type { Memory, MemoryInput, MemoryPatch } from "../model/memory.ts";
-import type { BrowsePage, BrowseQuery, Facets, RecallQuery, RecallResult } from "../model/query.ts";
+import type {
+  BrowsePage,
+  BrowseQuery,
+  Facets,
+  MemoryFilter,
+  RecallQuery,
+  RecallResult,
+} from "../model/query.ts";
 import { checkpoint, type TaskOptions } from "../model/task-control.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { FileStore } from "../ports/file-store.ts";

@@ -1,0 +1,29 @@
+import { defineConfig } from "@playwright/test";
+
+/** The product in a real Chromium: the built application behind the server of `npm start`. */
+export default defineConfig({
+  testDir: "test/e2e",
+  globalSetup: "./test/e2e/global-setup.ts",
+  // Two cores, and the embedding model uses both.
+  workers: 1,
+  timeout: 120_000,
+  expect: { timeout: 15_000 },
+  retries: process.env["CI"] ? 1 : 0,
+  use: {
+    baseURL: "http://localhost:4179/",
+    trace: "retain-on-failure",
+    launchOptions: {
+      ...(process.env["CHROMIUM_PATH"] ? { executablePath: process.env["CHROMIUM_PATH"] } : {}),
+      args: [
+        // Chromium refuses its sandbox to root.
+        ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--enable-unsafe-webgpu",
+      ],
+    },
+  },
+});
