@@ -199,7 +199,8 @@ function mergeScales(tokens: readonly Token[], text: string): Token[] {
 /** Content words, each with whether it stands under a negation. */
 export interface Polarity {
   value: string;
-  negated: boolean;
+  /** Null: behind the first word after a negation, where grammar decides whether it still reaches. */
+  negated: boolean | null;
 }
 
 /** How many content words after a negation stand under it. */
@@ -227,7 +228,10 @@ export function polarities(tokens: readonly Token[], text: string): Polarity[] {
       continue;
     }
     if (!token.content) continue;
-    result.push({ value: token.value, negated: reach > 0 && negated });
+    result.push({
+      value: token.value,
+      negated: reach === SCOPE ? negated : reach > 0 && negated ? null : false,
+    });
     if (reach > 0) reach--;
     if (NEGATIVE_VERBS.test(token.word)) {
       negated = !(reach > 0 && negated);

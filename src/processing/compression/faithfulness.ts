@@ -129,10 +129,10 @@ export class FaithfulnessChecker {
     if (!aligned)
       return { claims, problems: [`No sentence of the source says “${shorten(text)}”`] };
     const problems: string[] = [];
-    const negatedSource = aligned.tokens.some((token) => token.kind === "negation");
+    let negationsLeft = negationCount(aligned.tokens);
     for (const fact of facts) {
       if (fact.kind === "negation") {
-        if (!negatedSource)
+        if (negationsLeft-- <= 0)
           problems.push(`“${fact.text}” negates what the source states: “${shorten(text)}”`);
       } else if (!aligned.values.has(fact.value) && !this.#isFullName(fact, tokens, aligned))
         problems.push(`“${fact.text}” isn't in the sentence it was taken from`);
@@ -223,23 +223,36 @@ export class FaithfulnessChecker {
   }
 }
 
-/** A content word that summary and source share and that only one of them negates; null when there is none. */
+/**
+ * A content word that summary and source share and that only one of them negates; null when there
+ * is none. Where it is uncertain how far a negation reaches, as many on both sides are taken for the same.
+ */
 function turnedWord(
   tokens: readonly Token[],
   text: string,
   aligned: SourceSentence,
 ): string | null {
-  const source = new Map<string, Set<boolean>>();
-  for (const { value, negated } of polarities(aligned.tokens, aligned.text)) {
+  const source = new Map<string, Set<boolean | null>>();
+  const said = polarities(tokens, text);
+  const stated = polarities(aligned.tokens, aligned.text);
+  for (const { value, negated } of stated) {
     const known = source.get(value);
     if (known) known.add(negated);
     else source.set(value, new Set([negated]));
   }
-  for (const { value, negated } of polarities(tokens, text)) {
+  const count = negationCount(tokens);
+  const bothNegate = count > 0 && count === negationCount(aligned.tokens);
+  for (const { value, negated } of said) {
     const known = source.get(value);
-    if (known && !known.has(negated)) return value;
+    if (!known || known.has(negated)) continue;
+    const uncertain = negated === null || known.has(null);
+    if (!(uncertain && bothNegate)) return value;
   }
   return null;
+}
+
+function negationCount(tokens: readonly Token[]): number {
+  return tokens.filter((token) => token.kind === "negation").length;
 }
 
 function shorten(text: string): string {

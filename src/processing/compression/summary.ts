@@ -102,8 +102,9 @@ export class SummaryGenerator {
     const chosen: number[] = [];
     let bytes = 0;
     for (const index of this.#order(source)) {
-      bytes += encoder.encode(source.units[index]!.text).length + 1;
-      if (bytes > maxBytes) return;
+      const size = encoder.encode(source.units[index]!.text).length + 1;
+      if (bytes + size > maxBytes) continue;
+      bytes += size;
       chosen.push(index);
       yield candidateOf(
         source,
