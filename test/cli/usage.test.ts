@@ -43,7 +43,7 @@ describe("wrong usage ends with 2 and one line", () => {
   it.each<[string[], RegExp]>([
     [["serch"], /Unknown command 'serch'.*Did you mean search\?/],
     [["search", "--querry", "x"], /Unknown option '--querry'.*Did you mean --query\?/],
-    [["search"], /Required option '-q, --query <text>'/],
+    [["search"], /--query: is required/],
     [["search", "--query", " "], /--query: needs at least one word/],
     [
       ["search", "--query", "x", "--top-k", "many"],

@@ -1,7 +1,6 @@
 /** The `llm-compress` binary: joins the command line with this process and the Node platform. */
 
 import { homedir } from "node:os";
-import { openEngine } from "../../platform/node/compose.ts";
 import { VERSION } from "../../model/version.ts";
 import { EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, isBrokenPipe } from "./failure.ts";
 import { runCli } from "./program.ts";
@@ -42,7 +41,9 @@ const code = await runCli(
     cwd: process.cwd(),
     homeDirectory: homedir(),
     version: VERSION,
-    openEngine,
+    // Loaded when a command needs it: help and usage errors come at once.
+    openEngine: async (request) =>
+      (await import("../../platform/node/compose.ts")).openEngine(request),
   },
   process.argv.slice(2),
   abort.signal,

@@ -14,7 +14,6 @@ import { describeFailure, EXIT_PARTIAL, fileFailure } from "./failure.ts";
 import { FileNames } from "./file-names.ts";
 import { writeWholeFile, type WalkedFile } from "./files.ts";
 import { formatBytes, formatDuration, formatPlural, formatRatio } from "./format.ts";
-import { packMemory } from "./memory-file.ts";
 import { SerialQueue } from "./serial-queue.ts";
 
 export interface ImportRunOptions {
@@ -64,6 +63,7 @@ export function startImport(
     let output: string | undefined;
     if (options.outputDirectory !== undefined) {
       try {
+        const { packMemory } = await import("./memory-file.ts");
         output = names.next(source ?? "item", id);
         const bytes = await packMemory(await engine.read(id));
         await writeWholeFile(join(options.outputDirectory, output), bytes, { overwrite: true });

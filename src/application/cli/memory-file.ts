@@ -10,6 +10,8 @@ import { encodeResidual } from "../../processing/compression/residual.ts";
 import { decodeEnvelope, encodeEnvelope } from "../../storage/envelope.ts";
 import { decodeInput } from "./text-input.ts";
 
+export { decodeContainer };
+
 export interface PackedFile {
   bytes: Uint8Array;
   compressed: CompressedMemory;

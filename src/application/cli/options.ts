@@ -106,5 +106,6 @@ export function parseOptions<S extends z.ZodType>(
 function describeIssue(issue: z.core.$ZodIssue): string {
   if (issue.code === "invalid_value")
     return `must be one of ${issue.values.map(String).join(", ")}`;
+  if (issue.code === "invalid_type" && issue.input === undefined) return "is required";
   return issue.message;
 }

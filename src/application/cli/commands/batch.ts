@@ -39,7 +39,7 @@ export function registerBatch(program: Command, invocation: Invocation): void {
       .description(
         `Remembers every file below a folder. ${KINDS}\n\nWith --json, one line per item is printed after the item survives a kill: {"id", "source", "status", "keep", "originalBytes", "storedBytes", "ratio", …}, or {"source", "error": {"code", "message", "hint"}}. A failed item doesn't stop the rest; the exit code is then 10. Running it again stores nothing twice.`,
       )
-      .requiredOption("-i, --input-dir <folder>", "folder to read, with everything below it")
+      .option("-i, --input-dir <folder>", "folder to read, with everything below it (required)")
       .option("-o, --output-dir <folder>", "also write one .llmc file per item, below this folder"),
   )
     .addHelpText(

@@ -4,16 +4,16 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { AppError } from "../../../errors.ts";
 import type { CompressedMemory } from "../../../engine.ts";
-import { decodeContainer } from "../../../processing/compression/container.ts";
 import { bind, examples, type Invocation } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { readInput, writeWholeFile } from "../files.ts";
 import { formatBytes, formatRatio, formatScore } from "../format.ts";
-import { packText, unpackFile } from "../memory-file.ts";
 import { keepOption, modeOption, pathOption } from "../options.ts";
 import { printable } from "../output.ts";
 
 const STREAM = "-";
+/** Brings language models of names and numbers with it: loaded when a command runs, not for help. */
+const loadMemoryFile = () => import("../memory-file.ts");
 
 const compressSchema = z.object({
   input: pathOption,
@@ -95,6 +95,7 @@ async function compress(
     });
   const source = await readSource(context, input.input);
   const engine = await context.openScratch({ embed: input.embed });
+  const { packText } = await loadMemoryFile();
   const { bytes, compressed } = await packText(engine, source, nameOf(input.input), {
     mode: input.mode,
     keep: input.keep,
@@ -129,6 +130,7 @@ async function decompress(
 ): Promise<number | undefined> {
   const file = await readSource(context, input.input);
   const engine = await context.openScratch({ embed: false });
+  const { unpackFile } = await loadMemoryFile();
   const { compressed, text, bytes, reconstructed } = await unpackFile(engine, file);
   if (reconstructed)
     context.note(
@@ -154,6 +156,7 @@ async function inspect(
   input: z.output<typeof inspectSchema>,
 ): Promise<number | undefined> {
   const file = await readSource(context, input.file);
+  const { decodeContainer } = await loadMemoryFile();
   const compressed = await decodeContainer(file);
   const { ratios, quality, entities } = compressed;
   if (context.json) {

@@ -23,8 +23,8 @@ export function registerExport(program: Command, invocation: Invocation): void {
     .description(
       "Writes every memory of the store into a folder, in a format that other programs read.",
     )
-    .requiredOption("-f, --format <format>", "parquet, jsonl or markdown")
-    .requiredOption("-o, --output-dir <folder>", "folder to write to; made where it is missing")
+    .option("-f, --format <format>", "parquet, jsonl or markdown (required)")
+    .option("-o, --output-dir <folder>", "folder to write to, made where it is missing (required)")
     .option("--force", "replace files that are already there")
     .addHelpText(
       "after",

@@ -10,7 +10,6 @@ import type { CommandContext } from "../context.ts";
 import { readInput } from "../files.ts";
 import { formatBytes, formatRatio } from "../format.ts";
 import { keepOption, metadataOption, modeOption, pathOption, timeOption } from "../options.ts";
-import { decodeInput } from "../text-input.ts";
 
 const schema = z.object({
   input: pathOption,
@@ -57,6 +56,7 @@ async function remember(
   const fromStdin = input.input === "-";
   const path = fromStdin ? "-" : context.path(input.input);
   const bytes = await readInput(context.host, path, context.signal);
+  const { decodeInput } = await import("../text-input.ts");
   const { text, original } = decodeInput(bytes, fromStdin ? "Standard input" : input.input);
   const metadata: Record<string, string> = { ...input.meta };
   if (!fromStdin) metadata[META.source] = input.input;

@@ -20,7 +20,7 @@ export function registerSearch(program: Command, invocation: Invocation): void {
       .command("search")
       .summary("find memories")
       .description("Finds memories by words and by meaning, best first.")
-      .requiredOption("-q, --query <text>", "what to look for")
+      .option("-q, --query <text>", "what to look for (required)")
       .option("-k, --top-k <count>", "how many results, at most 1,000", "10"),
   )
     .addHelpText(

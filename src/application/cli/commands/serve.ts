@@ -1,11 +1,9 @@
 /** `serve`: the HTTP interface on this machine only. */
 
-import { serve as listen, type ServerType } from "@hono/node-server";
+import type { ServerType } from "@hono/node-server";
 import type { Command } from "commander";
 import { z } from "zod";
 import { AppError } from "../../../errors.ts";
-import { loopbackGuard } from "../../http/loopback-guard.ts";
-import { createRoutes } from "../../http/routes.ts";
 import { bind, examples, type Invocation } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT_INTERRUPTED } from "../failure.ts";
@@ -40,6 +38,8 @@ async function serve(
   input: z.output<typeof schema>,
 ): Promise<number | undefined> {
   const engine = await context.openStore("write");
+  const { createRoutes } = await import("../../http/routes.ts");
+  const { loopbackGuard } = await import("../../http/loopback-guard.ts");
   const app = createRoutes(engine, { middleware: [loopbackGuard()] });
   const { server, port } = await start(app.fetch, input.port);
   const url = `http://${LOOPBACK_HOST}:${port}`;
@@ -51,10 +51,11 @@ async function serve(
   return EXIT_INTERRUPTED;
 }
 
-function start(
-  fetch: Parameters<typeof listen>[0]["fetch"],
+async function start(
+  fetch: (request: Request) => Response | Promise<Response>,
   port: number,
 ): Promise<{ server: ServerType; port: number }> {
+  const { serve: listen } = await import("@hono/node-server");
   return new Promise((resolve, reject) => {
     const server = listen({ fetch, port, hostname: LOOPBACK_HOST }, (info) =>
       resolve({ server, port: info.port }),
