@@ -47,7 +47,8 @@ export function checkEdit(
     const name = key.trim();
     if (name === "" && value.trim() === "") return;
     if (name === "") problems.push({ row, text: "This value needs a field name." });
-    else if (FIXED.has(name)) problems.push({ row, text: `“${name}” comes from the source and stays as it is.` });
+    else if (FIXED.has(name))
+      problems.push({ row, text: `“${name}” comes from the source and stays as it is.` });
     else if (seen.has(name)) problems.push({ row, text: `“${name}” is there twice.` });
     else if (value.length > MAX_VALUE_CHARS)
       problems.push({ row, text: `Longer than ${MAX_VALUE_CHARS} characters.` });

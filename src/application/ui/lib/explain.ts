@@ -10,64 +10,65 @@ export interface Explanation {
   action: "retry" | "reload" | "settings" | null;
 }
 
-const BY_CODE: Partial<Record<ErrorCode, Pick<Explanation, "title" | "action"> & { next: string }>> =
-  {
-    worker_lost: {
-      title: "The engine stopped",
-      next: "Reload the page. Everything that was acknowledged is stored.",
-      action: "reload",
-    },
-    closed: {
-      title: "The engine was closed",
-      next: "Reload the page to open it again.",
-      action: "reload",
-    },
-    storage_unavailable: {
-      title: "This browser gives the page no storage",
-      next: "Private windows and some settings switch it off. Open the page in a normal window, or allow this site to keep data.",
-      action: "reload",
-    },
-    storage_full: {
-      title: "The storage is full",
-      next: "Export what you want to keep elsewhere, erase what you no longer need, then try again. What was acknowledged is kept.",
-      action: "settings",
-    },
-    store_locked: {
-      title: "Another window holds the memory",
-      next: "Close other tabs of this page, then reload.",
-      action: "reload",
-    },
-    model_missing: {
-      title: "The embedding model is not installed",
-      next: "Keyword search works without it. Install it in Settings to search by meaning.",
-      action: "settings",
-    },
-    model_failed: {
-      title: "The embedding model could not run",
-      next: "Keyword search still works. Remove and reinstall the model in Settings.",
-      action: "settings",
-    },
-    corrupt_data: {
-      title: "Some stored bytes are damaged",
-      next: "The damage was found by a checksum and nothing wrong is shown. Other memories are not touched.",
-      action: null,
-    },
-    unsupported_version: {
-      title: "Written by a newer version",
-      next: "Update this page and try again.",
-      action: "reload",
-    },
-    network: {
-      title: "The source could not be reached",
-      next: "Check the connection and try again. Memories and search need no network.",
-      action: "retry",
-    },
-    not_found: {
-      title: "Not found",
-      next: "It may have been forgotten or erased.",
-      action: null,
-    },
-  };
+const BY_CODE: Partial<
+  Record<ErrorCode, Pick<Explanation, "title" | "action"> & { next: string }>
+> = {
+  worker_lost: {
+    title: "The engine stopped",
+    next: "Reload the page. Everything that was acknowledged is stored.",
+    action: "reload",
+  },
+  closed: {
+    title: "The engine was closed",
+    next: "Reload the page to open it again.",
+    action: "reload",
+  },
+  storage_unavailable: {
+    title: "This browser gives the page no storage",
+    next: "Private windows and some settings switch it off. Open the page in a normal window, or allow this site to keep data.",
+    action: "reload",
+  },
+  storage_full: {
+    title: "The storage is full",
+    next: "Export what you want to keep elsewhere, erase what you no longer need, then try again. What was acknowledged is kept.",
+    action: "settings",
+  },
+  store_locked: {
+    title: "Another window holds the memory",
+    next: "Close other tabs of this page, then reload.",
+    action: "reload",
+  },
+  model_missing: {
+    title: "The embedding model is not installed",
+    next: "Keyword search works without it. Install it in Settings to search by meaning.",
+    action: "settings",
+  },
+  model_failed: {
+    title: "The embedding model could not run",
+    next: "Keyword search still works. Remove and reinstall the model in Settings.",
+    action: "settings",
+  },
+  corrupt_data: {
+    title: "Some stored bytes are damaged",
+    next: "The damage was found by a checksum and nothing wrong is shown. Other memories are not touched.",
+    action: null,
+  },
+  unsupported_version: {
+    title: "Written by a newer version",
+    next: "Update this page and try again.",
+    action: "reload",
+  },
+  network: {
+    title: "The source could not be reached",
+    next: "Check the connection and try again. Memories and search need no network.",
+    action: "retry",
+  },
+  not_found: {
+    title: "Not found",
+    next: "It may have been forgotten or erased.",
+    action: null,
+  },
+};
 
 /** Any thrown value, or an error as it crossed the worker. */
 export function explainError(error: unknown): Explanation {

@@ -6,7 +6,15 @@ import type { MemoryFilter } from "../../../model/query.ts";
 export const KEEP_LEVELS: readonly KeepLevel[] = ["exact", "summary", "gist"];
 
 /** The keys under which filters stand in an address. Dates are calendar days, both inclusive. */
-export const FILTER_KEYS = ["after", "before", "source", "speaker", "kind", "entity", "keep"] as const;
+export const FILTER_KEYS = [
+  "after",
+  "before",
+  "source",
+  "speaker",
+  "kind",
+  "entity",
+  "keep",
+] as const;
 export type FilterKey = (typeof FILTER_KEYS)[number];
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
@@ -71,12 +79,24 @@ export function activeFilters(params: URLSearchParams): ActiveFilter[] {
 }
 
 /** A copy with one filter set (dates replace, the others add). */
-export function withFilter(params: URLSearchParams, key: FilterKey, value: string): URLSearchParams {
+export function withFilter(
+  params: URLSearchParams,
+  key: FilterKey,
+  value: string,
+): URLSearchParams {
   const next = new URLSearchParams(params);
   if (key === "after" || key === "before") {
     if (value === "") next.delete(key);
     else next.set(key, value);
   } else if (value !== "" && !next.getAll(key).includes(value)) next.append(key, value);
+  return next;
+}
+
+/** A copy with one parameter replaced, or dropped when the value is empty. */
+export function withParam(params: URLSearchParams, key: string, value: string): URLSearchParams {
+  const next = new URLSearchParams(params);
+  if (value === "") next.delete(key);
+  else next.set(key, value);
   return next;
 }
 
@@ -86,8 +106,7 @@ export function withoutFilter(
   value: string,
 ): URLSearchParams {
   const next = new URLSearchParams();
-  for (const [name, entry] of params)
-    if (name !== key || entry !== value) next.append(name, entry);
+  for (const [name, entry] of params) if (name !== key || entry !== value) next.append(name, entry);
   return next;
 }
 

@@ -47,6 +47,7 @@ export function formatShare(value: number | null): string {
 
 /** "64 %". */
 export function formatPercent(share: number): string {
+  if (share > 0 && share < 0.005) return "under 1 %";
   return `${integer.format(Math.round(share * 100))} %`;
 }
 
@@ -62,7 +63,10 @@ export function formatDuration(ms: number): string {
   if (seconds < 1) return "under a second";
   if (seconds < 60) return `${seconds} s`;
   const minutes = Math.round(seconds / 60);
-  if (minutes < 60) return seconds < 600 && seconds % 60 !== 0 && seconds < 120 ? `1 min ${seconds - 60} s` : `${minutes} min`;
+  if (minutes < 60)
+    return seconds < 600 && seconds % 60 !== 0 && seconds < 120
+      ? `1 min ${seconds - 60} s`
+      : `${minutes} min`;
   const hours = Math.floor(minutes / 60);
   return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`;
 }

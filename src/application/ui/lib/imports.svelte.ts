@@ -3,18 +3,11 @@
  * the originals to retry with. The work itself is the engine's `importStore`.
  */
 
-import type { ImportFile, ImportReport, ImportSource, RecognizedFile } from "../../../engine.ts";
+import type { ImportReport, ImportSource, RecognizedFile } from "../../../engine.ts";
 import type { CompressOptions } from "../../../engine.ts";
-import { formatBytes, formatDuration, formatPlural } from "./format.ts";
+import { belongsTo, countFormats, describeReport, type FormatCount } from "./import-report.ts";
 import { session } from "./session.svelte.ts";
 import { tasks, type Task } from "./tasks.svelte.ts";
-
-export interface FormatCount {
-  format: string;
-  files: number;
-  items: number;
-  bytes: number;
-}
 
 /** Files listed one by one; of more, only the counts per format are shown. */
 const LISTED_FILES = 200;
@@ -96,31 +89,6 @@ export class ImportRun {
       LISTED_FILES,
     );
   }
-}
-
-function belongsTo(file: ImportFile, failedSources: readonly string[]): boolean {
-  return failedSources.some((source) => source === file.path || source.startsWith(`${file.path}`));
-}
-
-function countFormats(counts: readonly FormatCount[], files: readonly RecognizedFile[]): FormatCount[] {
-  const byFormat = new Map(counts.map((count) => [count.format, { ...count }]));
-  for (const file of files) {
-    if (file.error) continue;
-    const count = byFormat.get(file.format) ?? { format: file.format, files: 0, items: 0, bytes: 0 };
-    count.files += 1;
-    count.items += file.items;
-    count.bytes += file.sizeBytes;
-    byFormat.set(file.format, count);
-  }
-  return [...byFormat.values()].sort((a, b) => b.items - a.items);
-}
-
-export function describeReport(report: ImportReport): string {
-  const parts = [`${formatPlural(report.storedCount, "memory", "memories")} stored`];
-  if (report.duplicateCount > 0) parts.push(`${formatPlural(report.duplicateCount, "duplicate")} skipped`);
-  if (report.failedCount > 0) parts.push(`${formatPlural(report.failedCount, "item")} failed`);
-  const sizes = `${formatBytes(report.originalBytes)} → ${formatBytes(report.storedBytes)}`;
-  return `${parts.join(", ")} · ${sizes} in ${formatDuration(report.elapsedMs)}`;
 }
 
 class Imports {

@@ -29,7 +29,10 @@ const EXTENSIONS: Record<ExportFormat, string> = {
 };
 
 /** Exports everything: into a folder the owner picks, else as one download. Call it from a click. */
-export async function exportEverything(format: ExportFormat, into: "folder" | "download"): Promise<void> {
+export async function exportEverything(
+  format: ExportFormat,
+  into: "folder" | "download",
+): Promise<void> {
   const folder = into === "folder" && canPickFolder() ? await pickFolder() : null;
   tasks.start({
     kind: "export",
@@ -42,14 +45,18 @@ export async function exportEverything(format: ExportFormat, into: "folder" | "d
       const files = engine.exportStore(format);
       if (folder) {
         const done = await writeToFolder(files, folder, { onProgress, signal });
-        conclude(`${formatPlural(done.files, "file")}, ${formatBytes(done.bytes)}, in “${folder.name}”.`);
+        conclude(
+          `${formatPlural(done.files, "file")}, ${formatBytes(done.bytes)}, in “${folder.name}”.`,
+        );
         return;
       }
       const { blob, name, progress } = await packFiles(files, { onProgress, signal });
       const day = new Date().toISOString().slice(0, 10);
       const fileName = name ?? `memories-${day}-${EXTENSIONS[format]}.zip`;
       saveBlob(blob, fileName);
-      conclude(`${formatPlural(progress.files, "file")}, ${formatBytes(progress.bytes)}, as ${fileName}.`);
+      conclude(
+        `${formatPlural(progress.files, "file")}, ${formatBytes(progress.bytes)}, as ${fileName}.`,
+      );
     },
   });
 }

@@ -24,7 +24,13 @@ export function installModel(): void {
           await engine.models.install({
             signal: step.signal,
             onProgress: ({ doneBytes, totalBytes }) =>
-              report({ stage: "Downloading", done: doneBytes, total: totalBytes, doneBytes, totalBytes }),
+              report({
+                stage: "Downloading",
+                done: doneBytes,
+                total: totalBytes,
+                doneBytes,
+                totalBytes,
+              }),
           });
           break;
         } catch (error) {
@@ -44,7 +50,11 @@ export function installModel(): void {
   });
 }
 
-function abortWhenHeld(control: TaskControl, signal: AbortSignal, step: AbortController): () => void {
+function abortWhenHeld(
+  control: TaskControl,
+  signal: AbortSignal,
+  step: AbortController,
+): () => void {
   const timer = setInterval(() => {
     if (control.paused) step.abort();
   }, POLL_MS);

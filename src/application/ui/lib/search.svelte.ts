@@ -30,7 +30,10 @@ class SearchState {
       return;
     }
     this.busy = true;
-    this.#timer = setTimeout(() => void this.#run(turn, query, filter, typing), typing ? DEBOUNCE_MS : 0);
+    this.#timer = setTimeout(
+      () => void this.#run(turn, query, filter, typing),
+      typing ? DEBOUNCE_MS : 0,
+    );
   }
 
   async #run(

@@ -73,16 +73,18 @@ class Session {
   }
 
   refreshSoon(): void {
-    this.#statusTimer ??= setTimeout(() => {
+    if (this.facets !== null) this.#facetsSoon();
+    if (this.#statusTimer !== null) return;
+    this.#statusTimer = setTimeout(() => {
       this.#statusTimer = null;
       // A failed refresh shows the state before it; the next call reports the failure itself.
       this.refresh().catch(() => undefined);
     }, REFRESH_MS);
-    if (this.facets !== null) this.#facetsSoon();
   }
 
   #facetsSoon(): void {
-    this.#facetsTimer ??= setTimeout(
+    if (this.#facetsTimer !== null) return;
+    this.#facetsTimer = setTimeout(
       () => {
         this.#facetsTimer = null;
         this.#facetsAtMs = 0;

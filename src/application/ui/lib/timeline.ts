@@ -20,7 +20,9 @@ export function timeline(months: readonly FacetCount[]): Timeline {
   }
   if (counts.size === 0) return { unit: "month", points: [] };
   const span = (size: number): number =>
-    Math.floor(Math.max(...counts.keys()) / size) - Math.floor(Math.min(...counts.keys()) / size) + 1;
+    Math.floor(Math.max(...counts.keys()) / size) -
+    Math.floor(Math.min(...counts.keys()) / size) +
+    1;
   if (span(1) <= MAX_POINTS) return { unit: "month", points: gather(counts, 1, monthLabel) };
   if (span(12) <= MAX_POINTS) return { unit: "year", points: gather(counts, 12, String) };
   return { unit: "decade", points: gather(counts, 120, (index) => `${index * 10}s`) };
