@@ -6,9 +6,9 @@
  * word counts cost.
  */
 
-import { detectAll } from "tinyld/light";
 import type { ContentKind } from "../../model/memory.ts";
 import { detectKind, type KindHint } from "./content-kind.ts";
+import { detectLanguage, sampleOf } from "./language.ts";
 import { splitSentences } from "./segmentation.ts";
 
 export interface ContentAnalysis {
@@ -33,9 +33,6 @@ export interface ContentAnalysis {
   complexity: number;
 }
 
-const LANGUAGE_SAMPLE_CHARS = 2000;
-/** Shorter texts are guessed too often wrongly. */
-const MIN_LANGUAGE_LETTERS = 12;
 const COMPLEXITY_SAMPLE_CHARS = 32_768;
 
 const WORD = /[\p{L}\p{M}\p{Nd}]+(?:['’.-][\p{L}\p{M}\p{Nd}]+)*/gu;
@@ -58,42 +55,8 @@ export function utf8Length(text: string): number {
   return bytes;
 }
 
-/** Three pieces of a long text, so that a foreign quote at the start doesn't decide. */
-function sampleOf(text: string, characters: number): string {
-  if (text.length <= characters) return text;
-  const piece = Math.floor(characters / 3);
-  const middle = Math.floor((text.length - piece) / 2);
-  return [text.slice(0, piece), text.slice(middle, middle + piece), text.slice(-piece)].join("\n");
-}
-
-/** Scripts that belong to one language in practice. */
-const SCRIPT_LANGUAGES: readonly [string, RegExp][] = [
-  ["ja", /[\p{Script=Hiragana}\p{Script=Katakana}]/gu],
-  ["ko", /\p{Script=Hangul}/gu],
-  ["zh", /\p{Script=Han}/gu],
-  ["th", /\p{Script=Thai}/gu],
-  ["el", /\p{Script=Greek}/gu],
-  ["he", /\p{Script=Hebrew}/gu],
-];
-
 function countOf(text: string, pattern: RegExp): number {
   return text.match(pattern)?.length ?? 0;
-}
-
-/** ISO 639-1 code of the language of a text, "und" when too short or unclear. Looks at 2,000 characters. */
-export function detectLanguage(text: string): string {
-  const sample = sampleOf(text, LANGUAGE_SAMPLE_CHARS)
-    .replaceAll(/https?:\/\/\S+|\S+@\S+/g, " ")
-    .replaceAll(/[^\p{L}\p{M}\s'’]+/gu, " ");
-  const letters = countOf(sample, /\p{L}/gu);
-  for (const [language, script] of SCRIPT_LANGUAGES) {
-    const count = countOf(sample, script);
-    // Japanese mixes in Han; a fifth of kana is enough to know it.
-    if (count >= 2 && count > letters * (language === "ja" ? 0.15 : 0.5)) return language;
-  }
-  if (letters < MIN_LANGUAGE_LETTERS) return "und";
-  const [best] = detectAll(sample);
-  return best && /^[a-z]{2}$/.test(best.lang) ? best.lang : "und";
 }
 
 /** Tokens of common byte-pair vocabularies: about 4 characters of Latin text, 1.5 of Han or kana, 2.5 of others. */

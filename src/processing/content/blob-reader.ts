@@ -6,8 +6,18 @@ import { SAMPLE_BYTES } from "./decoding.ts";
 /** Size of one read; large enough that per-slice costs vanish, small enough for a phone. */
 export const SLICE_BYTES = 4 * 1024 * 1024;
 
+/** Small files are read once: recognising and parsing look at the same bytes. */
+const smallFiles = new WeakMap<Blob, Uint8Array>();
+
+/** Bytes `[start, end)`; not to be written to. */
 export async function readBytes(blob: Blob, start = 0, end = blob.size): Promise<Uint8Array> {
-  return new Uint8Array(await blob.slice(start, end).arrayBuffer());
+  if (blob.size > SAMPLE_BYTES) return new Uint8Array(await blob.slice(start, end).arrayBuffer());
+  let whole = smallFiles.get(blob);
+  if (!whole) {
+    whole = new Uint8Array(await blob.arrayBuffer());
+    smallFiles.set(blob, whole);
+  }
+  return start === 0 && end >= whole.length ? whole : whole.subarray(start, end);
 }
 
 export function readSample(blob: Blob): Promise<Uint8Array> {
