@@ -72,7 +72,7 @@ export class EmbeddingCache {
   #load(bytes: Uint8Array): void {
     for (let at = 0; at + RECORD_BYTES <= bytes.length; at += RECORD_BYTES) {
       const key = Buffer.from(bytes.subarray(at, at + KEY_BYTES)).toString("hex");
-      const raw = bytes.slice(at + KEY_BYTES, at + RECORD_BYTES);
+      const raw = new Uint8Array(bytes.subarray(at + KEY_BYTES, at + RECORD_BYTES));
       this.#vectors.set(key, new Float32Array(raw.buffer));
     }
   }

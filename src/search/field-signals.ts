@@ -7,6 +7,7 @@ import { META } from "../model/memory.ts";
 import type { Catalog, CatalogEntry } from "../storage/memory-store.ts";
 import type { EntityTable } from "./entity-table.ts";
 import type { QueryPlan } from "./query-plan.ts";
+import { nameStems } from "./speaker-names.ts";
 import { isFunctionWord, queryWords, stemOf } from "./text-analysis.ts";
 import { findTimes } from "./time-expression.ts";
 
@@ -40,7 +41,10 @@ export function fieldSignals(
     const speaker = entry.metadata[META.speaker];
     const title = entry.metadata[META.title];
     let score = 0;
-    if (speaker !== undefined && remember(speakers, speaker, () => names(speaker, stems)))
+    if (
+      speaker !== undefined &&
+      remember(speakers, speaker, () => nameStems(speaker).some((stem) => stems.has(stem)))
+    )
       score += SHARES.speaker;
     if (times.some((time) => time(entry.timestamp))) score += SHARES.time;
     if (title !== undefined && remember(titles, title, () => covers(title, stems)))
@@ -48,14 +52,6 @@ export function fieldSignals(
     if (named.has(entry.ordinal)) score += SHARES.entity;
     return Math.min(1, score);
   };
-}
-
-/** Whether the query has a word of this person's name ("Ann Lee <ann@example.org>": "ann", "lee"). */
-function names(speaker: string, stems: ReadonlySet<string>): boolean {
-  const name = speaker.replace(/<[^>]*>/g, " ").trim() || speaker.replace(/@.*$/, "");
-  return queryWords(name).some(
-    ({ token, stem }) => [...token].length > 1 && !isFunctionWord(token) && stems.has(stem),
-  );
 }
 
 /** Whether the query has most of the words that make up a title. */

@@ -24,6 +24,7 @@ import {
   type SignalWeights,
 } from "./ranking.ts";
 import type { SemanticIndex } from "./semantic-index.ts";
+import type { SpeakerNames } from "./speaker-names.ts";
 import type { Spread } from "./spread.ts";
 import type { VectorSearch } from "./vector-index.ts";
 
@@ -43,6 +44,7 @@ export interface RecallContext {
   text: SemanticIndex;
   vectors: VectorSearch;
   entities: EntityTable;
+  speakers: SpeakerNames;
   clock: Clock;
 }
 
@@ -103,7 +105,7 @@ export async function recall(
     return finish(ranked, ranked.length, ["recency"]);
   }
 
-  const vector = await embed(context, text, deps, timings);
+  const vector = await embed(context, context.speakers.withoutNames(text), deps, timings);
   throwIfAborted(deps.signal);
   const limit = Math.max(MIN_CANDIDATES, 2 * topK);
   const filterSet = await stage("lexical", () =>

@@ -14,6 +14,7 @@ import { EntityTable } from "./entity-table.ts";
 import { countFacets } from "./facets.ts";
 import { recall, type RecallContext, type RecallDeps } from "./recall.ts";
 import { SemanticIndex, type TextDocument } from "./semantic-index.ts";
+import { SpeakerNames } from "./speaker-names.ts";
 import { VectorSearch } from "./vector-index.ts";
 
 export interface SearchServiceOptions {
@@ -56,7 +57,14 @@ export class SearchService {
     this.#store = store;
     this.#options = options;
     const clock = options.clock ?? systemClock;
-    this.#context = { store, text, vectors, entities: this.entities, clock };
+    this.#context = {
+      store,
+      text,
+      vectors,
+      entities: this.entities,
+      speakers: new SpeakerNames(store),
+      clock,
+    };
     this.#browser = new Browser(store, this.entities);
     this.#results = new LRUCache({ max: options.cacheEntries ?? 128 });
   }

@@ -1,0 +1,70 @@
+/**
+ * The names of those who speak in the store, to tell them apart from the subject of a query. "What
+ * does Ann like?" is about liking; who said it is a field. A name left in the embedded query pulls
+ * its vector towards every text that addresses that person (measured: decisions/0005).
+ */
+
+import { META } from "../model/memory.ts";
+import type { MemoryStore } from "../storage/memory-store.ts";
+import { isFunctionWord, queryWords } from "./text-analysis.ts";
+
+/** A name typed in lower case counts as one when this share of the memories is by that speaker. */
+const FREQUENT_SHARE = 0.01;
+
+/** The words of a person's name: "Ann Lee <ann@example.org>" → ann, lee; an address alone → its local part. */
+export function nameStems(speaker: string): string[] {
+  const name = speaker.replace(/<[^>]*>/g, " ").trim() || speaker.replace(/[<>]|@.*$/g, "");
+  return queryWords(name)
+    .filter(({ token }) => [...token].length > 1 && /\p{L}/u.test(token) && !isFunctionWord(token))
+    .map(({ stem }) => stem);
+}
+
+export class SpeakerNames {
+  readonly #store: MemoryStore;
+  #generation = -1;
+  /** Stem of a name's word → memories by speakers of that name. */
+  #counts = new Map<string, number>();
+
+  constructor(store: MemoryStore) {
+    this.#store = store;
+  }
+
+  /** Whether a word of a query names a speaker of the store. */
+  isName(token: string, stem: string): boolean {
+    this.#refresh();
+    const count = this.#counts.get(stem);
+    if (count === undefined) return false;
+    return /^\p{Lu}/u.test(token) || count >= FREQUENT_SHARE * this.#store.catalog.size;
+  }
+
+  /** The query without speakers' names; unchanged when only names and function words are in it. */
+  withoutNames(query: string): string {
+    let subject = false;
+    const rest = query.replace(
+      /[\p{L}\p{N}][\p{L}\p{N}\p{M}]*(['’]s\b)?/gu,
+      (word, genitive?: string) => {
+        const token = genitive === undefined ? word : word.slice(0, -genitive.length);
+        const first = queryWords(token)[0];
+        if (first !== undefined && this.isName(token, first.stem)) return "";
+        if (!isFunctionWord(token)) subject = true;
+        return word;
+      },
+    );
+    return subject ? rest.replace(/\s+/g, " ").trim() : query;
+  }
+
+  #refresh(): void {
+    const { catalog, generation } = this.#store;
+    if (generation === this.#generation) return;
+    this.#generation = generation;
+    const bySpeaker = new Map<string, number>();
+    for (const { metadata } of catalog.entries()) {
+      const speaker = metadata[META.speaker];
+      if (speaker !== undefined) bySpeaker.set(speaker, (bySpeaker.get(speaker) ?? 0) + 1);
+    }
+    this.#counts.clear();
+    for (const [speaker, count] of bySpeaker)
+      for (const stem of new Set(nameStems(speaker)))
+        this.#counts.set(stem, (this.#counts.get(stem) ?? 0) + count);
+  }
+}

@@ -1,0 +1,58 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { planQuery } from "../../../src/search/query-plan.ts";
+import { makeSnippet } from "../../../src/search/snippet.ts";
+
+const marked = (text: string, query: string, prefix = false): string[] => {
+  const { text: shown, highlights } = makeSnippet(text, planQuery(query, { prefix }).words);
+  return highlights.map(([start, end]) => shown.slice(start, end));
+};
+
+describe("makeSnippet", () => {
+  it("shows the place where most words of the query stand together", () => {
+    const filler = "Nothing of note happened on that day. ".repeat(40);
+    const text = `A bridge. ${filler} The bridge over the river was closed. ${filler}`;
+    const { text: shown } = makeSnippet(text, planQuery("closed bridge").words);
+    expect(shown).toContain("The bridge over the river was closed.");
+    expect(shown.startsWith("…")).toBe(true);
+    expect(shown.endsWith("…")).toBe(true);
+    expect(shown.length).toBeLessThan(260);
+  });
+
+  it.each([
+    ["He was happy and full of happiness.", "happy", ["happy", "happiness"]],
+    ["Studies show that studying helps.", "study", ["Studies", "studying"]],
+    ["Le Café était fermé.", "cafe", ["Café"]],
+    ["我昨天在东京都买了书", "东京都", ["东京都"]],
+    ["The lighthouse keeper", "light", []],
+    ["A naïve approach", "naive", ["naïve"]],
+    ["Don't stop", "don't stop", ["Don", "stop"]],
+  ])("highlights in %j what %j matches", (text, query, expected) => {
+    expect(marked(text, query)).toEqual(expected);
+  });
+
+  it("highlights the whole word of a prefix that is being typed", () => {
+    expect(marked("The lighthouse keeper", "light", true)).toEqual(["lighthouse"]);
+  });
+
+  it("keeps offsets inside the text, ordered and apart, and never cuts a surrogate pair (property)", () => {
+    const piece = fc.constantFrom("river ", "bridge\n", "😀", "東京", "naïve ", "x", "\0", " ");
+    fc.assert(
+      fc.property(
+        fc.array(piece, { maxLength: 300 }),
+        fc.constantFrom("river bridge", "東京", "naive 😀", ""),
+        (pieces, query) => {
+          const { text, highlights } = makeSnippet(pieces.join(""), planQuery(query).words);
+          expect(text.isWellFormed()).toBe(true);
+          let last = -1;
+          for (const [start, end] of highlights) {
+            expect(start).toBeGreaterThan(last);
+            expect(end).toBeGreaterThan(start);
+            expect(end).toBeLessThanOrEqual(text.length);
+            last = end;
+          }
+        },
+      ),
+    );
+  });
+});
