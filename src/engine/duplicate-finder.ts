@@ -12,7 +12,7 @@ import type { Catalog } from "../storage/memory-store.ts";
 
 export interface Identity {
   userId: string;
-  /** Null when the caller gave none: such an item is always new. */
+  /** Null when none was given; the store then keeps the time of recording. */
   timestamp: number | null;
   metadata: Record<string, string>;
   contentSha256: string;
@@ -22,9 +22,13 @@ export class DuplicateFinder {
   /** Ids that were there before this run and haven't been matched yet. */
   readonly #unmatched = new Map<string, string[]>();
 
-  constructor(catalog: Catalog) {
+  readonly #matchUndated: boolean;
+
+  constructor(catalog: Catalog, options: { matchUndated: boolean }) {
+    this.#matchUndated = options.matchUndated;
     for (const entry of catalog.entries()) {
-      const key = identityKey(entry);
+      const timestamp = entry.timestamp === entry.recordedAt ? null : entry.timestamp;
+      const key = identityKey({ ...entry, timestamp });
       const ids = this.#unmatched.get(key);
       if (ids) ids.push(entry.id);
       else this.#unmatched.set(key, [entry.id]);
@@ -33,6 +37,7 @@ export class DuplicateFinder {
 
   /** The id of the memory that this item is again, or null. Each stored memory is matched once. */
   match(identity: Identity): string | null {
+    if (identity.timestamp === null && !this.#matchUndated) return null;
     return this.#unmatched.get(identityKey(identity))?.shift() ?? null;
   }
 }

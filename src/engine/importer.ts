@@ -31,7 +31,7 @@ export async function importFiles(
 ): Promise<ImportReport> {
   const startedAt = deps.clock.elapsed();
   const files = source.kind === "files" ? source.files : [pastedFile(source, deps.clock.now())];
-  const run = new IngestRun(deps, options);
+  const run = new IngestRun(deps, options, { matchUndated: true });
   const report = new ReportBuilder(files, options);
   const commits: Promise<void>[] = [];
 

@@ -45,10 +45,15 @@ export class IngestRun {
   readonly #threads: ThreadLinker;
   #nextIndex = 0;
 
-  constructor(deps: IngestDeps, options: RememberOptions) {
+  /** `matchUndated`: items without a time are recognised by the rest of their identity (files, not calls). */
+  constructor(
+    deps: IngestDeps,
+    options: RememberOptions,
+    { matchUndated }: { matchUndated: boolean },
+  ) {
     this.#deps = deps;
     this.#options = options;
-    this.#duplicates = new DuplicateFinder(deps.store.catalog);
+    this.#duplicates = new DuplicateFinder(deps.store.catalog, { matchUndated });
     this.#threads = new ThreadLinker(deps.store.catalog);
   }
 

@@ -94,7 +94,7 @@ export class LocalEngine implements Engine {
   async remember(items: MemoryInput[], options: RememberOptions = {}): Promise<Receipt[]> {
     this.#assertOpen();
     validate(compressOptionsSchema, options, "The options");
-    const run = new IngestRun(this.#ingestDeps(), options);
+    const run = new IngestRun(this.#ingestDeps(), options, { matchUndated: false });
     const receipts: Receipt[] = [];
     for (let start = 0; start < items.length; start += REMEMBER_GROUP) {
       await checkpoint(options);
@@ -105,7 +105,7 @@ export class LocalEngine implements Engine {
     return receipts;
   }
 
-  importStore(source: ImportSource, options: ImportOptions = {}): Promise<ImportReport> {
+  async importStore(source: ImportSource, options: ImportOptions = {}): Promise<ImportReport> {
     this.#assertOpen();
     validate(compressOptionsSchema, options, "The options");
     return importFiles(this.#ingestDeps(), source, options);
@@ -147,7 +147,7 @@ export class LocalEngine implements Engine {
     };
   }
 
-  browse(query: BrowseQuery = {}): Promise<BrowsePage> {
+  async browse(query: BrowseQuery = {}): Promise<BrowsePage> {
     this.#assertOpen();
     return this.#parts.search.browse(validate(browseQuerySchema, query, "The query"));
   }
@@ -193,7 +193,7 @@ export class LocalEngine implements Engine {
     return { ids, erased };
   }
 
-  restore(ids: string[]): Promise<string[]> {
+  async restore(ids: string[]): Promise<string[]> {
     this.#assertOpen();
     return this.#writes.run(() => this.#parts.store.restore(ids));
   }
@@ -211,7 +211,7 @@ export class LocalEngine implements Engine {
     return compressor.decompress(compressed);
   }
 
-  sql(query: string, options: { maxRows?: number } = {}): Promise<SqlTable> {
+  async sql(query: string, options: { maxRows?: number } = {}): Promise<SqlTable> {
     this.#assertOpen();
     return this.#parts.sql.query(query, options);
   }
@@ -221,7 +221,7 @@ export class LocalEngine implements Engine {
     return exportMemories(format, this.#parts.store.scanMemories());
   }
 
-  embedMissing(options: TaskOptions = {}): Promise<number> {
+  async embedMissing(options: TaskOptions = {}): Promise<number> {
     this.#assertOpen();
     return embedMissing(this.#ingestDeps(), options);
   }
@@ -245,7 +245,7 @@ export class LocalEngine implements Engine {
     this.#emit({ type: "model" });
   }
 
-  status(): Promise<EngineStatus> {
+  async status(): Promise<EngineStatus> {
     this.#assertOpen();
     return this.#status.status();
   }
