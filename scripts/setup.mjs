@@ -26,10 +26,15 @@ export function checkNode(version = process.versions.node) {
 
 /** True when node_modules holds what package-lock.json asks for. @param {string} [root] */
 export function isInstalled(root = ROOT) {
-  const installed = join(root, "node_modules/.package-lock.json");
-  if (!existsSync(installed)) return false;
   const wanted = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
-  const present = JSON.parse(readFileSync(installed, "utf8")).packages;
+  let present;
+  try {
+    present = JSON.parse(
+      readFileSync(join(root, "node_modules/.package-lock.json"), "utf8"),
+    ).packages;
+  } catch {
+    return false;
+  }
   return Object.entries(wanted).every(
     ([path, entry]) =>
       path === "" ||
