@@ -101,13 +101,10 @@ async function runCheck(name, args) {
 async function runUnit() {
   console.error("\n— unit, contract, architecture and CLI tests");
   const report = join(REPORTS, "vitest.json");
-  const code = await run(process.execPath, [
-    binaryOf("vitest"),
-    "run",
-    "--reporter=default",
-    "--reporter=json",
-    `--outputFile.json=${report}`,
-  ]);
+  // Test files run side by side: one thread each for the embedding model, or they wait for each other.
+  const env = { LLM_COMPRESS_THREADS: "1", ...process.env };
+  const args = ["run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  const code = await run(process.execPath, [binaryOf("vitest"), ...args], { env });
   return judgeSuite(report, countVitest, code);
 }
 

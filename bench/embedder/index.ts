@@ -31,7 +31,7 @@ interface Row {
 const { values } = parseArgs({
   options: {
     json: { type: "string" },
-    sentences: { type: "string", default: "64" },
+    sentences: { type: "string", default: "48" },
     rounds: { type: "string", default: "3" },
     threads: { type: "string" },
     // Set by this benchmark for its child processes.

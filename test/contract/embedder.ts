@@ -73,10 +73,8 @@ export function describeEmbedder(name: string, open: () => Promise<Embedder>): v
     it("cuts a text that is longer than its window, also 10 MB in one line", async () => {
       const page = readSotuSentences(60).join(" ");
       const line = page.repeat(Math.ceil(1e7 / page.length));
-      const started = performance.now();
       const [long, start] = await embedder.embed([line, page]);
       expect(maxDifference(long!, start!)).toBeLessThan(1e-3);
-      expect(performance.now() - started).toBeLessThan(10_000);
     });
 
     it("gives a zero vector for an empty text and for one without any token", async () => {

@@ -125,7 +125,11 @@ export class BrowserEmbedderProvider implements EmbedderProvider {
   }
 
   load(): Promise<Embedder | null> {
-    this.#loading ??= this.#load();
+    this.#loading ??= this.#load().then((embedder) => {
+      // Weights may be installed, or replaced, later.
+      if (!embedder) this.#loading = null;
+      return embedder;
+    });
     return this.#loading;
   }
 
@@ -134,7 +138,6 @@ export class BrowserEmbedderProvider implements EmbedderProvider {
       this.#loaded = await loadBrowserEmbedder(this.#options);
       this.#error = null;
     } catch (error) {
-      this.#loading = null;
       const missing = error instanceof AppError && error.code === "model_missing";
       this.#error = missing ? null : error instanceof Error ? error.message : String(error);
     }

@@ -35,7 +35,7 @@ export interface NodeEmbedderOptions {
   /** Holds MODEL/FILE. Default `$LLM_COMPRESS_MODELS`, else `.cache/models` of the package. */
   modelsDirectory?: string;
   /**
-   * Default: as the set-up measured (`calibration.json` beside the weights), else 2 where the machine
+   * Default: `$LLM_COMPRESS_THREADS`, else as the set-up measured (`calibration.json` beside the weights), else 2 where the machine
    * has as many processors. Fixed by the first load of a process.
    */
   threads?: number;
@@ -61,16 +61,17 @@ export class NodeEmbedderProvider implements EmbedderProvider {
 
   /** Null while the weights are missing or can't be used; `state()` says why. */
   load(): Promise<Embedder | null> {
-    this.#loading ??= this.#load();
+    this.#loading ??= this.#load().then((embedder) => {
+      // Weights may be installed, or replaced, later.
+      if (!embedder) this.#loading = null;
+      return embedder;
+    });
     return this.#loading;
   }
 
   async #load(): Promise<Embedder | null> {
     try {
-      if (!this.#isComplete()) {
-        this.#loading = null;
-        return null;
-      }
+      if (!this.#isComplete()) return null;
       const embedder = await loadNodeEmbedder(this.#model, this.#directory, this.#options);
       this.#loaded = forgetOnClose(embedder, () => {
         this.#loaded = null;
@@ -80,7 +81,6 @@ export class NodeEmbedderProvider implements EmbedderProvider {
       return this.#loaded;
     } catch (error) {
       this.#error = toError(error) as AppError;
-      this.#loading = null;
       return null;
     }
   }
@@ -115,6 +115,9 @@ export class NodeEmbedderProvider implements EmbedderProvider {
   }
 }
 
+/** The runtime starts its threads once per process. */
+let runtimeThreads: number | null = null;
+
 async function loadNodeEmbedder(
   model: WeightsModel,
   directory: string,
@@ -126,7 +129,8 @@ async function loadNodeEmbedder(
   ]);
   // The package's root: under Node its Node build, whose threads are worker_threads.
   const ort = await import("onnxruntime-web");
-  ort.env.wasm.numThreads = options.threads ?? (await usableThreads(dirname(directory)));
+  runtimeThreads ??= options.threads ?? (await usableThreads(dirname(directory)));
+  ort.env.wasm.numThreads = runtimeThreads;
   const session = await createOnnxSession(ort, network, { executionProvider: "wasm" });
   return new OnnxEmbedder({
     session,
@@ -137,13 +141,15 @@ async function loadNodeEmbedder(
       maxTokens: MAX_TOKENS,
       backend: "wasm",
       backendReason: "Node has no WebGPU",
-      threads: ort.env.wasm.numThreads ?? 1,
+      threads: runtimeThreads,
     },
     ...(options.limits && { limits: options.limits }),
   });
 }
 
 async function usableThreads(modelsDirectory: string): Promise<number> {
+  const configured = Number(process.env["LLM_COMPRESS_THREADS"]);
+  if (Number.isInteger(configured) && configured > 0) return configured;
   const processors = availableParallelism();
   try {
     const text = await readFile(join(modelsDirectory, "calibration.json"), "utf8");
