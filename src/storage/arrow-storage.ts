@@ -1,0 +1,642 @@
+/**
+ * The memory store: a journal of Arrow batches in front of immutable Parquet segments.
+ *
+ * A write is one journal frame, acknowledged when it is flushed. Light fields of every live memory
+ * are in the catalog; text, summaries, entities and vectors are fetched by row. Compaction runs
+ * beside the writers when the journal has grown.
+ */
+
+import { AppError } from "../errors.ts";
+import type { Entity, Memory, MemoryPatch, QualityVector } from "../model/memory.ts";
+import type { TaskOptions } from "../model/task-control.ts";
+import type { QuantizedVector } from "../model/vector.ts";
+import type { FileHandle, FileStore } from "../ports/file-store.ts";
+import { encodeBatch } from "./arrow-batch.ts";
+import { sha256Hex } from "./bytes.ts";
+import { compactStore, type CompactionOptions } from "./compaction.ts";
+import { decodeDerived, encodeDerived } from "./derived.ts";
+import type { FrameKind } from "./journal.ts";
+import { encodeChange, encodeVectors, type Change, type ChangedFields } from "./journal-records.ts";
+import type {
+  Catalog,
+  CatalogEntry,
+  IndexRow,
+  MemoryStore,
+  NewMemory,
+  StoreChange,
+  StoreSizes,
+} from "./memory-store.ts";
+import { openStoreFiles } from "./recovery.ts";
+import { RowReader, type BlockCacheStats } from "./row-reader.ts";
+import {
+  DAMAGED_PREFIX,
+  DERIVED_PREFIX,
+  commitManifest,
+  isCorrupt,
+  journalsNow,
+  rotateJournal,
+  type StoreCore,
+} from "./store-core.ts";
+import type { MemoryRecord, Place } from "./store-state.ts";
+import { normalizeMemory, type StoredRow } from "./stored-row.ts";
+import { segmentPath } from "./segment.ts";
+import { loadZstd } from "./zstd.ts";
+
+type WholeMemory = Memory & { envelope: Uint8Array | null };
+
+export interface ArrowStorageOptions {
+  /** Compaction starts by itself at this many bytes of journal (before compression) or rows. 0 turns it off. */
+  compactAtBytes?: number;
+  compactAtRows?: number;
+  /** ZSTD level of text in compactions that start by themselves: pages of 2 MB in about 0.1 s. */
+  backgroundLevel?: number;
+  /** ZSTD level of text in `compact()`: about 1 s per 2 MB, 6 % smaller. */
+  level?: number;
+  /** Decoded blocks kept for single-row fetches. */
+  cacheBytes?: number;
+}
+
+const DEFAULTS: Required<ArrowStorageOptions> = {
+  compactAtBytes: 8 * 1024 * 1024,
+  compactAtRows: 4096,
+  backgroundLevel: 12,
+  level: 19,
+  cacheBytes: 48 * 1024 * 1024,
+};
+/** Writers wait for compaction when the journal is this many times over its threshold. */
+const BACKPRESSURE = 4;
+const SCAN_ROWS = 512;
+
+export class ArrowStorage implements MemoryStore {
+  readonly #core: StoreCore;
+  readonly #options: Required<ArrowStorageOptions>;
+  readonly #listeners = new Set<(change: StoreChange) => void>();
+  /** Compactions run one after another. */
+  #compacting: Promise<unknown> = Promise.resolve();
+  #background: Promise<void> | null = null;
+  #closed = false;
+
+  private constructor(core: StoreCore, options: Required<ArrowStorageOptions>) {
+    this.#core = core;
+    this.#options = options;
+  }
+
+  /**
+   * Opens or makes the store in `fileStore`, which it then owns (`close()` closes it).
+   * `corrupt_data` when no manifest is intact, `unsupported_version`; lesser damage is in `recovered`.
+   */
+  static async open(
+    fileStore: FileStore,
+    options: ArrowStorageOptions = {},
+  ): Promise<ArrowStorage> {
+    const settings = { ...DEFAULTS, ...options };
+    const zstd = await loadZstd();
+    const opened = await openStoreFiles(fileStore, zstd);
+    let queue: Promise<unknown> = Promise.resolve();
+    const core: StoreCore = {
+      files: fileStore,
+      zstd,
+      reader: new RowReader(settings.cacheBytes),
+      ...opened,
+      // Replaced at once below when the last journal can't be written to.
+      journal: opened.journal!,
+      exclusive<T>(work: () => Promise<T>): Promise<T> {
+        const result = queue.then(work);
+        queue = result.catch(() => undefined);
+        return result;
+      },
+    };
+    if (!opened.journal) await startJournal(core);
+    const storage = new ArrowStorage(core, settings);
+    await storage.#settle(opened.damagedJournal);
+    return storage;
+  }
+
+  /** Finishes what was interrupted: an erasure, or leaving a damaged journal behind. */
+  async #settle(damagedJournal: boolean): Promise<void> {
+    const erasing = this.#erasable().length;
+    if (erasing > 0) {
+      await this.#compact({ drop: "erased", level: this.#options.backgroundLevel, repack: false });
+      this.#core.recovered.push(`An interrupted erasure of ${erasing} memories was completed.`);
+    } else if (damagedJournal)
+      // The intact part is written out, so that the damage isn't met again; a failure changes nothing.
+      await this.#compact({
+        drop: "none",
+        level: this.#options.backgroundLevel,
+        repack: false,
+      }).catch(() => undefined);
+  }
+
+  #erasable(): MemoryRecord[] {
+    return [...this.#core.state.forgotten.values()]
+      .filter(({ erase, record }) => erase && !this.#inDamagedSegment(record))
+      .map(({ record }) => record);
+  }
+
+  #inDamagedSegment({ place }: MemoryRecord): boolean {
+    return place.kind === "segment" && this.#core.damagedSegments.has(place.segment.info.number);
+  }
+
+  get catalog(): Catalog {
+    return this.#core.state.catalog;
+  }
+
+  get generation(): number {
+    return this.#core.generation;
+  }
+
+  get recovered(): readonly string[] {
+    return this.#core.recovered;
+  }
+
+  cacheStats(): BlockCacheStats {
+    return this.#core.reader.stats();
+  }
+
+  #checkOpen(): void {
+    if (this.#closed)
+      throw new AppError("closed", "The memory store was closed.", { hint: "Open it again." });
+  }
+
+  /** Writes one frame, then applies it. Nothing is applied when the write fails. */
+  async #write<T>(
+    kind: FrameKind,
+    payload: Uint8Array,
+    apply: (journal: number, storedBytes: number) => T,
+  ): Promise<T> {
+    const core = this.#core;
+    const storedBytes = await core.journal.append(kind, payload);
+    core.generation++;
+    core.journalPayloadBytes += payload.length;
+    return apply(core.journal.number, storedBytes);
+  }
+
+  #emit(change: StoreChange | null): void {
+    if (change) for (const listener of this.#listeners) listener(change);
+  }
+
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    this.#checkOpen();
+    return this.#core.exclusive(async () => {
+      this.#checkOpen();
+      return work();
+    });
+  }
+
+  async append(memories: readonly NewMemory[]): Promise<CatalogEntry[]> {
+    this.#checkOpen();
+    if (memories.length === 0) return [];
+    const normal = memories.map(normalizeMemory);
+    await Promise.all(
+      normal.map(async ({ id, content, contentSha256 }) => {
+        if (content !== null && (await sha256Hex(content)) !== contentSha256)
+          throw new AppError("invalid_input", `The checksum of memory ${id} isn't its text's.`, {
+            hint: "`contentSha256` is the SHA-256 of the UTF-8 of `content`, in lower-case hex.",
+          });
+      }),
+    );
+    await this.#backpressure();
+    const entries = await this.#exclusive(async () => {
+      const { state } = this.#core;
+      const ids = new Set<string>();
+      for (const { id } of normal) {
+        if (ids.has(id) || state.catalog.byId(id) || state.forgotten.has(id))
+          throw new AppError("invalid_input", `There is a memory ${id} already.`, {
+            hint: "Give each memory an id of its own.",
+          });
+        ids.add(id);
+      }
+      const first = this.#core.nextOrdinal;
+      const rows = normal.map((memory, i): StoredRow => ({
+        ...memory,
+        ordinal: first + i,
+        storedBytes: 0,
+      }));
+      const payload = encodeBatch(rows);
+      const applied = await this.#write("memories", payload, (journal, storedBytes) => {
+        this.#core.nextOrdinal = first + rows.length;
+        this.#core.journalRows += rows.length;
+        return state.applyMemories(rows, journal, { storedBytes, payloadBytes: payload.length });
+      });
+      this.#emit({ type: "added", entries: applied.added, rows: applied.rows });
+      if (applied.linked.length > 0) this.#emit({ type: "updated", entries: applied.linked });
+      return applied.added;
+    });
+    this.#maybeCompact();
+    return entries;
+  }
+
+  async patch(id: string, patch: MemoryPatch): Promise<CatalogEntry> {
+    return this.#exclusive(async () => {
+      const entry = this.#entry(id);
+      const fields = patchFields(entry, patch);
+      await this.#change({ op: "patch", id, fields });
+      return entry;
+    });
+  }
+
+  async #change(change: Change): Promise<StoreChange | null> {
+    const applied = await this.#write("change", encodeChange(change), (journal) =>
+      this.#core.state.applyChange(change, journal),
+    );
+    if (change.op !== "restore") this.#emit(applied);
+    return applied;
+  }
+
+  #entry(id: string): CatalogEntry {
+    const entry = this.#core.state.catalog.byId(id);
+    if (!entry)
+      throw new AppError("not_found", `There is no memory ${id}.`, {
+        hint: this.#core.state.forgotten.has(id) ? "It was forgotten; restore it first." : "",
+      });
+    return entry;
+  }
+
+  async setEmbeddings(
+    updates: readonly { id: string; embedding: QuantizedVector; quality?: QualityVector }[],
+    embeddingModel: string,
+  ): Promise<void> {
+    if (updates.length === 0) return;
+    if (!embeddingModel) throw new AppError("invalid_input", "It isn't said which model it was.");
+    await this.#exclusive(async () => {
+      const batch = {
+        model: embeddingModel,
+        updates: updates.map(({ id, embedding, quality }) => {
+          this.#entry(id);
+          if (embedding.codes.length === 0)
+            throw new AppError("invalid_input", `The embedding of memory ${id} is empty.`);
+          return {
+            id,
+            embedding: { codes: embedding.codes.slice(), scale: Math.fround(embedding.scale) },
+            ...(quality ? { quality } : {}),
+          };
+        }),
+      };
+      const change = await this.#write("vectors", encodeVectors(batch), (journal) =>
+        this.#core.state.applyVectors(batch, journal),
+      );
+      this.#emit(change);
+    });
+    this.#maybeCompact();
+  }
+
+  async forget(ids: readonly string[], options: { erase?: boolean } = {}): Promise<string[]> {
+    const erase = options.erase ?? false;
+    const { state } = this.#core;
+    const live = await this.#exclusive(async () => {
+      const unique = [...new Set(ids)];
+      const known = unique.filter((id) => state.catalog.byId(id));
+      const affected = erase
+        ? unique.filter((id) => known.includes(id) || state.forgotten.has(id))
+        : known;
+      if (affected.length > 0)
+        await this.#change({ op: "forget", ids: affected, ...(erase ? { erase: true } : {}) });
+      return known;
+    });
+    if (erase) await this.#erase();
+    return live;
+  }
+
+  async #erase(): Promise<void> {
+    const { state, files } = this.#core;
+    if ([...state.forgotten.values()].some((found) => found.erase))
+      await this.#compact({ drop: "erased", level: this.#options.backgroundLevel, repack: false });
+    const left = [...state.forgotten.values()].filter((found) => found.erase).length;
+    const aside = await files.list(DAMAGED_PREFIX);
+    if (state.catalog.size === 0 && state.forgotten.size === left) await this.#removeDamaged();
+    else if (left > 0 || aside.length > 0 || this.#core.damagedSegments.size > 0)
+      throw new AppError(
+        "corrupt_data",
+        "Everything that can be read was erased, but damaged files are left that may hold more.",
+        {
+          hint: `Erase everything to remove them, or delete by hand: ${[
+            ...aside.map(({ path }) => path),
+            ...[...this.#core.damagedSegments].map(segmentPath),
+          ].join(", ")}.`,
+        },
+      );
+  }
+
+  /** With everything erased nobody needs damaged files any more. */
+  async #removeDamaged(): Promise<void> {
+    const { files, damagedSegments, segments, state } = this.#core;
+    await this.#exclusive(async () => {
+      const numbers = [...damagedSegments];
+      if (numbers.length > 0)
+        await commitManifest(this.#core, {
+          segments: this.#core.manifest.segments.filter(({ number }) => !numbers.includes(number)),
+        });
+      for (const number of numbers) {
+        segments.delete(number);
+        damagedSegments.delete(number);
+        await files.remove(segmentPath(number));
+      }
+      state.drop([...state.forgotten.keys()]);
+      for (const { path } of await files.list(DAMAGED_PREFIX)) await files.remove(path);
+    });
+  }
+
+  async restore(ids: readonly string[]): Promise<string[]> {
+    return this.#exclusive(async () => {
+      const { state } = this.#core;
+      const able = [...new Set(ids)].filter((id) => {
+        const found = state.forgotten.get(id);
+        return found && !found.erase && !found.dropping;
+      });
+      if (able.length === 0) return [];
+      const change = await this.#change({ op: "restore", ids: able });
+      if (change?.type === "added") {
+        const rows: IndexRow[] = [];
+        for (const entry of change.entries) rows.push(await this.#indexRow(state.recordOf(entry)));
+        this.#emit({ ...change, rows });
+      }
+      return able;
+    });
+  }
+
+  forgottenCount(): number {
+    let count = 0;
+    for (const found of this.#core.state.forgotten.values()) if (!found.erase) count++;
+    return count;
+  }
+
+  async #indexRow(
+    record: MemoryRecord,
+    columns: ReadonlySet<string> = new Set(["content", "summary", "entities", "embedding"]),
+  ): Promise<IndexRow> {
+    const { reader } = this.#core;
+    return {
+      ordinal: record.entry.ordinal,
+      id: record.entry.id,
+      content: columns.has("content") ? await reader.content(record) : null,
+      summary: columns.has("summary") ? await reader.summary(record) : "",
+      entities: columns.has("entities") ? await reader.entities(record) : [],
+      embedding: columns.has("embedding") ? await reader.embedding(record) : null,
+    };
+  }
+
+  async get(id: string): Promise<WholeMemory> {
+    this.#checkOpen();
+    return this.#memory(this.#core.state.recordOf(this.#entry(id)));
+  }
+
+  async #memory(record: MemoryRecord): Promise<WholeMemory> {
+    const { reader } = this.#core;
+    return this.#noting(async () => {
+      const content = await reader.content(record);
+      const { ordinal: _ordinal, embedded: _embedded, ...light } = record.entry;
+      if (content !== null && (await sha256Hex(content)) !== light.contentSha256)
+        throw new AppError("corrupt_data", `The text of memory ${light.id} fails its checksum.`, {
+          hint: "Restore the store from a copy; other memories can be used.",
+        });
+      return {
+        ...light,
+        metadata: { ...light.metadata },
+        content,
+        summary: await reader.summary(record),
+        entities: await reader.entities(record),
+        embedding: await reader.embedding(record),
+        envelope: await reader.envelope(record),
+      };
+    });
+  }
+
+  /** Damage met while reading is told once in `recovered`, too. */
+  async #noting<T>(read: () => Promise<T>): Promise<T> {
+    try {
+      return await read();
+    } catch (error) {
+      if (isCorrupt(error) && !this.#core.recovered.includes(error.message))
+        this.#core.recovered.push(error.message);
+      throw error;
+    }
+  }
+
+  #byOrdinals(ordinals: readonly number[]): MemoryRecord[] {
+    this.#checkOpen();
+    return ordinals.map((ordinal) => {
+      const entry = this.catalog.byOrdinal(ordinal);
+      if (!entry) throw new AppError("not_found", `There is no memory of ordinal ${ordinal}.`);
+      return this.#core.state.recordOf(entry);
+    });
+  }
+
+  async getSummaries(
+    ordinals: readonly number[],
+  ): Promise<{ summary: string; entities: Entity[] }[]> {
+    const { reader } = this.#core;
+    return this.#noting(() =>
+      Promise.all(
+        this.#byOrdinals(ordinals).map(async (record) => ({
+          summary: await reader.summary(record),
+          entities: await reader.entities(record),
+        })),
+      ),
+    );
+  }
+
+  async getContents(ordinals: readonly number[]): Promise<(string | null)[]> {
+    const { reader } = this.#core;
+    return this.#noting(() =>
+      Promise.all(this.#byOrdinals(ordinals).map((record) => reader.content(record))),
+    );
+  }
+
+  async *scan(
+    options: { columns?: ("content" | "summary" | "entities" | "embedding")[] } = {},
+  ): AsyncIterable<IndexRow[]> {
+    this.#checkOpen();
+    const columns = new Set<string>(
+      options.columns ?? ["content", "summary", "entities", "embedding"],
+    );
+    const entries = [...this.catalog.entries()].sort((a, b) => a.ordinal - b.ordinal);
+    const records = entries.map((entry) => this.#core.state.recordOf(entry));
+    // In the order of the files, so that each block is decoded once.
+    records.sort((a, b) => placeOrder(a.place, b.place));
+    for (let from = 0; from < records.length; from += SCAN_ROWS) {
+      const rows: IndexRow[] = [];
+      for (const record of records.slice(from, from + SCAN_ROWS))
+        if (this.catalog.byOrdinal(record.entry.ordinal) === record.entry)
+          rows.push(await this.#noting(() => this.#indexRow(record, columns)));
+      this.#checkOpen();
+      yield rows;
+    }
+  }
+
+  async *scanMemories(): AsyncIterable<WholeMemory[]> {
+    this.#checkOpen();
+    const entries = [...this.catalog.entries()].sort(
+      (a, b) => a.timestamp - b.timestamp || a.ordinal - b.ordinal,
+    );
+    for (let from = 0; from < entries.length; from += SCAN_ROWS) {
+      const memories: WholeMemory[] = [];
+      for (const entry of entries.slice(from, from + SCAN_ROWS))
+        if (this.catalog.byOrdinal(entry.ordinal) === entry)
+          memories.push(await this.#memory(this.#core.state.recordOf(entry)));
+      this.#checkOpen();
+      yield memories;
+    }
+  }
+
+  async compact(options: TaskOptions = {}): Promise<void> {
+    this.#checkOpen();
+    await this.#compact({
+      ...options,
+      drop: "forgotten",
+      level: this.#options.level,
+      repack: true,
+    });
+  }
+
+  #compact(options: CompactionOptions): Promise<boolean> {
+    const run = this.#compacting.then(async () => {
+      const changed = await compactStore(this.#core, options);
+      if (changed) this.#emit({ type: "compacted" });
+      return changed;
+    });
+    this.#compacting = run.catch(() => undefined);
+    return run;
+  }
+
+  #overThreshold(times = 1): boolean {
+    const { compactAtBytes, compactAtRows } = this.#options;
+    const { journalPayloadBytes, journalRows } = this.#core;
+    return (
+      (compactAtBytes > 0 && journalPayloadBytes >= compactAtBytes * times) ||
+      (compactAtRows > 0 && journalRows >= compactAtRows * times)
+    );
+  }
+
+  #maybeCompact(): void {
+    if (this.#background || this.#closed || !this.#overThreshold()) return;
+    const level = this.#options.backgroundLevel;
+    this.#background = this.#compact({ drop: "none", level, repack: false })
+      // What failed here fails, and is told, at the next explicit call; nothing is lost meanwhile.
+      .then(
+        () => undefined,
+        () => undefined,
+      )
+      .finally(() => (this.#background = null));
+  }
+
+  async #backpressure(): Promise<void> {
+    if (this.#background && this.#overThreshold(BACKPRESSURE)) await this.#background;
+  }
+
+  async readDerived(name: string): Promise<Uint8Array | null> {
+    this.#checkOpen();
+    const path = DERIVED_PREFIX + name;
+    if (!(await this.#core.files.stat(path))) return null;
+    return decodeDerived(this.#core.zstd, await this.#core.files.read(path), this.generation);
+  }
+
+  async writeDerived(name: string, bytes: Uint8Array): Promise<void> {
+    this.#checkOpen();
+    const { zstd, files } = this.#core;
+    const { generation } = this;
+    const encoded = await encodeDerived(zstd, bytes, generation);
+    await this.#exclusive(async () => {
+      // Stale before it was written, and maybe of what was erased meanwhile.
+      if (generation === this.generation) await files.write(DERIVED_PREFIX + name, encoded);
+    });
+  }
+
+  subscribe(listener: (change: StoreChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async sqlSources(): Promise<{ name: string; handle: FileHandle }[]> {
+    this.#checkOpen();
+    const level = this.#options.backgroundLevel;
+    await this.#compact({ drop: "forgotten", level, repack: false });
+    const sources: { name: string; handle: FileHandle }[] = [];
+    for (const { path, info } of this.#core.segments.values())
+      if (!this.#core.damagedSegments.has(info.number))
+        sources.push({ name: path, handle: await this.#core.files.handle(path) });
+    return sources;
+  }
+
+  async sizes(): Promise<StoreSizes> {
+    this.#checkOpen();
+    const sizes = {
+      segmentCount: 0,
+      journalBytes: 0,
+      segmentBytes: 0,
+      indexBytes: 0,
+      totalBytes: 0,
+    };
+    for (const { path, sizeBytes } of await this.#core.files.list()) {
+      sizes.totalBytes += sizeBytes;
+      if (path.startsWith("journal-")) sizes.journalBytes += sizeBytes;
+      else if (path.startsWith(DERIVED_PREFIX)) sizes.indexBytes += sizeBytes;
+      else if (path.startsWith("segments/")) {
+        sizes.segmentBytes += sizeBytes;
+        sizes.segmentCount++;
+      }
+    }
+    return sizes;
+  }
+
+  /** Waits for a running compaction, notes what the journal holds, and closes the files. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    await this.#compacting;
+    this.#closed = true;
+    try {
+      await this.#core.exclusive(async () => {
+        const journals = journalsNow(this.#core);
+        const noted = this.#core.manifest.journals.at(-1)!.minBytes;
+        if (journals.at(-1)!.minBytes !== noted) await commitManifest(this.#core, { journals });
+      });
+    } finally {
+      this.#listeners.clear();
+      this.#core.reader.clear();
+      await this.#core.files.close();
+    }
+  }
+}
+
+/** A first journal to write to after the last one was found damaged. */
+async function startJournal(core: StoreCore): Promise<void> {
+  const last = core.manifest.journals.at(-1)!;
+  Object.assign(core, { journal: { number: last.number, sizeBytes: last.minBytes } });
+  await rotateJournal(core, { useDictionary: false });
+}
+
+function placeOrder(a: Place, b: Place): number {
+  if (a.kind === "journal" || b.kind === "journal")
+    return (a.kind === "journal" ? 1 : 0) - (b.kind === "journal" ? 1 : 0);
+  return a.segment.info.number - b.segment.info.number || a.group - b.group || a.index - b.index;
+}
+
+function patchFields(entry: CatalogEntry, patch: MemoryPatch): ChangedFields {
+  const wrong = (why: string) => new AppError("invalid_input", `Memory ${entry.id}: ${why}.`);
+  const fields: ChangedFields = {};
+  const whole = (name: "timestamp" | "validFrom" | "validTo", value: number | null | undefined) => {
+    if (value === undefined) return;
+    if (value !== null && !Number.isSafeInteger(value)) throw wrong(`${name} is ${value}`);
+    Object.assign(fields, { [name]: value });
+  };
+  whole("timestamp", patch.timestamp);
+  whole("validFrom", patch.validFrom);
+  whole("validTo", patch.validTo);
+  if (patch.keep !== undefined) {
+    const order = ["exact", "summary", "gist"];
+    if (order.indexOf(patch.keep) < order.indexOf(entry.keep))
+      throw wrong(`what is kept as "${entry.keep}" can't become "${patch.keep}" again`);
+    fields.keep = patch.keep;
+  }
+  if (patch.activation !== undefined) {
+    if (!(patch.activation >= 0 && patch.activation <= 1))
+      throw wrong(`activation is ${patch.activation}, not 0 to 1`);
+    fields.activation = Math.fround(patch.activation);
+  }
+  if (patch.supersededBy !== undefined) fields.supersededBy = patch.supersededBy;
+  if (patch.metadata)
+    fields.metadata = Object.entries(patch.metadata).map(([key, value]) => [
+      key.toWellFormed(),
+      value?.toWellFormed() ?? null,
+    ]);
+  return fields;
+}

@@ -1,0 +1,445 @@
+/**
+ * Folds journals into segments, merges small segments, rewrites what changed, and leaves out what
+ * was forgotten. Writers go on meanwhile: a new journal is started first, and the result is swapped
+ * in by one manifest write at the end. Until then nothing old is touched, so that a crash or a full
+ * disk at any point leaves the store as it was.
+ */
+
+import { checkpoint, type TaskOptions } from "../model/task-control.ts";
+import { AppError } from "../errors.ts";
+import { crc32c } from "./bytes.ts";
+import { trainDictionary } from "./dictionary.ts";
+import { journalPath } from "./journal.ts";
+import { encodeChange, encodeVectors, type ChangedFields } from "./journal-records.ts";
+import type { Manifest, ManifestSegment } from "./manifest.ts";
+import { Segment, segmentPath } from "./segment.ts";
+import { PageReuse, SegmentWriter } from "./segment-writer.ts";
+import {
+  DERIVED_PREFIX,
+  commitManifest,
+  dictionaryPath,
+  encodeDictionary,
+  isCorrupt,
+  journalsNow,
+  rotateJournal,
+  type StoreCore,
+} from "./store-core.ts";
+import { currentRow, type MemoryRecord } from "./store-state.ts";
+import type { StoredRow } from "./stored-row.ts";
+
+/** Content of one row group: one page, the unit of compression and of a fetch. */
+const GROUP_CONTENT_BYTES = 2 * 1024 * 1024;
+const GROUP_ROWS = 16_384;
+/** Content of one segment: the unit that an erase rewrites. */
+const SEGMENT_CONTENT_BYTES = 16 * 1024 * 1024;
+/** Text that a dictionary is trained from. */
+const SAMPLE_BYTES = 2 * 1024 * 1024;
+/** Segments with less content than this are merged with new rows. */
+const SMALL_SEGMENT_BYTES = 4 * 1024 * 1024;
+
+export interface CompactionOptions extends TaskOptions {
+  /** Forgotten memories to leave out: all, those being erased, or none. */
+  drop: "forgotten" | "erased" | "none";
+  /** ZSTD level of text. */
+  level: number;
+  /** Also rewrite segments whose text was packed at a lower level. */
+  repack: boolean;
+}
+
+interface Plan {
+  frozen: number;
+  generation: number;
+  dropped: Set<string>;
+  /** Segments whose row groups are written again one by one. */
+  rewritten: Segment[];
+  /** Segments whose rows are merged with those of the journals. */
+  merged: Segment[];
+  /** Rows to merge, oldest first. */
+  rows: MemoryRecord[];
+  bySegment: Map<Segment, MemoryRecord[]>;
+  /** Text goes for good: nothing derived from stored text may stay. */
+  purges: boolean;
+}
+
+/** One new segment and where each record lies in it. */
+interface Output {
+  segment: Segment;
+  info: ManifestSegment;
+  placed: { record: MemoryRecord; storedBytes: number; group: number; index: number }[];
+}
+
+/** Resolves to whether anything was changed. Compactions must not overlap; the caller sees to it. */
+export async function compactStore(core: StoreCore, options: CompactionOptions): Promise<boolean> {
+  const plan = await core.exclusive(() => planCompaction(core, options));
+  if (!plan) return false;
+  const written: number[] = [];
+  let dictionary: number | null = null;
+  try {
+    const samples = new TextSamples(plan);
+    const outputs = await buildSegments(core, plan, options, written, samples);
+    // A dictionary is made of stored text: one that may hold purged text goes with it.
+    const wanted = plan.purges || core.manifest.dictionary === null;
+    const trained = wanted ? trainDictionary(samples.texts) : null;
+    if (trained) {
+      dictionary = takeNumber(core);
+      const file = encodeDictionary(core.zstd, trained);
+      await core.files.write(dictionaryPath(dictionary), file);
+      core.dictionaries.set(dictionary, { bytes: trained, crc: crc32c(trained) });
+    }
+    const obsolete = await core.exclusive(() => swap(core, plan, outputs, dictionary));
+    for (const path of obsolete) await core.files.remove(path);
+    return true;
+  } catch (error) {
+    for (const found of core.state.forgotten.values()) found.dropping = false;
+    const kept = new Set(core.manifest.segments.map(({ number }) => number));
+    for (const number of written)
+      if (!kept.has(number)) await core.files.remove(segmentPath(number)).catch(() => undefined);
+    throw error;
+  }
+}
+
+function takeNumber(core: StoreCore): number {
+  const number = core.manifest.nextNumber;
+  // Kept by the manifest that commits the file; after a crash the file is an orphan and the number free again.
+  core.manifest = { ...core.manifest, nextNumber: number + 1 };
+  return number;
+}
+
+async function planCompaction(core: StoreCore, options: CompactionOptions): Promise<Plan | null> {
+  const { state } = core;
+  await markDamaged(core);
+  const damaged = (record: MemoryRecord) =>
+    record.place.kind === "segment" && core.damagedSegments.has(record.place.segment.info.number);
+
+  const dropped = new Set<string>();
+  for (const [id, found] of state.forgotten)
+    if (options.drop !== "none" && (options.drop === "forgotten" || found.erase))
+      if (!damaged(found.record)) dropped.add(id);
+  const live = state.records.filter(
+    (record): record is MemoryRecord => record !== undefined && !dropped.has(record.entry.id),
+  );
+  state.mend(dropped, core.journal.number);
+
+  const rows: MemoryRecord[] = [];
+  const bySegment = new Map<Segment, MemoryRecord[]>();
+  const dirty = new Set<Segment>();
+  for (const id of dropped) {
+    const { place } = state.forgotten.get(id)!.record;
+    if (place.kind === "segment") dirty.add(place.segment);
+  }
+  for (const record of live) {
+    if (record.place.kind === "journal") rows.push(record);
+    else {
+      const { segment } = record.place;
+      const own = bySegment.get(segment);
+      if (own) own.push(record);
+      else bySegment.set(segment, [record]);
+      if (record.changedIn > 0) dirty.add(segment);
+    }
+  }
+  const usable = [...core.segments.values()].filter(
+    ({ info }) => !core.damagedSegments.has(info.number),
+  );
+  for (const segment of usable) {
+    if (options.repack && segment.info.level < options.level) dirty.add(segment);
+    if (!bySegment.has(segment)) dirty.add(segment); // Nothing of it is live.
+  }
+  const small = usable.filter(({ info }) => info.contentBytes < SMALL_SEGMENT_BYTES);
+  const merging = rows.length > 0 || small.length > 1;
+  const merged = merging ? small : [];
+  const rewritten = usable.filter((segment) => dirty.has(segment) && !merged.includes(segment));
+  const hasChanges = core.journalPayloadBytes > 0;
+  if (!merging && rewritten.length === 0 && !hasChanges) return null;
+
+  const faded = live.some(({ entry, changedIn }) => changedIn > 0 && entry.keep !== "exact");
+  const purges = dropped.size > 0 || faded;
+  const generation = core.generation;
+  const frozen = await rotateJournal(core, { useDictionary: !purges });
+  for (const id of dropped) state.forgotten.get(id)!.dropping = true;
+  core.journalRows = 0;
+  core.journalPayloadBytes = 0;
+  for (const segment of merged) rows.push(...(bySegment.get(segment) ?? []));
+  rows.sort((a, b) => a.entry.timestamp - b.entry.timestamp || a.entry.ordinal - b.entry.ordinal);
+  return { frozen, generation, dropped, rewritten, merged, rows, bySegment, purges };
+}
+
+/** Damage found now is left alone and reported, instead of failing half-way. */
+async function markDamaged(core: StoreCore): Promise<void> {
+  for (const [number, segment] of core.segments) {
+    if (core.damagedSegments.has(number)) continue;
+    try {
+      await segment.verify();
+    } catch (error) {
+      if (!isCorrupt(error)) throw error;
+      core.damagedSegments.add(number);
+      core.recovered.push(`${error.message} The file is kept as it is.`);
+    }
+  }
+}
+
+async function buildSegments(
+  core: StoreCore,
+  plan: Plan,
+  options: CompactionOptions,
+  written: number[],
+  samples: TextSamples,
+): Promise<Output[]> {
+  const outputs: Output[] = [];
+  const total =
+    plan.rows.length +
+    plan.rewritten.reduce((sum, segment) => sum + (plan.bySegment.get(segment)?.length ?? 0), 0);
+  let done = 0;
+  const step = async (rows: number) => {
+    done += rows;
+    options.onProgress?.({ stage: "Compacting", done, total });
+    await checkpoint(options);
+  };
+  const finish = async (writer: SegmentWriter, placed: Output["placed"]) => {
+    const number = takeNumber(core);
+    const { bytes, info } = writer.finish(number);
+    written.push(number);
+    await core.files.write(segmentPath(number), bytes);
+    const segment = await Segment.open(core.files, core.zstd, info);
+    await segment.verify();
+    outputs.push({ segment, info, placed });
+  };
+
+  for (const segment of plan.rewritten) {
+    const records = plan.bySegment.get(segment) ?? [];
+    if (records.length === 0) continue;
+    const keepsLevel = !(options.repack && segment.info.level < options.level);
+    const writer = new SegmentWriter(
+      core.zstd,
+      keepsLevel ? Math.max(segment.info.level, options.level) : options.level,
+    );
+    const placed: Output["placed"] = [];
+    let written = 0;
+    for (const [group, own] of byGroup(records)) {
+      const reuse = new PageReuse();
+      const old = await segment.readRows(group, reuse);
+      const rows = own.map((record) =>
+        currentRow(record, old[(record.place as { index: number }).index]!),
+      );
+      await writer.writeGroup(rows, keepsLevel ? reuse : null);
+      samples.add(rows);
+      own.forEach((record, index) =>
+        placed.push({ record, storedBytes: rows[index]!.storedBytes, group: written, index }),
+      );
+      written++;
+      await step(own.length);
+    }
+    await finish(writer, placed);
+  }
+
+  let writer: SegmentWriter | null = null;
+  let placed: Output["placed"] = [];
+  let group = 0;
+  let segmentContent = 0;
+  const source = new RowSource();
+  for (const own of cutGroups(plan.rows)) {
+    writer ??= new SegmentWriter(core.zstd, options.level);
+    const rows: StoredRow[] = [];
+    for (const record of own) rows.push(await source.read(record));
+    await writer.writeGroup(rows, null);
+    samples.add(rows);
+    own.forEach((record, index) =>
+      placed.push({ record, storedBytes: rows[index]!.storedBytes, group, index }),
+    );
+    group++;
+    segmentContent += estimateBytes(own);
+    await step(own.length);
+    if (segmentContent >= SEGMENT_CONTENT_BYTES) {
+      await finish(writer, placed);
+      [writer, placed, group, segmentContent] = [null, [], 0, 0];
+    }
+  }
+  if (writer) await finish(writer, placed);
+  return outputs;
+}
+
+function byGroup(records: readonly MemoryRecord[]): [number, MemoryRecord[]][] {
+  const groups = new Map<number, MemoryRecord[]>();
+  for (const record of records) {
+    const { group } = record.place as { group: number };
+    const own = groups.get(group);
+    if (own) own.push(record);
+    else groups.set(group, [record]);
+  }
+  const index = (record: MemoryRecord) => (record.place as { index: number }).index;
+  for (const own of groups.values()) own.sort((a, b) => index(a) - index(b));
+  return [...groups].sort(([a], [b]) => a - b);
+}
+
+/** Without reading rows: the original's size bounds content and envelope closely enough. */
+function estimateBytes(records: readonly MemoryRecord[]): number {
+  let size = 0;
+  for (const { entry } of records) size += entry.keep === "exact" ? entry.originalBytes : 256;
+  return size;
+}
+
+function* cutGroups(records: readonly MemoryRecord[]): Generator<MemoryRecord[]> {
+  let from = 0;
+  let size = 0;
+  for (let i = 0; i < records.length; i++) {
+    size += estimateBytes([records[i]!]);
+    if (size < GROUP_CONTENT_BYTES && i + 1 - from < GROUP_ROWS) continue;
+    yield records.slice(from, i + 1);
+    from = i + 1;
+    size = 0;
+  }
+  if (from < records.length) yield records.slice(from);
+}
+
+/** Whole rows of several segments, read group by group; merging by time comes back to the same few. */
+class RowSource {
+  readonly #groups = new Map<string, StoredRow[]>();
+
+  async read(record: MemoryRecord): Promise<StoredRow> {
+    const { place } = record;
+    if (place.kind === "journal") return currentRow(record, place.row);
+    const key = `${place.segment.info.number}/${place.group}`;
+    let rows = this.#groups.get(key);
+    if (rows) this.#groups.delete(key);
+    else rows = await place.segment.readRows(place.group);
+    this.#groups.set(key, rows);
+    if (this.#groups.size > 12) this.#groups.delete(this.#groups.keys().next().value!);
+    return currentRow(record, rows[place.index]!);
+  }
+}
+
+/** Texts for a dictionary, spread over all that is written. */
+class TextSamples {
+  readonly texts: string[] = [];
+  readonly #every: number;
+  #seen = 0;
+
+  constructor(plan: Plan) {
+    const rewritten = plan.rewritten.flatMap((segment) => plan.bySegment.get(segment) ?? []);
+    const total = estimateBytes(plan.rows) + estimateBytes(rewritten);
+    this.#every = Math.max(1, Math.ceil(total / SAMPLE_BYTES));
+  }
+
+  add(rows: readonly StoredRow[]): void {
+    for (const { content } of rows)
+      if (content !== null && this.#seen++ % this.#every === 0) this.texts.push(content);
+  }
+}
+
+async function swap(
+  core: StoreCore,
+  plan: Plan,
+  outputs: readonly Output[],
+  trained: number | null,
+): Promise<string[]> {
+  const { state } = core;
+  const replaced = new Set([...plan.rewritten, ...plan.merged].map(({ info }) => info.number));
+  await carryOver(core, plan, replaced);
+
+  const oldJournals = core.manifest.journals.filter(({ number }) => number <= plan.frozen);
+  const journals = journalsNow(core).filter(({ number }) => number > plan.frozen);
+  const dictionary = trained ?? (plan.purges ? null : core.manifest.dictionary);
+  const used = new Set([dictionary, ...journals.map((journal) => journal.dictionary)]);
+  const known = [...core.manifest.dictionaries];
+  if (trained !== null) {
+    const { crc, bytes } = core.dictionaries.get(trained)!;
+    known.push({ number: trained, sizeBytes: bytes.length, crc });
+  }
+  const dictionaries = known.filter(({ number }) => used.has(number));
+  const change: Partial<Manifest> = {
+    baseGeneration: plan.generation + 1,
+    segments: [
+      ...core.manifest.segments.filter(({ number }) => !replaced.has(number)),
+      ...outputs.map(({ info }) => info),
+    ],
+    journals,
+    dictionaries,
+    dictionary,
+    nextOrdinal: core.nextOrdinal,
+  };
+  const mirrored = await commitManifest(core, change);
+  core.generation++;
+
+  for (const number of replaced) core.segments.delete(number);
+  for (const { segment, placed } of outputs) {
+    core.segments.set(segment.info.number, segment);
+    for (const { record, storedBytes, group, index } of placed) {
+      record.place = { kind: "segment", segment, group, index };
+      record.entry.storedBytes = storedBytes;
+      if (record.changedIn > plan.frozen) continue;
+      record.changedIn = 0;
+      record.embedding = null;
+    }
+  }
+  state.drop(plan.dropped);
+  if (plan.purges) core.reader.clear();
+  // Only once both copies name the new files may the old ones go; else they are orphans of the next opening.
+  if (!mirrored && !(await commitManifest(core, {}).catch(() => false))) {
+    if (plan.purges)
+      throw new AppError("storage_unavailable", "The old files couldn't be removed yet.", {
+        hint: "Free some space and erase again.",
+        retryable: true,
+      });
+    return [];
+  }
+  const derived = plan.purges ? await core.files.list(DERIVED_PREFIX) : [];
+  return [
+    ...oldJournals.map(({ number }) => journalPath(number)),
+    ...[...replaced].map((number) => segmentPath(number)),
+    ...known.filter(({ number }) => !used.has(number)).map(({ number }) => dictionaryPath(number)),
+    ...derived.map(({ path }) => path),
+  ];
+}
+
+/** Repeats in the new journal what the old ones said about rows that stay where they are. */
+async function carryOver(
+  core: StoreCore,
+  plan: Plan,
+  replaced: ReadonlySet<number>,
+): Promise<void> {
+  const { state, journal } = core;
+  const forgotten = [...state.forgotten].filter(([id]) => !plan.dropped.has(id));
+  for (const erase of [false, true]) {
+    const ids = forgotten.filter(([, found]) => found.erase === erase).map(([id]) => id);
+    if (ids.length > 0)
+      await journal.append(
+        "change",
+        encodeChange({ op: "forget", ids, carried: true, ...(erase ? { erase: true } : {}) }),
+      );
+  }
+  const records = state.records.filter(
+    (record): record is MemoryRecord =>
+      record !== undefined &&
+      record.changedIn > 0 &&
+      record.changedIn <= plan.frozen &&
+      record.place.kind === "segment" &&
+      !replaced.has(record.place.segment.info.number),
+  );
+  for (const { entry, embedding } of records) {
+    const fields: ChangedFields = {
+      metadata: Object.entries(entry.metadata),
+      timestamp: entry.timestamp,
+      keep: entry.keep,
+      activation: entry.activation,
+      previousId: entry.previousId,
+      nextId: entry.nextId,
+      supersedes: entry.supersedes,
+      supersededBy: entry.supersededBy,
+      validFrom: entry.validFrom,
+      validTo: entry.validTo,
+      quality: entry.quality,
+    };
+    await journal.append(
+      "change",
+      encodeChange({ op: "patch", id: entry.id, fields, carried: true }),
+    );
+    if (embedding)
+      await journal.append(
+        "vectors",
+        encodeVectors({
+          model: entry.embeddingModel!,
+          updates: [{ id: entry.id, embedding }],
+          carried: true,
+        }),
+      );
+  }
+}

@@ -1,0 +1,132 @@
+/** What a journal frame says, apart from new memories: changes as JSON, vectors as JSON plus their codes. */
+
+import { z } from "zod";
+import { AppError } from "../errors.ts";
+import type { QualityVector } from "../model/memory.ts";
+import type { QuantizedVector } from "../model/vector.ts";
+import { ByteReader, ByteWriter } from "./bytes.ts";
+
+const count = z.number().int();
+const idOrNull = z.string().nullable();
+const keep = z.enum(["exact", "summary", "gist"]);
+const quality = z.strictObject({
+  similarity: z.number().nullable(),
+  coverage: z.number().nullable(),
+  entityRecall: z.number(),
+  numberRecall: z.number(),
+  faithfulness: z.number(),
+});
+/** Pairs, since an object can't hold every key ("__proto__"). */
+const metadataPairs = z.array(z.tuple([z.string(), z.string().nullable()]));
+
+const fields = z.strictObject({
+  metadata: metadataPairs.optional(),
+  timestamp: count.optional(),
+  keep: keep.optional(),
+  activation: z.number().optional(),
+  previousId: idOrNull.optional(),
+  nextId: idOrNull.optional(),
+  supersedes: idOrNull.optional(),
+  supersededBy: idOrNull.optional(),
+  validFrom: count.nullable().optional(),
+  validTo: count.nullable().optional(),
+  quality: quality.optional(),
+});
+export type ChangedFields = z.infer<typeof fields>;
+
+const changeSchema = z.discriminatedUnion("op", [
+  /** Fields to set; metadata is merged, null deletes a key. `carried`: repeats what an older journal said. */
+  z.strictObject({
+    op: z.literal("patch"),
+    id: z.string(),
+    fields,
+    carried: z.literal(true).optional(),
+  }),
+  z.strictObject({
+    op: z.literal("forget"),
+    ids: z.array(z.string()),
+    /** To be erased; opening completes it when it was interrupted. */
+    erase: z.literal(true).optional(),
+    carried: z.literal(true).optional(),
+  }),
+  z.strictObject({ op: z.literal("restore"), ids: z.array(z.string()) }),
+]);
+export type Change = z.infer<typeof changeSchema>;
+
+export function encodeChange(change: Change): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(change));
+}
+
+function undecodable(what: string, cause?: unknown): AppError {
+  return new AppError("corrupt_data", `A ${what} in the journal can't be decoded.`, { cause });
+}
+
+export function decodeChange(payload: Uint8Array): Change {
+  try {
+    return changeSchema.parse(JSON.parse(new TextDecoder().decode(payload)));
+  } catch (cause) {
+    throw undecodable("change", cause);
+  }
+}
+
+export interface VectorUpdate {
+  id: string;
+  embedding: QuantizedVector;
+  quality?: QualityVector;
+}
+
+export interface VectorBatch {
+  model: string;
+  updates: VectorUpdate[];
+  carried?: boolean;
+}
+
+const vectorHead = z.strictObject({
+  model: z.string(),
+  items: z.array(
+    z.strictObject({
+      id: z.string(),
+      scale: z.number(),
+      dimensions: count.positive(),
+      quality: quality.optional(),
+    }),
+  ),
+  carried: z.boolean().optional(),
+});
+
+export function encodeVectors(batch: VectorBatch): Uint8Array {
+  const head = new TextEncoder().encode(
+    JSON.stringify({
+      model: batch.model,
+      items: batch.updates.map(({ id, embedding, quality }) => ({
+        id,
+        scale: embedding.scale,
+        dimensions: embedding.codes.length,
+        quality,
+      })),
+      carried: batch.carried,
+    } satisfies z.input<typeof vectorHead>),
+  );
+  const writer = new ByteWriter().u32(head.length).bytes(head);
+  for (const { embedding } of batch.updates)
+    writer.bytes(
+      new Uint8Array(embedding.codes.buffer, embedding.codes.byteOffset, embedding.codes.length),
+    );
+  return writer.finish();
+}
+
+export function decodeVectors(payload: Uint8Array): VectorBatch {
+  try {
+    const reader = new ByteReader(payload, "batch of vectors");
+    const text = new TextDecoder().decode(reader.bytes(reader.u32()));
+    const head = vectorHead.parse(JSON.parse(text));
+    const updates = head.items.map(({ id, scale, dimensions, quality }) => ({
+      id,
+      embedding: { codes: new Int8Array(reader.bytes(dimensions).slice().buffer), scale },
+      ...(quality ? { quality } : {}),
+    }));
+    return { model: head.model, updates, carried: head.carried ?? false };
+  } catch (cause) {
+    throw undecodable("batch of vectors", cause);
+  }
+}

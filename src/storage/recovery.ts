@@ -1,0 +1,298 @@
+/**
+ * Opens a store folder: newest intact manifest, light columns of the segments, replay of the
+ * journals. What is damaged is set aside and reported, what is intact is served; leftovers of an
+ * interrupted compaction are removed.
+ */
+
+import { AppError } from "../errors.ts";
+import type { FileStore } from "../ports/file-store.ts";
+import { arrowSchemaMessage, decodeBatch } from "./arrow-batch.ts";
+import { crc32c } from "./bytes.ts";
+import { Journal, journalPath, replayJournal, type Dictionary, type Frame } from "./journal.ts";
+import { decodeChange, decodeVectors } from "./journal-records.ts";
+import { MANIFEST_PATHS, readManifest, writeManifest, type Manifest } from "./manifest.ts";
+import { Segment, segmentPath } from "./segment.ts";
+import {
+  DAMAGED_PREFIX,
+  DERIVED_PREFIX,
+  decodeDictionary,
+  dictionaryPath,
+  isCorrupt,
+} from "./store-core.ts";
+import { StoreState } from "./store-state.ts";
+import type { Zstd } from "./zstd.ts";
+
+export interface OpenedStore {
+  manifest: Manifest;
+  state: StoreState;
+  segments: Map<number, Segment>;
+  damagedSegments: Set<number>;
+  dictionaries: Map<number, Dictionary>;
+  /** Null when the last journal can't be written to: a new one must be started. */
+  journal: Journal | null;
+  generation: number;
+  nextOrdinal: number;
+  journalRows: number;
+  journalPayloadBytes: number;
+  recovered: string[];
+  /** True when a journal holds damage that a compaction should leave behind. */
+  damagedJournal: boolean;
+}
+
+export async function openStoreFiles(files: FileStore, zstd: Zstd): Promise<OpenedStore> {
+  const recovered: string[] = [];
+  const manifest = await openManifest(files, zstd, recovered);
+  const opened: OpenedStore = {
+    manifest,
+    state: new StoreState(),
+    segments: new Map(),
+    damagedSegments: new Set(),
+    dictionaries: new Map(),
+    journal: null,
+    generation: manifest.baseGeneration,
+    nextOrdinal: manifest.nextOrdinal,
+    journalRows: 0,
+    journalPayloadBytes: 0,
+    recovered,
+    damagedJournal: false,
+  };
+  for (const info of manifest.segments) await openSegment(files, zstd, opened, info);
+  for (const named of manifest.dictionaries) await openDictionary(files, zstd, opened, named);
+  for (const journal of manifest.journals) await openJournal(files, zstd, opened, journal);
+  opened.state.catalog.reserve(opened.nextOrdinal);
+  await removeOrphans(files, manifest, recovered);
+  if (opened.damagedJournal || opened.damagedSegments.size > 0)
+    // Their stamp could match by chance, now that changes are missing.
+    for (const { path } of await files.list(DERIVED_PREFIX)) await files.remove(path);
+  return opened;
+}
+
+async function openManifest(files: FileStore, zstd: Zstd, recovered: string[]): Promise<Manifest> {
+  const { manifest, damaged, uneven } = await readManifest(files);
+  if (manifest) {
+    if (damaged.length > 0)
+      recovered.push(
+        `One of the two copies of the manifest (${damaged.join(", ")}) was damaged; the other was used and the damaged one written again.`,
+      );
+    if (!uneven) return manifest;
+    const even = { ...manifest, generation: manifest.generation + 1 };
+    await writeManifest(files, even);
+    return even;
+  }
+  if (damaged.length > 0)
+    throw new AppError(
+      "corrupt_data",
+      `No copy of the store's manifest is intact (${damaged.join(", ")}).`,
+      { hint: "Restore manifest-a or manifest-b from a copy. Nothing was changed." },
+    );
+  await checkFresh(files, zstd);
+  const journal = await Journal.create(files, zstd, {
+    number: 1,
+    dictionary: null,
+    schema: arrowSchemaMessage(),
+  });
+  const fresh: Manifest = {
+    generation: 1,
+    baseGeneration: 0,
+    segments: [],
+    journals: [{ number: 1, minBytes: journal.sizeBytes, dictionary: null }],
+    dictionaries: [],
+    dictionary: null,
+    nextNumber: 2,
+    nextOrdinal: 0,
+  };
+  await writeManifest(files, fresh);
+  return fresh;
+}
+
+/** Without a manifest there may only be what an interrupted creation leaves: an empty first journal. */
+async function checkFresh(files: FileStore, zstd: Zstd): Promise<void> {
+  for (const { path } of await files.list()) {
+    const own = /^(segments|journal-|dictionary-)/.test(path);
+    if (!own) continue;
+    if (path === journalPath(1)) {
+      const replay = await replayJournal(files, zstd, 1, null).catch(() => null);
+      const empty = replay?.frames.every((frame) => frame.kind === "schema") ?? false;
+      if (empty && replay!.damaged.length === 0 && replay!.intactBytes === replay!.sizeBytes)
+        continue;
+    }
+    throw new AppError(
+      "corrupt_data",
+      `The store's manifest is missing, but "${path}" holds memories.`,
+      {
+        hint: `Restore ${MANIFEST_PATHS.join(" or ")} from a copy. Nothing was changed.`,
+      },
+    );
+  }
+}
+
+async function openSegment(
+  files: FileStore,
+  zstd: Zstd,
+  opened: OpenedStore,
+  info: Manifest["segments"][number],
+): Promise<void> {
+  const report = (rows: number, why: string) => {
+    opened.damagedSegments.add(info.number);
+    opened.recovered.push(
+      `${why} Its ${rows} memories can't be read; the file is kept as it is, everything else is there.`,
+    );
+  };
+  let segment: Segment;
+  try {
+    segment = await Segment.open(files, zstd, info);
+  } catch (error) {
+    if (!isCorrupt(error)) throw error;
+    report(info.rows, error.message);
+    return;
+  }
+  opened.segments.set(info.number, segment);
+  for (let group = 0; group < segment.groups.length; group++) {
+    try {
+      const rows = await segment.readLightRows(group);
+      rows.forEach((row, index) => opened.state.addSegmentRow(row, segment, group, index));
+      for (const row of rows) opened.nextOrdinal = Math.max(opened.nextOrdinal, row.ordinal + 1);
+    } catch (error) {
+      if (!isCorrupt(error)) throw error;
+      report(segment.groups[group]!.rows, error.message);
+    }
+  }
+}
+
+async function openDictionary(
+  files: FileStore,
+  zstd: Zstd,
+  opened: OpenedStore,
+  named: Manifest["dictionaries"][number],
+): Promise<void> {
+  const path = dictionaryPath(named.number);
+  try {
+    const bytes = decodeDictionary(zstd, await files.read(path), path);
+    const crc = crc32c(bytes);
+    if (crc !== named.crc) throw new AppError("corrupt_data", `"${path}" fails its check.`);
+    opened.dictionaries.set(named.number, { bytes, crc });
+  } catch (error) {
+    if (!isCorrupt(error) && !(error instanceof AppError && error.code === "not_found"))
+      throw error;
+    opened.recovered.push(`The compression dictionary "${path}" is damaged or missing.`);
+  }
+}
+
+async function openJournal(
+  files: FileStore,
+  zstd: Zstd,
+  opened: OpenedStore,
+  { number, minBytes, dictionary }: Manifest["journals"][number],
+): Promise<void> {
+  const path = journalPath(number);
+  const isLast = number === opened.manifest.journals.at(-1)!.number;
+  const known = dictionary === null ? null : (opened.dictionaries.get(dictionary) ?? null);
+  const report = async (text: string) => {
+    opened.damagedJournal = true;
+    opened.recovered.push(text);
+    const size = (await files.stat(path))?.sizeBytes ?? 0;
+    if (size > 0) await setAside(files, path);
+  };
+  let replay;
+  try {
+    replay = await replayJournal(files, zstd, number, known);
+  } catch (error) {
+    if (isCorrupt(error))
+      await report(`${error.message} What it held is lost; the file was set aside.`);
+    else if (error instanceof AppError && error.code === "not_found") {
+      opened.damagedJournal = true;
+      opened.recovered.push(`"${path}" is missing: the writes since the last compaction are lost.`);
+    } else throw error;
+    return;
+  }
+  for (const frame of replay.frames)
+    try {
+      applyFrame(opened, frame, number);
+    } catch (error) {
+      if (!isCorrupt(error)) throw error;
+      await report(`${error.message} The journal was set aside.`);
+    }
+  for (const range of replay.damaged)
+    await report(
+      `${range.length} bytes at ${range.offset} of ${path} are damaged (${range.reason}); what they held is lost, everything after them was kept, and the file was set aside.`,
+    );
+  const tail = replay.sizeBytes - replay.intactBytes;
+  if (replay.intactBytes < minBytes)
+    await report(
+      `${path} is damaged: ${minBytes - replay.intactBytes} bytes of acknowledged writes at its end are lost; the file was set aside.`,
+    );
+  else if (tail > 0)
+    opened.recovered.push(
+      `An unfinished write of ${tail} bytes at the end of ${path} was removed; it had not been acknowledged.`,
+    );
+  if (!isLast) return;
+  opened.journal = new Journal(files, zstd, {
+    number,
+    dictionary: known,
+    sizeBytes: replay.sizeBytes,
+  });
+  if (tail > 0) await opened.journal.cutTo(replay.intactBytes);
+  // Written with a dictionary that is gone: don't add to it.
+  if (dictionary !== null && !known) opened.journal = null;
+}
+
+function applyFrame(opened: OpenedStore, frame: Frame, number: number): void {
+  const { state } = opened;
+  switch (frame.kind) {
+    case "memories": {
+      const rows = decodeBatch(frame.payload);
+      state.applyMemories(rows, number, {
+        storedBytes: frame.storedBytes,
+        payloadBytes: frame.payload.length,
+      });
+      for (const row of rows) opened.nextOrdinal = Math.max(opened.nextOrdinal, row.ordinal + 1);
+      opened.journalRows += rows.length;
+      opened.generation++;
+      break;
+    }
+    case "change": {
+      const change = decodeChange(frame.payload);
+      state.applyChange(change, number);
+      if (!("carried" in change && change.carried)) opened.generation++;
+      break;
+    }
+    case "vectors": {
+      const batch = decodeVectors(frame.payload);
+      state.applyVectors(batch, number);
+      if (!batch.carried) opened.generation++;
+      break;
+    }
+    case "schema":
+      break;
+  }
+  opened.journalPayloadBytes += frame.payload.length;
+}
+
+/** A copy of damaged bytes for whoever wants to rescue more; made once. */
+async function setAside(files: FileStore, path: string): Promise<void> {
+  const bytes = await files.read(path);
+  const crc = crc32c(bytes).toString(16).padStart(8, "0");
+  const aside = `${DAMAGED_PREFIX}${path.replaceAll("/", "-")}-${crc}`;
+  if (!(await files.stat(aside))) await files.write(aside, bytes);
+}
+
+async function removeOrphans(
+  files: FileStore,
+  manifest: Manifest,
+  recovered: string[],
+): Promise<void> {
+  const current = new Set([
+    ...manifest.segments.map(({ number }) => segmentPath(number)),
+    ...manifest.journals.map(({ number }) => journalPath(number)),
+    ...manifest.dictionaries.map(({ number }) => dictionaryPath(number)),
+  ]);
+  const orphans = (await files.list()).filter(
+    ({ path }) =>
+      /^(segments\/\d+\.parquet|journal-\d+|dictionary-\d+)$/.test(path) && !current.has(path),
+  );
+  for (const { path } of orphans) await files.remove(path);
+  if (orphans.length > 0)
+    recovered.push(
+      `${orphans.length} leftover ${orphans.length === 1 ? "file" : "files"} of an interrupted compaction ${orphans.length === 1 ? "was" : "were"} removed; nothing of it was lost.`,
+    );
+}

@@ -1,0 +1,123 @@
+/**
+ * Fetches the heavy columns of single memories through a cache of decoded blocks (one column of one
+ * row group), so that neighbours of a fetched row come for nothing.
+ */
+
+import { LRUCache } from "lru-cache";
+import { AppError } from "../errors.ts";
+import type { Entity } from "../model/memory.ts";
+import type { QuantizedVector } from "../model/vector.ts";
+import { decodeText, type HeavyColumn, type Segment } from "./segment.ts";
+import type { MemoryRecord } from "./store-state.ts";
+import { entitiesFromCells, type EntityCells } from "./stored-row.ts";
+
+interface Block {
+  values: unknown[];
+  bytes: number;
+}
+
+export interface BlockCacheStats {
+  entries: number;
+  hits: number;
+  misses: number;
+}
+
+function sizeOf(column: HeavyColumn, values: readonly unknown[]): number {
+  let bytes = 64 + values.length * 16;
+  for (const value of values)
+    if (value instanceof Uint8Array) bytes += value.length + 64;
+    else if (column === "entities") bytes += (value as EntityCells).length * 120;
+  return bytes;
+}
+
+export class RowReader {
+  readonly #blocks: LRUCache<string, Block>;
+  readonly #loading = new Map<string, Promise<Block>>();
+  #hits = 0;
+  #misses = 0;
+
+  constructor(maxBytes: number) {
+    this.#blocks = new LRUCache({ maxSize: maxBytes, sizeCalculation: (block) => block.bytes });
+  }
+
+  stats(): BlockCacheStats {
+    return { entries: this.#blocks.size, hits: this.#hits, misses: this.#misses };
+  }
+
+  /** Forgets decoded bytes, for example of what was erased. */
+  clear(): void {
+    this.#blocks.clear();
+  }
+
+  async #block(segment: Segment, group: number, column: HeavyColumn): Promise<unknown[]> {
+    const key = `${segment.info.number}/${group}/${column}`;
+    const known = this.#blocks.get(key);
+    if (known) {
+      this.#hits++;
+      return known.values;
+    }
+    this.#misses++;
+    let loading = this.#loading.get(key);
+    if (!loading) {
+      loading = segment
+        .readGroup(group, [column], { textAsBytes: column !== "entities" })
+        .then((columns) => {
+          const values = columns[column] as unknown[];
+          const block = { values, bytes: sizeOf(column, values) };
+          this.#blocks.set(key, block);
+          return block;
+        })
+        .finally(() => this.#loading.delete(key));
+      this.#loading.set(key, loading);
+    }
+    return (await loading).values;
+  }
+
+  /** A compaction may move the row and remove its old segment meanwhile: then it is read where it is now. */
+  async #cell(record: MemoryRecord, column: HeavyColumn): Promise<unknown> {
+    for (;;) {
+      const { place } = record;
+      if (place.kind === "journal") throw new AppError("internal", "A row moved into the journal.");
+      try {
+        const values = await this.#block(place.segment, place.group, column);
+        return values[place.index] ?? null;
+      } catch (error) {
+        if (record.place === place) throw error;
+      }
+    }
+  }
+
+  /** Null where it faded. */
+  async content(record: MemoryRecord): Promise<string | null> {
+    if (record.entry.keep !== "exact") return null;
+    if (record.place.kind === "journal") return record.place.row.content;
+    const bytes = (await this.#cell(record, "content")) as Uint8Array | null;
+    return bytes && decodeText(bytes);
+  }
+
+  async envelope(record: MemoryRecord): Promise<Uint8Array | null> {
+    if (record.entry.keep !== "exact") return null;
+    if (record.place.kind === "journal") return record.place.row.envelope;
+    return ((await this.#cell(record, "envelope")) as Uint8Array | null)?.slice() ?? null;
+  }
+
+  async summary(record: MemoryRecord): Promise<string> {
+    if (record.place.kind === "journal") return record.place.row.summary;
+    return decodeText((await this.#cell(record, "summary")) as Uint8Array);
+  }
+
+  async entities(record: MemoryRecord): Promise<Entity[]> {
+    if (record.place.kind === "journal") return record.place.row.entities;
+    return entitiesFromCells((await this.#cell(record, "entities")) as EntityCells);
+  }
+
+  async embedding(record: MemoryRecord): Promise<QuantizedVector | null> {
+    if (record.embedding) return record.embedding;
+    if (record.place.kind === "journal") return record.place.row.embedding;
+    if (!record.entry.embedded) return null;
+    const codes = (await this.#cell(record, "embedding")) as Uint8Array | null;
+    if (!codes) return null;
+    const scale = (await this.#cell(record, "embedding_scale")) as number;
+    return { codes: new Int8Array(codes.slice().buffer), scale };
+  }
+}

@@ -1,0 +1,243 @@
+/**
+ * Reads a segment: the footer at opening, then single columns of single row groups. Every byte is
+ * checked before it is decoded: the footer against the manifest, data blocks against the checksums
+ * in the footer.
+ */
+
+import { parquetMetadata, parquetRead, type AsyncBuffer, type FileMetaData } from "hyparquet";
+import { AppError } from "../errors.ts";
+import type { FileStore } from "../ports/file-store.ts";
+import { crc32c } from "./bytes.ts";
+import type { ManifestSegment } from "./manifest.ts";
+import {
+  BLOCKS_KEY,
+  BLOCK_BYTES,
+  FORMAT_KEY,
+  FORMAT_NAME,
+  FORMAT_VERSION,
+} from "./segment-schema.ts";
+import type { PageReuse } from "./segment-writer.ts";
+import { COLUMNS, LIGHT_COLUMNS, rowFromCells, type Cells, type StoredRow } from "./stored-row.ts";
+import type { Zstd } from "./zstd.ts";
+
+/** A page of one 16 MB text and its neighbours fits; a damaged header can't ask for more. */
+const MAX_PAGE_BYTES = 128 * 1024 * 1024;
+
+// A byte order mark at the start of a text belongs to the text.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+export function segmentPath(number: number): string {
+  return `segments/${number}.parquet`;
+}
+
+export interface RowGroup {
+  firstRow: number;
+  rows: number;
+}
+
+/** Text columns come as UTF-8 bytes (views of one page), decoded by whoever needs the string. */
+export type HeavyColumn =
+  "content" | "envelope" | "summary" | "entities" | "embedding" | "embedding_scale";
+
+export class Segment {
+  readonly info: ManifestSegment;
+  readonly path: string;
+  readonly groups: RowGroup[];
+  readonly #files: FileStore;
+  readonly #zstd: Zstd;
+  readonly #metadata: FileMetaData;
+  readonly #blockChecks: Uint32Array;
+
+  private constructor(
+    files: FileStore,
+    zstd: Zstd,
+    info: ManifestSegment,
+    metadata: FileMetaData,
+    blockChecks: Uint32Array,
+  ) {
+    this.#files = files;
+    this.#zstd = zstd;
+    this.info = info;
+    this.path = segmentPath(info.number);
+    // Maps are read as plain structs: the reader's map form drops a key named "__proto__".
+    this.#metadata = {
+      ...metadata,
+      schema: metadata.schema.map(({ converted_type, logical_type, ...element }) => ({
+        ...element,
+        ...(converted_type && converted_type !== "MAP" ? { converted_type } : {}),
+        ...(logical_type && logical_type.type !== "MAP" ? { logical_type } : {}),
+      })),
+    };
+    this.#blockChecks = blockChecks;
+    this.groups = [];
+    let firstRow = 0;
+    for (const group of metadata.row_groups) {
+      this.groups.push({ firstRow, rows: Number(group.num_rows) });
+      firstRow += Number(group.num_rows);
+    }
+  }
+
+  /** `corrupt_data` naming the segment, or `unsupported_version`. */
+  static async open(files: FileStore, zstd: Zstd, info: ManifestSegment): Promise<Segment> {
+    const path = segmentPath(info.number);
+    const stat = await files.stat(path);
+    if (!stat) throw corrupt(path, "the file is missing");
+    if (stat.sizeBytes !== info.sizeBytes)
+      throw corrupt(path, `it has ${stat.sizeBytes} of ${info.sizeBytes} bytes`);
+    const footer = await files.read(path, info.dataBytes);
+    if (crc32c(footer) !== info.footerCrc) throw corrupt(path, "its footer fails the check");
+    const metadata = await guard(path, async () =>
+      parquetMetadata(exactBuffer(footer), { geoparquet: false }),
+    );
+    const keys = new Map(metadata.key_value_metadata?.map(({ key, value }) => [key, value ?? ""]));
+    const [name, version] = (keys.get(FORMAT_KEY) ?? "").split("/");
+    if (name !== FORMAT_NAME) throw corrupt(path, "it is not a segment");
+    if (Number(version) !== FORMAT_VERSION)
+      throw new AppError(
+        "unsupported_version",
+        `Segment "${path}" has format version ${version}.`,
+        {
+          hint: "It was written by a newer version of this program; update.",
+        },
+      );
+    return new Segment(files, zstd, info, metadata, parseChecks(keys.get(BLOCKS_KEY) ?? ""));
+  }
+
+  /** Bytes [start, end) of the data, checked. */
+  async #slice(start: number, end: number): Promise<ArrayBuffer> {
+    const first = Math.floor(start / BLOCK_BYTES);
+    const from = first * BLOCK_BYTES;
+    const to = Math.min(this.info.dataBytes, Math.ceil(end / BLOCK_BYTES) * BLOCK_BYTES);
+    const bytes = await this.#files.read(this.path, from, to - from);
+    if (end > this.info.dataBytes || bytes.length !== to - from)
+      throw corrupt(this.path, "it is cut off");
+    for (let at = 0, block = first; at < bytes.length; at += BLOCK_BYTES, block++)
+      if (crc32c(bytes.subarray(at, at + BLOCK_BYTES)) !== this.#blockChecks[block])
+        throw corrupt(this.path, `block ${block} fails its check`);
+    return exactBuffer(bytes.subarray(start - from, end - from));
+  }
+
+  /**
+   * Columns of one row group by name. Strings of heavy columns stay bytes.
+   * @param reuse collects the compressed form of the pages that were read
+   */
+  async readGroup(
+    group: number,
+    columns: readonly string[],
+    options: { textAsBytes: boolean; reuse?: PageReuse },
+  ): Promise<Cells> {
+    const { firstRow, rows } = this.groups[group]!;
+    const file: AsyncBuffer = {
+      byteLength: this.info.sizeBytes,
+      slice: (start, end) => this.#slice(start, end ?? this.info.dataBytes),
+    };
+    const found: Record<string, unknown[]> = {};
+    await guard(this.path, () =>
+      parquetRead({
+        file,
+        metadata: this.#metadata,
+        columns: [...columns],
+        rowStart: firstRow,
+        rowEnd: firstRow + rows,
+        utf8: false,
+        geoparquet: false,
+        parsers: {
+          stringFromBytes: (bytes: Uint8Array | undefined) =>
+            bytes === undefined || bytes === null
+              ? null
+              : options.textAsBytes
+                ? bytes
+                : decoder.decode(bytes),
+        },
+        compressors: {
+          ZSTD: (packed, size) => {
+            const raw = this.#zstd.decompress(packed, { maxBytes: Math.min(size, MAX_PAGE_BYTES) });
+            options.reuse?.add(raw, packed.slice());
+            return raw;
+          },
+        },
+        onChunk: ({ columnName, columnData }) => {
+          const known = found[columnName];
+          const values = Array.from(columnData as ArrayLike<unknown>);
+          found[columnName] = known ? known.concat(values) : values;
+        },
+      }),
+    );
+    for (const name of columns)
+      if (found[name]?.length !== rows)
+        throw corrupt(this.path, `column ${name} has ${found[name]?.length ?? 0} of ${rows} rows`);
+    return found;
+  }
+
+  /** Checks every byte. `corrupt_data` at the first block that fails. */
+  async verify(): Promise<void> {
+    const step = 64 * BLOCK_BYTES;
+    for (let at = 0; at < this.info.dataBytes; at += step)
+      await this.#slice(at, Math.min(this.info.dataBytes, at + step));
+  }
+
+  /** Everything but the heavy columns of one row group: what the catalog holds. */
+  async readLightRows(group: number): Promise<StoredRow[]> {
+    return this.#rows(
+      group,
+      LIGHT_COLUMNS.map((spec) => spec.name),
+    );
+  }
+
+  /** Whole rows of one row group. */
+  async readRows(group: number, reuse?: PageReuse): Promise<StoredRow[]> {
+    return this.#rows(
+      group,
+      COLUMNS.map((spec) => spec.name),
+      reuse,
+    );
+  }
+
+  async #rows(group: number, names: string[], reuse?: PageReuse): Promise<StoredRow[]> {
+    const columns = (await this.readGroup(group, names, {
+      textAsBytes: false,
+      ...(reuse ? { reuse } : {}),
+    })) as Record<string, unknown[]>;
+    return Array.from({ length: this.groups[group]!.rows }, (_, i) => {
+      const cells: Cells = {};
+      for (const name of names) cells[name] = columns[name]![i];
+      // The struct around a map's entries, see the constructor.
+      cells.metadata = (cells.metadata as { key_value: unknown }).key_value;
+      return rowFromCells(cells);
+    });
+  }
+}
+
+export function decodeText(bytes: Uint8Array): string {
+  return decoder.decode(bytes);
+}
+
+function corrupt(path: string, why: string, cause?: unknown): AppError {
+  return new AppError("corrupt_data", `Segment "${path}" is damaged: ${why}.`, {
+    hint: "The file is kept as it is; restore it from a copy. Everything else can be used.",
+    cause,
+  });
+}
+
+/** The Parquet reader's own errors mean bytes that no longer are what their checks said, or a defect: both are damage. */
+async function guard<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof AppError && error.code !== "corrupt_data") throw error;
+    if (error instanceof AppError && error.message.includes(path)) throw error;
+    throw corrupt(path, error instanceof Error ? error.message : String(error), error);
+  }
+}
+
+function exactBuffer(bytes: Uint8Array): ArrayBuffer {
+  return bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength
+    ? (bytes.buffer as ArrayBuffer)
+    : (bytes.slice().buffer as ArrayBuffer);
+}
+
+function parseChecks(base64: string): Uint32Array {
+  const bytes = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+  const view = new DataView(bytes.buffer);
+  return Uint32Array.from({ length: bytes.length >> 2 }, (_, i) => view.getUint32(4 * i, true));
+}

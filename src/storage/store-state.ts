@@ -1,0 +1,287 @@
+/**
+ * The store's logical state: where each memory's row is, what changed since, what was forgotten.
+ * The same methods apply a record when it is written and when the journal is replayed, so that
+ * reopening can't differ from going on.
+ */
+
+import type { QuantizedVector } from "../model/vector.ts";
+import { MemoryCatalog, entryFromRow } from "./catalog.ts";
+import type { Change, ChangedFields, VectorBatch } from "./journal-records.ts";
+import type { CatalogEntry, IndexRow, StoreChange } from "./memory-store.ts";
+import type { Segment } from "./segment.ts";
+import { textBytes, type StoredRow } from "./stored-row.ts";
+
+export type Place =
+  | { kind: "journal"; row: StoredRow; journal: number }
+  | { kind: "segment"; segment: Segment; group: number; index: number };
+
+export interface MemoryRecord {
+  /** The truth about light fields; the row behind `place` may be older. */
+  readonly entry: CatalogEntry;
+  place: Place;
+  /** A vector newer than the row's. */
+  embedding: QuantizedVector | null;
+  /** Number of the journal that holds the last change which the row lacks; 0 when it lacks none. */
+  changedIn: number;
+}
+
+export interface Forgotten {
+  record: MemoryRecord;
+  /** To be erased: can't be restored. */
+  erase: boolean;
+  /** A running compaction leaves it out. */
+  dropping: boolean;
+}
+
+const KEEP_ORDER = { exact: 0, summary: 1, gist: 2 } as const;
+
+export class StoreState {
+  readonly catalog = new MemoryCatalog();
+  /** By ordinal. */
+  readonly records: (MemoryRecord | undefined)[] = [];
+  readonly forgotten = new Map<string, Forgotten>();
+
+  recordOf(entry: CatalogEntry): MemoryRecord {
+    return this.records[entry.ordinal]!;
+  }
+
+  recordById(id: string): MemoryRecord | undefined {
+    const entry = this.catalog.byId(id);
+    return entry && this.records[entry.ordinal];
+  }
+
+  addSegmentRow(row: StoredRow, segment: Segment, group: number, index: number): void {
+    this.#add({
+      entry: entryFromRow(row),
+      place: { kind: "segment", segment, group, index },
+      embedding: null,
+      changedIn: 0,
+    });
+  }
+
+  #add(record: MemoryRecord): void {
+    this.records[record.entry.ordinal] = record;
+    this.catalog.add(record.entry);
+  }
+
+  #change(
+    record: MemoryRecord,
+    change: Partial<Omit<CatalogEntry, "ordinal" | "id">>,
+    journal: number,
+  ): void {
+    this.catalog.update(record.entry, change);
+    record.changedIn = journal;
+  }
+
+  /**
+   * New rows with their ordinals. `frameBytes` on disk and `payloadBytes` before compression give
+   * each row its share.
+   */
+  applyMemories(
+    rows: readonly StoredRow[],
+    journal: number,
+    frame: { storedBytes: number; payloadBytes: number },
+  ): { added: CatalogEntry[]; rows: IndexRow[]; linked: CatalogEntry[] } {
+    // Vectors hardly compress, so they are taken out of both sides of the ratio.
+    const vectorBytes = rows.reduce((sum, row) => sum + (row.embedding?.codes.length ?? 0), 0);
+    const ratio =
+      Math.max(1, frame.storedBytes - vectorBytes) / Math.max(1, frame.payloadBytes - vectorBytes);
+    const added: MemoryRecord[] = [];
+    for (const row of rows) {
+      if (this.catalog.byId(row.id)) continue;
+      const stored = { ...row, storedBytes: Math.ceil(textBytes(row) * Math.min(1, ratio)) };
+      const record: MemoryRecord = {
+        entry: entryFromRow(stored),
+        place: { kind: "journal", row: stored, journal },
+        embedding: null,
+        changedIn: 0,
+      };
+      this.#add(record);
+      added.push(record);
+    }
+    const linked = new Set<CatalogEntry>();
+    for (const { entry } of added) {
+      const previous = entry.previousId === null ? undefined : this.recordById(entry.previousId);
+      if (previous && previous.entry.nextId === null && previous.entry !== entry) {
+        this.#change(previous, { nextId: entry.id }, journal);
+        linked.add(previous.entry);
+      }
+      const next = entry.nextId === null ? undefined : this.recordById(entry.nextId);
+      if (next && next.entry.previousId === null && next.entry !== entry) {
+        this.#change(next, { previousId: entry.id }, journal);
+        linked.add(next.entry);
+      }
+    }
+    for (const { entry } of added) linked.delete(entry);
+    return {
+      added: added.map((record) => record.entry),
+      rows: added.map(({ place }) => indexRow((place as { row: StoredRow }).row)),
+      linked: [...linked],
+    };
+  }
+
+  applyChange(change: Change, journal: number): StoreChange | null {
+    switch (change.op) {
+      case "patch": {
+        const record = this.recordById(change.id) ?? this.forgotten.get(change.id)?.record;
+        if (!record) return null;
+        const fields = changedFields(record.entry, change.fields);
+        if (this.forgotten.has(change.id)) {
+          Object.assign(record.entry, fields);
+          record.changedIn = journal;
+          return null;
+        }
+        this.#change(record, fields, journal);
+        return { type: "updated", entries: [record.entry] };
+      }
+      case "forget": {
+        const removed: CatalogEntry[] = [];
+        for (const id of change.ids) {
+          const known = this.forgotten.get(id);
+          if (known) {
+            known.erase ||= change.erase ?? false;
+            continue;
+          }
+          const record = this.recordById(id);
+          if (!record) continue;
+          this.catalog.remove(record.entry);
+          this.forgotten.set(id, { record, erase: change.erase ?? false, dropping: false });
+          removed.push(record.entry);
+        }
+        if (removed.length === 0) return null;
+        return {
+          type: "removed",
+          ordinals: removed.map((entry) => entry.ordinal),
+          ids: removed.map((entry) => entry.id),
+        };
+      }
+      case "restore": {
+        const entries: CatalogEntry[] = [];
+        for (const id of change.ids) {
+          const found = this.forgotten.get(id);
+          if (!found || found.erase || found.dropping) continue;
+          this.forgotten.delete(id);
+          this.catalog.add(found.record.entry);
+          entries.push(found.record.entry);
+        }
+        // Rows are added by the caller, who can read them.
+        return entries.length === 0 ? null : { type: "added", entries, rows: [] };
+      }
+    }
+  }
+
+  applyVectors(batch: VectorBatch, journal: number): StoreChange | null {
+    const ordinals: number[] = [];
+    const vectors: QuantizedVector[] = [];
+    for (const { id, embedding, quality } of batch.updates) {
+      const record = this.recordById(id) ?? this.forgotten.get(id)?.record;
+      if (!record) continue;
+      record.embedding = embedding;
+      record.changedIn = journal;
+      Object.assign(record.entry, {
+        embedded: true,
+        embeddingModel: batch.model,
+        ...(quality ? { quality } : {}),
+      });
+      if (this.forgotten.has(id)) continue;
+      ordinals.push(record.entry.ordinal);
+      vectors.push(embedding);
+    }
+    return ordinals.length === 0 ? null : { type: "embedded", ordinals, vectors };
+  }
+
+  /** Joins the neighbours of forgotten memories over the gap and removes references to them. */
+  mend(ids: ReadonlySet<string>, journal: number): void {
+    if (ids.size === 0) return;
+    const gone = (id: string | null) => id !== null && ids.has(id);
+    const past = (id: string | null, step: "previousId" | "nextId"): string | null => {
+      let at = id;
+      for (let hops = 0; at !== null && ids.has(at); hops++)
+        at = hops > ids.size ? null : (this.forgotten.get(at)?.record.entry[step] ?? null);
+      return at;
+    };
+    const mendRecord = (record: MemoryRecord): void => {
+      const { entry } = record;
+      if (
+        !gone(entry.previousId) &&
+        !gone(entry.nextId) &&
+        !gone(entry.supersedes) &&
+        !gone(entry.supersededBy)
+      )
+        return;
+      Object.assign(entry, {
+        previousId: past(entry.previousId, "previousId"),
+        nextId: past(entry.nextId, "nextId"),
+        supersedes: gone(entry.supersedes) ? null : entry.supersedes,
+        supersededBy: gone(entry.supersededBy) ? null : entry.supersededBy,
+      });
+      record.changedIn = journal;
+    };
+    for (const record of this.records) if (record && !ids.has(record.entry.id)) mendRecord(record);
+  }
+
+  /** Takes forgotten records out for good. */
+  drop(ids: Iterable<string>): void {
+    for (const id of ids) {
+      const found = this.forgotten.get(id);
+      if (!found) continue;
+      this.forgotten.delete(id);
+      this.records[found.record.entry.ordinal] = undefined;
+    }
+  }
+}
+
+export function indexRow(row: StoredRow): IndexRow {
+  return {
+    ordinal: row.ordinal,
+    id: row.id,
+    content: row.content,
+    summary: row.summary,
+    entities: row.entities,
+    embedding: row.embedding,
+  };
+}
+
+/** Entry fields that a change sets. A keep level only moves down. */
+function changedFields(
+  entry: CatalogEntry,
+  { metadata, keep, ...plain }: ChangedFields,
+): Partial<CatalogEntry> {
+  const change: Partial<CatalogEntry> = {};
+  for (const [name, value] of Object.entries(plain))
+    if (value !== undefined) Object.assign(change, { [name]: value });
+  if (keep !== undefined && KEEP_ORDER[keep] > KEEP_ORDER[entry.keep]) change.keep = keep;
+  if (metadata) {
+    const merged = new Map<string, string>(Object.entries(entry.metadata));
+    for (const [key, value] of metadata)
+      if (value === null) merged.delete(key);
+      else merged.set(key, value);
+    change.metadata = Object.fromEntries(merged);
+  }
+  return change;
+}
+
+/** The whole row as it is now: the row behind its place with the entry's fields and what faded taken out. */
+export function currentRow(record: MemoryRecord, row: StoredRow): StoredRow {
+  const { entry } = record;
+  const exact = entry.keep === "exact";
+  return {
+    ...row,
+    content: exact ? row.content : null,
+    envelope: exact ? row.envelope : null,
+    embedding: record.embedding ?? row.embedding,
+    embeddingModel: entry.embeddingModel,
+    timestamp: entry.timestamp,
+    activation: entry.activation,
+    metadata: entry.metadata,
+    keep: entry.keep,
+    quality: entry.quality,
+    previousId: entry.previousId,
+    nextId: entry.nextId,
+    supersedes: entry.supersedes,
+    supersededBy: entry.supersededBy,
+    validFrom: entry.validFrom,
+    validTo: entry.validTo,
+    storedBytes: entry.storedBytes,
+  };
+}
