@@ -47,8 +47,9 @@ export default defineConfig({
           "assets/sqlite3-*.wasm",
           "assets/zstd-*.wasm",
         ],
-        globIgnores: ["sample/**", "**/duckdb*"],
-        maximumFileSizeToCacheInBytes: 2 * 1024 * 1024,
+        globIgnores: ["sample/**", "**/duckdb*", "**/ort*.mjs"],
+        // The largest is the language model of the entity extractor.
+        maximumFileSizeToCacheInBytes: 6 * 1024 * 1024,
         navigateFallback: "index.html",
         cleanupOutdatedCaches: true,
         clientsClaim: true,

@@ -14,7 +14,6 @@ import type {
 } from "../engine.ts";
 import type { MemoryInput } from "../model/memory.ts";
 import { checkpoint } from "../model/task-control.ts";
-import { parseFiles } from "../processing/content/import-files.ts";
 import { IngestRun, type IngestDeps } from "./ingest.ts";
 
 /** A group is one journal frame and one embedding batch: small enough that a kill loses little work. */
@@ -30,6 +29,8 @@ export async function importFiles(
   options: ImportOptions,
 ): Promise<ImportReport> {
   const startedAt = deps.clock.elapsed();
+  // The parsers are loaded with the first import; searching needs none of them.
+  const { parseFiles } = await import("../processing/content/import-files.ts");
   const files = source.kind === "files" ? source.files : [pastedFile(source, deps.clock.now())];
   const run = new IngestRun(deps, options, { matchUndated: true });
   const report = new ReportBuilder(files, options);

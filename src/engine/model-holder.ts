@@ -1,7 +1,7 @@
 /** The embedding model of one engine: loaded when first needed, absent without harm. */
 
 import type { EmbedderProvider, ModelState } from "../ports/embedder.ts";
-import { LLMCompressor } from "../processing/compression/compressor.ts";
+import type { LLMCompressor } from "../processing/compression/compressor.ts";
 import { estimateTokens } from "../processing/compression/ratios.ts";
 import { TextEmbedder } from "../processing/embedding/text-embedder.ts";
 
@@ -37,6 +37,8 @@ export class ModelHolder {
   async compressor(
     embed: boolean,
   ): Promise<{ compressor: LLMCompressor; embeddingModel: string | null }> {
+    // Loaded with the first text, not with the first search: its language models weigh megabytes.
+    const { LLMCompressor } = await import("../processing/compression/compressor.ts");
     const embedder = embed ? await this.load() : null;
     if (!embedder) {
       this.#withoutModel ??= new LLMCompressor({ embedder: null });
