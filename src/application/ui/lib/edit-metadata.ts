@@ -16,6 +16,8 @@ const FIXED: ReadonlySet<string> = new Set([
   META.part,
   META.mediaType,
   META.thread,
+  META.kind,
+  META.language,
 ]);
 
 const MAX_VALUE_CHARS = 2_000;
