@@ -110,17 +110,18 @@ export function detectKind(text: string, hint: KindHint = {}): ContentKind {
   const named = hint.path
     ? EXTENSIONS.find(([, pattern]) => pattern.test(hint.path!))?.[0]
     : undefined;
-  if (named) return named;
+  if (named && named !== "log") return named;
 
   const all = sample.split(/\r\n|\r|\n/).slice(0, MAX_LINES);
   const lines = all.map((line) => line.slice(0, HEAD_CHARS)).filter((line) => line.trim() !== "");
-  if (lines.length === 0) return "prose";
+  if (lines.length === 0) return named ?? "prose";
+  if (detectChatPattern(all)) return "chat";
+  if (named) return named;
   const opening = sample.trimStart();
   if (/^(?:\{\s*(?:"|\})|\[\s*(?:[[{"\]]|-?\d))/.test(opening) && /["\]}\d,[{]\s*$/.test(opening))
     return "data";
   if (/^<\?xml\s/.test(opening)) return "data";
   if (/^(?:#!|<\?php)/.test(opening)) return "code";
-  if (detectChatPattern(all)) return "chat";
   if (lines.length >= 2 && shareOf(lines, LOG_LINE) >= 0.5) return "log";
   if (detectDelimiter(lines)) return "data";
   const code = shareOf(lines, CODE_LINE);

@@ -28,6 +28,20 @@ export interface FileEncoding {
 /** How many bytes at the start of a file are looked at to recognise it. */
 export const SAMPLE_BYTES = 65_536;
 
+/** windows-1252 0x80–0x9F; some engines decode it as ISO 8859-1 and leave control characters there. */
+const WINDOWS_1252 = "€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ";
+
+/** Puts the characters of windows-1252 in place of C1 control characters. */
+export function fixWindows1252(text: string): string {
+  return text.replaceAll(/[\x80-\x9f]/g, (char) => WINDOWS_1252[char.charCodeAt(0) - 0x80]!);
+}
+
+/** `bytes` as text; a byte order mark is kept. */
+export function decodeBytes(bytes: Uint8Array, encoding: string): string {
+  const text = new TextDecoder(encoding, { ignoreBOM: true }).decode(bytes);
+  return encoding === "windows-1252" ? fixWindows1252(text) : text;
+}
+
 /** Signatures of files that hold no readable text. */
 const SIGNATURES: readonly [name: string, offset: number, bytes: readonly number[]][] = [
   ["a PNG image", 0, [0x89, 0x50, 0x4e, 0x47]],
@@ -153,7 +167,7 @@ export function detectEncoding(
   if (declared && declared !== "utf-8" && isStrict(sample, declared, complete))
     return found(declared);
   if (isMostlyUtf8(sample)) return found("utf-8");
-  for (const guess of analyse(sample)) {
+  for (const guess of analyse(sample.subarray(0, SAMPLE_BYTES))) {
     if (guess.confidence < 20) break;
     const encoding = knownLabel(guess.name);
     if (!encoding || encoding.startsWith("utf-") || encoding.startsWith("iso-2022")) continue;
@@ -189,7 +203,7 @@ export function decodeText(
     complete: true,
     charset: options.charset,
   });
-  const text = new TextDecoder(encoding, { ignoreBOM: true }).decode(bytes.subarray(bomBytes));
+  const text = decodeBytes(bytes.subarray(bomBytes), encoding);
   const isUtf8 = encoding === "utf-8" && strict && bomBytes === 0;
   return { text, encoding, exact: isUtf8 || sameAsUtf8(text, bytes) };
 }

@@ -88,11 +88,11 @@ export function lineAndColumn(text: string, offset: number): { line: number; col
 }
 
 /**
- * `JSON.parse` whose error says the line and column, counted from `firstLine`.
+ * `JSON.parse` whose error says the line and column, counted from where the text starts in its file.
  *
  * @throws AppError `corrupt_data`
  */
-export function parseJson(text: string, name: string, firstLine = 1): unknown {
+export function parseJson(text: string, name: string, firstLine = 1, firstColumn = 1): unknown {
   const source = text.startsWith("\ufeff") ? text.slice(1) : text;
   try {
     return JSON.parse(source);
@@ -105,7 +105,7 @@ export function parseJson(text: string, name: string, firstLine = 1): unknown {
         : `unexpected ${JSON.stringify(String.fromCodePoint(source.codePointAt(offset)!))}`;
     throw new AppError(
       "corrupt_data",
-      `${name} is not valid JSON: ${found} at line ${firstLine + line - 1}, column ${column}.`,
+      `${name} is not valid JSON: ${found} at line ${firstLine + line - 1}, column ${line === 1 ? firstColumn + column - 1 : column}.`,
       { hint: "Export the file again, or correct it at that place.", cause: error },
     );
   }
@@ -120,6 +120,8 @@ export interface JsonElement {
   text: string;
   /** 1-based line in the file on which it starts. */
   line: number;
+  /** 1-based column on that line, in bytes. */
+  column: number;
 }
 
 /** Follows the nesting of a top-level array byte by byte and cuts out its elements. */
@@ -131,6 +133,10 @@ class ArraySplitter {
   #bytes = 0;
   #line = 1;
   #startLine = 1;
+  #startColumn = 1;
+  /** Offset in the file of the current line and of the current slice. */
+  #lineStart = 0;
+  #sliceStart = 0;
   #index = 0;
   #decoder = new TextDecoder();
   readonly #maxBytes: number;
@@ -146,7 +152,10 @@ class ArraySplitter {
     let from = this.#depth > 0 ? 0 : -1;
     for (let i = 0; i < slice.length; i++) {
       const byte = slice[i]!;
-      if (byte === 10) this.#line++;
+      if (byte === 10) {
+        this.#line++;
+        this.#lineStart = this.#sliceStart + i + 1;
+      }
       if (this.#inString) {
         if (this.#escaped) this.#escaped = false;
         else if (byte === BACKSLASH) this.#escaped = true;
@@ -158,7 +167,7 @@ class ArraySplitter {
         this.#depth++;
         if (this.#depth === 1) {
           from = i + 1;
-          this.#startLine = this.#line;
+          this.#startAt(i);
         }
       } else if ((byte === 0x2c && this.#depth === 1) || byte === 0x5d || byte === 0x7d) {
         const closes = byte !== 0x2c;
@@ -166,6 +175,7 @@ class ArraySplitter {
         if (this.#depth > (closes ? 0 : 1)) continue;
         this.#hold(slice.subarray(Math.max(0, from), i));
         const element = this.#element(closes);
+        this.#startAt(i);
         if (element) yield element;
         from = i + 1;
         if (closes) {
@@ -175,6 +185,13 @@ class ArraySplitter {
       }
     }
     if (from >= 0) this.#hold(slice.subarray(from));
+    this.#sliceStart += slice.length;
+  }
+
+  /** The next element starts after byte `i` of the slice. */
+  #startAt(i: number): void {
+    this.#startLine = this.#line;
+    this.#startColumn = this.#sliceStart + i + 2 - this.#lineStart;
   }
 
   #hold(part: Uint8Array): void {
@@ -193,13 +210,15 @@ class ArraySplitter {
   #element(last: boolean): JsonElement | null {
     const raw = this.#decoder.decode(concatBytes(this.#parts));
     const text = raw.trimStart();
-    const line = this.#startLine + (raw.slice(0, raw.length - text.length).split("\n").length - 1);
+    const space = raw.slice(0, raw.length - text.length);
+    const line = this.#startLine + space.split("\n").length - 1;
+    const inLine = space.length - (space.lastIndexOf("\n") + 1);
+    const column = line === this.#startLine ? this.#startColumn + inLine : inLine + 1;
     this.#parts = [];
     this.#bytes = 0;
-    this.#startLine = this.#line;
     // "[]" and a missing last element; a hole in the middle is left to the parser to refuse.
     if (text === "" && last) return null;
-    return { index: this.#index++, text: text.trimEnd(), line };
+    return { index: this.#index++, text: text.trimEnd(), line, column };
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { readSample } from "./blob-reader.ts";
 import { detectDelimiter, detectKind, startsWithMailHeader } from "./content-kind.ts";
-import { assertText, detectEncoding, SAMPLE_BYTES } from "./decoding.ts";
+import { assertText, decodeBytes, detectEncoding, SAMPLE_BYTES } from "./decoding.ts";
 import { startsLikeHtml } from "./formats/html.ts";
 import type { SourceFile } from "./parsed-item.ts";
 
@@ -109,7 +109,7 @@ export async function recognizeFile(file: SourceFile): Promise<Recognition> {
 
   const complete = file.blob.size <= SAMPLE_BYTES;
   const { encoding, bomBytes } = detectEncoding(sample, { complete });
-  const text = new TextDecoder(encoding, { ignoreBOM: true }).decode(sample.subarray(bomBytes));
+  const text = decodeBytes(sample.subarray(bomBytes), encoding);
   const lines = text.split(/\r\n|\r|\n/);
   if (!complete && lines.length > 1) lines.pop();
   const { path } = file;

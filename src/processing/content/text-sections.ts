@@ -8,7 +8,13 @@
 
 import type { Span } from "./segmentation.ts";
 import { concatBytes, readSample, readSlices, SLICE_BYTES } from "./blob-reader.ts";
-import { assertText, detectEncoding, sameAsUtf8, type FileEncoding } from "./decoding.ts";
+import {
+  assertText,
+  decodeBytes,
+  detectEncoding,
+  sameAsUtf8,
+  type FileEncoding,
+} from "./decoding.ts";
 import { AppError } from "../../errors.ts";
 
 /** Spans that cover the whole text without gap or overlap. */
@@ -152,7 +158,7 @@ async function* rawSections(
     const buffer = held.length === 0 ? slice : concatBytes([held, slice]);
     const usable = last ? buffer.length : windowEnd(buffer, file.encoding);
     const window = buffer.subarray(mark, usable);
-    const text = new TextDecoder(file.encoding, { ignoreBOM: true }).decode(window);
+    const text = decodeBytes(window, file.encoding);
     const spans = joinBlanks(text, cut(text));
     if (!last) spans.pop();
     const ends = byteOffsets(

@@ -89,7 +89,7 @@ async function* parseElements(
 ): AsyncGenerator<ParsedEntry> {
   let failed = false;
   try {
-    for await (const { index, text, line } of readJsonArray(
+    for await (const { index, text, line, column } of readJsonArray(
       file.blob,
       file.path,
       MAX_WHOLE_BYTES,
@@ -98,7 +98,7 @@ async function* parseElements(
       const path = `${index + 1}`;
       let value: unknown;
       try {
-        value = parseJson(text, `${file.path}#${path}`, line);
+        value = parseJson(text, `${file.path}#${path}`, line, column);
       } catch (error) {
         failed = true;
         yield toFailure(`${file.path}#${path}`, error);

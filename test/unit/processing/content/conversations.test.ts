@@ -1,0 +1,229 @@
+import { describe, expect, it } from "vitest";
+import { findJsonError, lineAndColumn } from "../../../../src/processing/content/json-text.ts";
+import { blobBytes, bytesOf, file, fixture, parse } from "./support.ts";
+import fc from "fast-check";
+
+const read = async (name: string): Promise<string> => fixture(name).blob.text();
+
+describe("ChatGPT exports", () => {
+  it("give the current path of each conversation; a damaged one doesn't stop the rest", async () => {
+    const { items, errors, formats } = await parse(fixture("chatgpt-conversations.json"));
+    expect(formats).toEqual(["chatgpt-export"]);
+    expect(items.map((item) => [item.metadata.speaker, item.text])).toEqual([
+      ["user", "How long should the dough rest at 18 °C?"],
+      ["assistant", "About ten to twelve hours. \ud800"],
+    ]);
+    expect(items[1]?.metadata).toMatchObject({
+      thread: "conv-1",
+      title: "Sourdough timing",
+      external_id: "assistant-1",
+      reply_to: "user-1",
+      model: "gpt-4",
+      kind: "chat",
+    });
+    expect(items[0]?.timestamp).toBe(1714557601500);
+    expect(errors).toMatchObject([
+      { locator: "chatgpt-conversations.json#2", code: "corrupt_data" },
+    ]);
+  });
+
+  it("go on to the newest leaf when the current node is missing", async () => {
+    const text = (await read("chatgpt-conversations.json")).replace(
+      '"current_node": "assistant-1"',
+      '"current_node": null',
+    );
+    const { items } = await parse(file("conversations.json", text));
+    expect(items.at(-1)?.metadata.external_id).toBe("assistant-1");
+  });
+});
+
+describe("Claude exports", () => {
+  it("give text blocks, speakers, replies and the text of attachments", async () => {
+    const { items, errors, formats } = await parse(fixture("claude-conversations.json"));
+    expect(formats).toEqual(["claude-export"]);
+    expect(errors).toEqual([]);
+    expect(items.map((item) => [item.metadata.speaker, item.text])).toEqual([
+      ["human", "Where do the tomatoes go?"],
+      ["human", "Bed 1: south wall, full sun."],
+      ["assistant", "Along the south wall.\n\nLeave 60 cm between plants."],
+    ]);
+    expect(items[0]?.metadata.attachments).toBe("beds.txt (31 bytes), photo.jpg");
+    expect(items[1]?.metadata.title).toBe("beds.txt");
+    expect(items[2]?.metadata.reply_to).toBe("m-1");
+    expect(items[2]?.timestamp).toBe(Date.parse("2024-03-01T09:00:40Z"));
+  });
+});
+
+describe("other JSON", () => {
+  it("finds records with speaker and text at any depth, with times of their list", async () => {
+    const { items, errors } = await parse(fixture("dialogue.json"));
+    expect(errors).toEqual([]);
+    expect(items.map((item) => item.text)).toEqual([
+      "I went to the market on Saturday.",
+      "Did you find the blue vase?",
+      "My sister moved to Lund.",
+    ]);
+    expect(items[0]?.metadata).toMatchObject({
+      speaker: "Mira",
+      external_id: "D1:1",
+      thread: "talk-7/session_1",
+    });
+    expect(items[0]?.timestamp).toBe(new Date(2023, 4, 8, 13, 56).getTime());
+    expect(items[2]?.metadata.thread).toBe("talk-7/session_2");
+    expect(items[2]?.timestamp).toBe(new Date(2023, 5, 27, 10, 37).getTime());
+  });
+
+  it("reads lists of strings, chat completions and rich text", async () => {
+    expect((await parse(file("a.json", '["one","two"]'))).items.map((item) => item.text)).toEqual([
+      "one",
+      "two",
+    ]);
+    const chat = {
+      messages: [
+        { role: "user", content: [{ type: "text", text: "Hi" }] },
+        { role: "assistant", content: "Hello" },
+      ],
+    };
+    const { items } = await parse(file("b.json", JSON.stringify(chat)));
+    expect(items.map((item) => [item.metadata.speaker, item.text])).toEqual([
+      ["user", "Hi"],
+      ["assistant", "Hello"],
+    ]);
+    const telegram = {
+      name: "Ann",
+      id: 7,
+      messages: [
+        {
+          id: 1,
+          date: "2024-01-02T03:04:05",
+          from: "Ann",
+          text: ["see ", { type: "link", text: "x.org" }, " ok"],
+        },
+      ],
+    };
+    const rich = await parse(file("result.json", JSON.stringify(telegram)));
+    expect(rich.items[0]).toMatchObject({
+      text: "see x.org ok",
+      timestamp: new Date(2024, 0, 2, 3, 4, 5).getTime(),
+    });
+  });
+
+  it("keeps unknown fields and the metadata of exported memories", async () => {
+    const line = JSON.stringify({
+      memory_id: "1",
+      content: "Text.",
+      timestamp: 1714557600000,
+      metadata: { source: "a.txt", speaker: "Ann" },
+      mood: "glad",
+    });
+    const { items, formats } = await parse(file("memories.jsonl", `${line}\n`));
+    expect(formats).toEqual(["llm-compression-export"]);
+    expect(items[0]).toMatchObject({
+      text: "Text.",
+      timestamp: 1714557600000,
+      metadata: { source: "a.txt", speaker: "Ann", mood: "glad", external_id: "1" },
+    });
+  });
+
+  it("keeps JSON without texts as data", async () => {
+    const text = '{"a": [1, 2, 3]}';
+    const { items } = await parse(file("n.json", text));
+    expect(items).toMatchObject([{ text, metadata: { kind: "data" } }]);
+  });
+
+  it("says line and column of malformed JSON and reads what comes before", async () => {
+    const broken =
+      '[\n {"text": "one"},\n {"text": "two"},\n {"text" "three"},\n {"text": "four"}\n]';
+    const { items, errors } = await parse(file("b.json", broken));
+    expect(items.map((item) => item.text)).toEqual(["one", "two", "four"]);
+    expect(errors).toHaveLength(1);
+    expect(errors[0]?.message).toMatch(/unexpected "\\"" at line 4, column 10/);
+    const cut = await parse(file("c.json", broken.slice(0, 30)));
+    expect(cut.items.map((item) => item.text)).toEqual(["one"]);
+    expect(cut.errors[0]?.message).toMatch(/ends too early at line 3/);
+    const object = await parse(file("d.json", '{"a": nope}'));
+    expect(object.errors[0]).toMatchObject({ code: "corrupt_data" });
+    expect(object.errors[0]?.message).toMatch(/line 1, column 7/);
+  });
+
+  it("locates an error exactly where the parser refuses", () => {
+    fc.assert(
+      fc.property(
+        fc.json(),
+        fc.nat(),
+        fc.constantFrom("", "}", '"', ",", "x", "\\"),
+        (json, at, insert) => {
+          const place = at % (json.length + 1);
+          const text = json.slice(0, place) + insert + json.slice(place);
+          let valid = true;
+          try {
+            JSON.parse(text);
+          } catch {
+            valid = false;
+          }
+          expect(findJsonError(text) === null).toBe(valid);
+        },
+      ),
+      { numRuns: 1000 },
+    );
+    expect(lineAndColumn("a\nbc", 3)).toEqual({ line: 2, column: 2 });
+  });
+
+  it("fails single lines of JSONL only", async () => {
+    const text = '{"text":"a"}\n{"text":\n\n{"text":"b \\ud800"}\n"plain"\n{"n":1}\n';
+    const { items, errors } = await parse(file("x.jsonl", text));
+    expect(items.map((item) => item.text)).toEqual(["a", "b \ud800", "plain", '{"n":1}']);
+    expect(errors).toMatchObject([{ locator: "x.jsonl:2", code: "corrupt_data" }]);
+    expect(items[1]?.locator).toBe("x.jsonl:4");
+  });
+});
+
+describe("chat logs", () => {
+  it("of WhatsApp give speakers and times as fields, and the file by their lines", async () => {
+    const source = fixture("whatsapp.txt");
+    const { items, formats } = await parse(source);
+    expect(formats).toEqual(["chat"]);
+    expect(items.map((item) => [item.metadata.speaker, item.text])).toEqual([
+      [undefined, expect.stringContaining("encrypted")],
+      ["Ann", "Are you on your way?"],
+      ["Ben Ode", "Yes, two more stops.\nI have the cake\nand the candles"],
+      ["Ann", "Happy new year 🎉"],
+    ]);
+    expect(items[1]?.timestamp).toBe(new Date(2023, 11, 31, 22, 15).getTime());
+    expect(items[3]?.timestamp).toBe(new Date(2024, 0, 1, 0, 1).getTime());
+    expect(bytesOf(items)).toEqual(await blobBytes(source));
+  });
+
+  it("of IRC pass midnight", async () => {
+    const { items, formats } = await parse(
+      fixture("irc.log", new Date(2024, 4, 1, 23, 50).getTime()),
+    );
+    expect(formats).toEqual(["chat"]);
+    expect(items.map((item) => item.metadata.speaker)).toEqual(["ann", "ben", "ann", "ben"]);
+    expect(items[0]?.timestamp).toBe(new Date(2024, 4, 1, 23, 58).getTime());
+    expect(items[2]?.timestamp).toBe(new Date(2024, 4, 2, 0, 2).getTime());
+  });
+
+  it("in other notations are recognised too", async () => {
+    const german = "[31.12.23, 22:15:01] Ann: Kommst du?\n[31.12.23, 22:16:00] Ben: Ja.\n";
+    const { items } = await parse(file("chat.txt", german));
+    expect(items.map((item) => item.text)).toEqual(["Kommst du?", "Ja."]);
+    expect(items[0]?.timestamp).toBe(new Date(2023, 11, 31, 22, 15, 1).getTime());
+    const transcript = "Ann: Hello there.\nBen: Hi.\nAnn: How was it?\nBen: Long: very long.\n";
+    const talk = await parse(file("talk.txt", transcript));
+    expect(talk.items.map((item) => [item.metadata.speaker, item.text])).toEqual([
+      ["Ann", "Hello there."],
+      ["Ben", "Hi."],
+      ["Ann", "How was it?"],
+      ["Ben", "Long: very long."],
+    ]);
+  });
+
+  it("are not seen in prose, logs and lists", async () => {
+    const log = "[10:00:01] INFO: started\n[10:00:02] ERROR: stopped\n".repeat(5);
+    expect((await parse(file("a.txt", log))).formats).toEqual(["log"]);
+    const prose =
+      "He said: no.\n\nThen a long paragraph followed, and nobody: not one: answered.\n";
+    expect((await parse(file("b.txt", prose))).formats).toEqual(["text"]);
+  });
+});
