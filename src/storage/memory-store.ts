@@ -113,7 +113,7 @@ export interface MemoryStore {
     columns?: ("content" | "summary" | "entities" | "embedding")[];
   }): AsyncIterable<IndexRow[]>;
   /** Whole memories in batches, oldest first, for export. */
-  scanMemories(): AsyncIterable<Memory[]>;
+  scanMemories(): AsyncIterable<(Memory & { envelope: Uint8Array | null })[]>;
 
   compact(options?: TaskOptions): Promise<void>;
   /** Derived data beside the segments (index snapshots); null when missing, stale or damaged. */

