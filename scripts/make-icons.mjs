@@ -2,9 +2,10 @@
  * Draws the app's icons from `public/icon.svg` in Chromium: `node scripts/make-icons.mjs`.
  * Run it after changing the SVG; the PNGs are committed.
  */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { chromium } from "@playwright/test";
+import { findChromium } from "./find-chromium.mjs";
 
 const PUBLIC = fileURLToPath(new URL("../public/", import.meta.url));
 const svg = readFileSync(`${PUBLIC}icon.svg`, "utf8");
@@ -20,11 +21,9 @@ const ICONS = [
   { name: "icon-maskable-512.png", size: 512, source: maskable },
 ];
 
-const system = [process.env.CHROMIUM_PATH, "/usr/bin/chromium", "/usr/bin/google-chrome"].find(
-  (path) => path !== undefined && existsSync(path),
-);
+const system = await findChromium();
 const browser = await chromium.launch({
-  ...(system === undefined ? {} : { executablePath: system }),
+  ...(system === null ? {} : { executablePath: system }),
   args: process.getuid?.() === 0 ? ["--no-sandbox"] : [],
 });
 try {
