@@ -1,6 +1,7 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vite";
 import { VitePWA } from "vite-plugin-pwa";
+import { arrowWithoutEval } from "./scripts/vite-plugin-arrow-without-eval.ts";
 import { assemblyScript } from "./scripts/vite-plugin-assemblyscript.ts";
 import { sampleData } from "./scripts/vite-plugin-sample.ts";
 
@@ -82,7 +83,7 @@ export default defineConfig({
   },
   base: "./",
   build: { outDir: "dist/app", target: "es2023", sourcemap: true, chunkSizeWarningLimit: 1500 },
-  worker: { format: "es", plugins: () => [assemblyScript()] },
+  worker: { format: "es", plugins: () => [assemblyScript(), arrowWithoutEval()] },
   optimizeDeps: {
     exclude: ["@sqlite.org/sqlite-wasm", "@bokuweb/zstd-wasm", "onnxruntime-web"],
   },
