@@ -24,13 +24,18 @@ const FOOTER_BODY =
 const MAX_FOOTER_SHARE = 0.6;
 const MAX_FOOTER_CHARS = 3000;
 
+/** A line that only announces a quote, whatever verb it uses: "On Sat, Oct 05, 2002, Ann mentioned:". */
+const ATTRIBUTION = /^(?:on|am|le|el|il) [^\n]{0,100}\d[^\n]{0,150}:[ \t]*$/gim;
+
 const PGP_BLOCK = /-----BEGIN PGP [A-Z ]{3,30}-----[\s\S]{0,20000}?-----END PGP [A-Z ]{3,30}-----/g;
 
-/** The boilerplate of a mail or message: spans ascending and disjoint. */
+/** The boilerplate of a mail or message: spans by their start, which may touch or overlap. */
 export function boilerplateSpans(text: string): Span[] {
   const spans: Span[] = [];
-  for (const match of text.matchAll(PGP_BLOCK))
-    spans.push({ start: match.index, end: match.index + match[0].length });
+  for (const pattern of [PGP_BLOCK, ATTRIBUTION])
+    for (const match of text.matchAll(pattern))
+      spans.push({ start: match.index, end: match.index + match[0].length });
+  spans.sort((a, b) => a.start - b.start);
   const earliest = Math.max(text.length * (1 - MAX_FOOTER_SHARE), text.length - MAX_FOOTER_CHARS);
   let at = text.lastIndexOf("\n", Math.ceil(earliest)) + 1;
   while (at < text.length) {

@@ -23,11 +23,11 @@ import { embedUnits, QualityEvaluator, SourceChecker, type TextVectors } from ".
 import { contextRatio, singleTextRatios } from "./ratios.ts";
 import { Reconstructor } from "./reconstructor.ts";
 import { encodeResidual, encodeText, sha256Hex } from "./residual.ts";
-import { pooledVector, unitVector } from "./similarity.ts";
+import { pooledVector, pooledWindows, unitVector } from "./similarity.ts";
 import { analyzeSource, type ForeignSpans, type SourceAnalysis } from "./source-analysis.ts";
 import { SummaryGenerator, type SummaryWriter } from "./summary.ts";
 import { summarize } from "./summarize.ts";
-import { planUnits } from "./units.ts";
+import { planUnits, unitWindows } from "./units.ts";
 
 export interface CompressSettings extends TaskOptions {
   /** Default "fast". */
@@ -234,24 +234,29 @@ export class LLMCompressor {
       }
       await checkpoint(settings);
     }
-    if (this.#embedder) await this.#embed(prepared, this.#embedder, settings.signal);
+    if (this.#embedder) await this.#embed(prepared, this.#embedder, settings);
     return prepared;
   }
 
+  /** One call for the units of all texts, and for their windows where the gate will compare by those. */
   async #embed(
     prepared: readonly PreparedItem[],
     embedder: TextVectors,
-    signal?: AbortSignal,
+    { signal, keep }: CompressSettings,
   ): Promise<void> {
     const sources = prepared.flatMap((item) => (item instanceof Error ? [] : [item.source]));
     const pieces = sources.flatMap((source) => source.units.flatMap((unit) => unit.pieces));
-    if (pieces.length === 0) return;
-    const vectors = await embedder.embed(pieces, signal ? { signal } : {});
+    const windows = sources.map((source) => (keep === "summary" ? unitWindows(source.units) : []));
+    const texts = [...pieces, ...windows.flat()];
+    if (texts.length === 0) return;
+    const vectors = await embedder.embed(texts, signal ? { signal } : {});
     let at = 0;
+    const take = (count: number): Float32Array[] => vectors.slice(at, (at += count));
     for (const source of sources)
-      source.vectors = source.units.map((unit) =>
-        unitVector(unit, vectors.slice(at, (at += unit.pieces.length))),
-      );
+      source.vectors = source.units.map((unit) => unitVector(unit, take(unit.pieces.length)));
+    sources.forEach((source, index) => {
+      source.windowVector = pooledWindows(windows[index]!, take(windows[index]!.length));
+    });
   }
 
   async #finish(item: Prepared, settings: CompressSettings): Promise<CompressionResult | Error> {

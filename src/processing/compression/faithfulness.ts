@@ -103,7 +103,7 @@ export class FaithfulnessChecker {
     if (this.#keys.has(sentenceKey(sentence))) return { claims: 1 + facts.length, problems: [] };
     const whole = this.#checkClause(sentence, tokens);
     if (whole.problems.length === 0) return whole;
-    // A sentence may join two of the source: each clause must then hold on its own.
+    // A sentence may join two of the source: each clause must then hold on its own, by its own one.
     const clauses = sentence.split(
       /;\s+|,\s+(?:and|but|while|so|und|aber|et|mais|y|pero)\s+|\s+(?:and|but|while)\s+(?=\p{Lu}|\w+ \w+)/u,
     );
@@ -112,14 +112,17 @@ export class FaithfulnessChecker {
       this.#checkClause(clause, tokenize(clause), index > 0),
     );
     const problems = parts.flatMap((part) => part.problems);
-    return problems.length === 0 ? { claims: whole.claims, problems } : whole;
+    const sources = new Set(parts.map((part) => part.aligned));
+    return problems.length === 0 && sources.size === parts.length
+      ? { claims: whole.claims, problems }
+      : whole;
   }
 
   #checkClause(
     text: string,
     tokens: Token[],
     continues = false,
-  ): { claims: number; problems: string[] } {
+  ): { claims: number; problems: string[]; aligned: SourceSentence | null } {
     if (continues && tokens[0] && /^\p{Lu}/u.test(tokens[0].text)) {
       tokens[0].kind = tokens[0].kind === "word" ? "name" : tokens[0].kind;
     }
@@ -127,7 +130,11 @@ export class FaithfulnessChecker {
     const claims = 1 + facts.length;
     const aligned = this.#align(tokens);
     if (!aligned)
-      return { claims, problems: [`No sentence of the source says “${shorten(text)}”`] };
+      return {
+        claims,
+        problems: [`No sentence of the source says “${shorten(text)}”`],
+        aligned,
+      };
     const problems: string[] = [];
     let negationsLeft = negationCount(aligned.tokens);
     for (const fact of facts) {
@@ -145,7 +152,7 @@ export class FaithfulnessChecker {
         if (turned) problems.push(`“${turned}” is negated in only one of summary and source`);
       }
     }
-    return { claims, problems };
+    return { claims, problems, aligned };
   }
 
   /** Names inside a sentence, numbers, negations; a capital at its start when the source knows that name. */

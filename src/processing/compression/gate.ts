@@ -8,6 +8,8 @@ export interface GateThresholds {
   /** Must be exceeded. */
   similarity: number;
   coverage: number;
+  /** Least covered part over the whole: a lead that stops half-way covers its end badly. */
+  evenness: number;
   entityRecall: number;
   numberRecall: number;
   /** Always 1: nothing unsupported. */
@@ -16,15 +18,30 @@ export interface GateThresholds {
 
 /** More effort buys a stricter gate. Figures: docs/decisions/0003-summary-gate.md. */
 export const GATE_THRESHOLDS: Readonly<Record<CompressionMode, GateThresholds>> = {
-  fast: { similarity: 0.85, coverage: 0.55, entityRecall: 0.9, numberRecall: 0.9, faithfulness: 1 },
+  fast: {
+    similarity: 0.85,
+    coverage: 0.45,
+    evenness: 0.7,
+    entityRecall: 0.9,
+    numberRecall: 0.9,
+    faithfulness: 1,
+  },
   balanced: {
-    similarity: 0.87,
-    coverage: 0.58,
+    similarity: 0.88,
+    coverage: 0.5,
+    evenness: 0.7,
     entityRecall: 0.95,
     numberRecall: 0.95,
     faithfulness: 1,
   },
-  high: { similarity: 0.9, coverage: 0.62, entityRecall: 0.95, numberRecall: 1, faithfulness: 1 },
+  high: {
+    similarity: 0.9,
+    coverage: 0.55,
+    evenness: 0.75,
+    entityRecall: 0.95,
+    numberRecall: 1,
+    faithfulness: 1,
+  },
 };
 
 export interface GateResult {
@@ -40,6 +57,8 @@ export interface GateEvidence {
   numberCount: number;
   missingNumbers: readonly string[];
   unsupported: readonly string[];
+  /** Null where vectors are missing. */
+  evenness: { value: number; part: number; partCount: number } | null;
 }
 
 const percent = (value: number): string => value.toFixed(2);
@@ -73,6 +92,10 @@ export function gate(
     if (quality.coverage < limit.coverage)
       reasons.push(
         `It covers ${percent(quality.coverage)} of the source; ${limit.coverage} is needed`,
+      );
+    if (evidence?.evenness && evidence.evenness.value < limit.evenness)
+      reasons.push(
+        `Part ${evidence.evenness.part + 1} of ${evidence.evenness.partCount} of the text is hardly in it`,
       );
   }
   if (quality.entityRecall < limit.entityRecall)

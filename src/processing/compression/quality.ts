@@ -7,13 +7,14 @@
  */
 
 import type { CompressionMode, Entity, QualityVector } from "../../model/memory.ts";
+import { cosineSimilarity } from "../../model/vector.ts";
 import { splitSentences } from "../content/segmentation.ts";
 import { entityKey, isNumericEntity, type EntityExtractor } from "./entities.ts";
 import { FaithfulnessChecker } from "./faithfulness.ts";
 import { gate, type GateEvidence, type GateResult } from "./gate.ts";
-import { compareUnits, unitVector } from "./similarity.ts";
+import { compareUnits, pooledWindows, unitVector } from "./similarity.ts";
 import { analyzeSource, type ForeignSpans, type SourceAnalysis } from "./source-analysis.ts";
-import { cleanSlice, planUnits, type TextUnit } from "./units.ts";
+import { cleanSlice, planUnits, unitWindows, type TextUnit } from "./units.ts";
 
 /** The part of an embedder that compression needs: one unit vector per text. */
 export interface TextVectors {
@@ -47,6 +48,17 @@ export async function embedUnits(
   return units.map((unit) => unitVector(unit, vectors.slice(at, (at += unit.pieces.length))));
 }
 
+/** Pooled vector of the windows of units' text. */
+export async function embedWindows(
+  units: readonly TextUnit[],
+  embedder: TextVectors,
+  signal?: AbortSignal,
+): Promise<Float32Array | null> {
+  const windows = unitWindows(units);
+  if (windows.length === 0) return null;
+  return pooledWindows(windows, await embedder.embed(windows, signal ? { signal } : {}));
+}
+
 /** Folds case and white space, for "is this entity mentioned". */
 function haystack(summary: string, entities: readonly Entity[]): string {
   return ` ${[summary, ...entities.map((entity) => entity.text)].map(entityKey).join(" \n ")} `;
@@ -70,14 +82,18 @@ export class SourceChecker {
     this.#analysis = analysis;
   }
 
-  /** `summaryUnits`/`summaryVectors` where the summary's units are known; null vectors leave similarity unmeasured. */
+  /**
+   * Null `summaryVectors` leave similarity unmeasured. With the window vectors of both sides,
+   * similarity is the lower of the two readings: by sentences, and by windows of 256 tokens.
+   */
   check(
     summary: string,
     entities: readonly Entity[],
     summaryUnits: readonly TextUnit[],
     summaryVectors: readonly Float32Array[] | null,
+    summaryWindowVector: Float32Array | null = null,
   ): QualityReport {
-    const { text, sentences, units, vectors } = this.#analysis;
+    const { text, sentences, units, vectors, windowVector } = this.#analysis;
     const hay = haystack(summary, entities);
     const missingNames: string[] = [];
     const missingNumbers: string[] = [];
@@ -106,9 +122,11 @@ export class SourceChecker {
       vectors && summaryVectors
         ? compareUnits({ units, vectors }, { units: summaryUnits, vectors: summaryVectors })
         : null;
+    const windows =
+      windowVector && summaryWindowVector ? cosineSimilarity(windowVector, summaryWindowVector) : 1;
     return {
       quality: {
-        similarity: measured && round(measured.similarity),
+        similarity: measured && round(Math.max(0, Math.min(measured.similarity, windows))),
         coverage: measured && round(measured.coverage),
         entityRecall: nameCount === 0 ? 1 : round(1 - missingNames.length / nameCount),
         numberRecall: numberCount === 0 ? 1 : round(1 - missingNumbers.length / numberCount),
@@ -121,6 +139,7 @@ export class SourceChecker {
         numberCount,
         missingNumbers,
         unsupported: faithfulness.unsupported,
+        evenness: measured && { value: measured.evenness, ...measured.leastCovered },
       },
     };
   }
@@ -146,9 +165,13 @@ export class QualityEvaluator {
   async evaluate({ source, summary, entities, signal }: EvaluateInput): Promise<QualityReport> {
     const analysis = analyzeSource(source, this.#extractor, this.#foreignSpans);
     const units = planUnits(summary);
-    if (this.#embedder) analysis.vectors = await embedUnits(analysis.units, this.#embedder, signal);
-    const vectors = this.#embedder && (await embedUnits(units, this.#embedder, signal));
-    return new SourceChecker(analysis).check(summary, entities, units, vectors);
+    const checker = new SourceChecker(analysis);
+    if (!this.#embedder) return checker.check(summary, entities, units, null);
+    analysis.vectors = await embedUnits(analysis.units, this.#embedder, signal);
+    analysis.windowVector = await embedWindows(analysis.units, this.#embedder, signal);
+    const vectors = await embedUnits(units, this.#embedder, signal);
+    const windowVector = await embedWindows(units, this.#embedder, signal);
+    return checker.check(summary, entities, units, vectors, windowVector);
   }
 
   /** `evaluate`, then the gate of a mode. */

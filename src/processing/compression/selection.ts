@@ -15,19 +15,29 @@ export interface SelectionInput {
   vectors: readonly Float32Array[] | null;
   /** Keys of the entities and numbers that each unit names. */
   facts: readonly ReadonlySet<string>[];
+  /** Default `WEIGHTS`. */
+  weights?: SelectionWeights;
 }
 
-/** Parts of the gain. Tuned on State of the Union addresses and mails; see `npm run bench -- compression`. */
-export const WEIGHTS = {
+/** Parts of the gain of a unit. */
+export interface SelectionWeights {
   /** Of the share of facts that a unit adds, beside 1 for coverage. */
-  facts: 0.35,
+  facts: number;
   /** Of the share of the text (by length) that a unit itself is. */
-  mass: 0.15,
+  mass: number;
   /** Of coming first, falling linearly to 0 at the end. */
-  position: 0.02,
+  position: number;
   /** Cost = bytes to this power: 1 favours many short units, 0 the largest gain. */
-  cost: 0.5,
-} as const;
+  cost: number;
+}
+
+/** Tuned on State of the Union addresses and mails; figures in docs/decisions/0002-sentence-units.md. */
+export const WEIGHTS: Readonly<SelectionWeights> = {
+  facts: 0.15,
+  mass: 0.1,
+  position: 0.02,
+  cost: 0.75,
+};
 
 /** Coverage is computed inside windows of this many units: the work stays linear in a long text. */
 const WINDOW_UNITS = 256;
@@ -58,6 +68,7 @@ function rankWindow(
   }
   const covered = new Float32Array(n);
   const named = new Set<string>();
+  const weights = input.weights ?? WEIGHTS;
   const gainOf = (j: number): number => {
     let coverage = 0;
     for (let i = 0; i < n; i++) {
@@ -69,10 +80,10 @@ function rankWindow(
     const position = 1 - (from + j) / input.units.length;
     const gain =
       coverage / totalWeight +
-      (WEIGHTS.facts * facts) / Math.max(1, factCount) +
-      (WEIGHTS.mass * units[j]!.weight) / totalWeight +
-      (WEIGHTS.position * position * units[j]!.weight) / totalWeight;
-    return gain / byteLength(units[j]!) ** WEIGHTS.cost;
+      (weights.facts * facts) / Math.max(1, factCount) +
+      (weights.mass * units[j]!.weight) / totalWeight +
+      (weights.position * position * units[j]!.weight) / totalWeight;
+    return gain / byteLength(units[j]!) ** weights.cost;
   };
   // Upper bounds, largest first; a bound that still leads after being recomputed is the maximum.
   const queue: Scored[] = [];

@@ -76,25 +76,67 @@ export function pooledVector(
   );
 }
 
-/** Cosine of the pooled vectors and mean best match of source units in the summary. */
+/** Pooled vector of windows, weighted by length; null without windows. */
+export function pooledWindows(
+  windows: readonly string[],
+  vectors: readonly Float32Array[],
+): Float32Array | null {
+  if (windows.length === 0) return null;
+  return weightedMeanVector(
+    vectors,
+    windows.map((window) => window.length),
+  );
+}
+
+export interface UnitComparison {
+  /** Cosine of the pooled vectors, 0–1. */
+  similarity: number;
+  /** Mean over source units (by length) of the best-matching summary unit, 0–1. */
+  coverage: number;
+  /** Coverage of the least covered part over coverage of the whole; 1 where the source is too short for parts. */
+  evenness: number;
+  /** Which part that is, from 0, and of how many. */
+  leastCovered: { part: number; partCount: number };
+}
+
+/** Parts of a source for `evenness`: up to four, of three units at least. */
+function partCountOf(unitCount: number): number {
+  return Math.max(1, Math.min(4, Math.floor(unitCount / 3)));
+}
+
+/** How much of a source's units a summary's units keep. All vectors are unit vectors. */
 export function compareUnits(
   source: { units: readonly TextUnit[]; vectors: readonly Float32Array[] },
   summary: { units: readonly TextUnit[]; vectors: readonly Float32Array[] },
-): { similarity: number; coverage: number } {
+): UnitComparison {
   const from = pooledVector(source.units, source.vectors);
   const to = pooledVector(summary.units, summary.vectors);
-  if (!from || !to) return { similarity: 0, coverage: 0 };
-  let coverage = 0;
-  let total = 0;
+  if (!from || !to)
+    return { similarity: 0, coverage: 0, evenness: 0, leastCovered: { part: 0, partCount: 1 } };
+  const count = source.units.length;
+  const partCount = partCountOf(count);
+  const covered = new Float64Array(partCount);
+  const weights = new Float64Array(partCount);
   source.units.forEach((unit, i) => {
     let best = 0;
     for (const vector of summary.vectors)
       best = Math.max(best, dotProduct(source.vectors[i]!, vector));
-    coverage += Math.min(1, best) * unit.weight;
-    total += unit.weight;
+    const part = Math.floor((i * partCount) / count);
+    covered[part]! += Math.min(1, best) * unit.weight;
+    weights[part]! += unit.weight;
   });
+  const coverage = sum(covered) / Math.max(1, sum(weights));
+  let part = 0;
+  for (let i = 1; i < partCount; i++)
+    if (covered[i]! / weights[i]! < covered[part]! / weights[part]!) part = i;
   return {
     similarity: Math.max(0, Math.min(1, cosineSimilarity(from, to))),
-    coverage: total === 0 ? 0 : coverage / total,
+    coverage,
+    evenness: coverage === 0 ? 0 : covered[part]! / weights[part]! / coverage,
+    leastCovered: { part, partCount },
   };
+}
+
+function sum(values: Float64Array): number {
+  return values.reduce((total, value) => total + value, 0);
 }

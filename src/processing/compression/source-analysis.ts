@@ -27,6 +27,8 @@ export interface SourceAnalysis {
   unitFacts: Set<string>[];
   /** One unit-length vector per unit; null until embedded or without a model. */
   vectors: Float32Array[] | null;
+  /** Pooled vector of the windows of the own text; null until embedded, which only keep "summary" needs. */
+  windowVector: Float32Array | null;
 }
 
 /** Says which parts of a text of this kind are not its own words (quotes, signature). */
@@ -77,6 +79,7 @@ export function analyzeSource(
     entities: distinctEntities(mentions),
     unitFacts,
     vectors: null,
+    windowVector: null,
   };
 }
 

@@ -5,7 +5,13 @@
 
 import type { CompressionMode, Entity, KeepLevel, QualityVector } from "../../model/memory.ts";
 import { gate } from "./gate.ts";
-import { embedUnits, type QualityReport, type SourceChecker, type TextVectors } from "./quality.ts";
+import {
+  embedUnits,
+  embedWindows,
+  type QualityReport,
+  type SourceChecker,
+  type TextVectors,
+} from "./quality.ts";
 import { EXACT_QUALITY } from "./reconstructor.ts";
 import { ownShare, type SourceAnalysis } from "./source-analysis.ts";
 import {
@@ -54,6 +60,9 @@ function keptEntities(entities: readonly Entity[], limit: number): Entity[] {
   return entities.filter((entity) => certain.has(entity));
 }
 
+/** Similarity by sentences must have grown by this before windows are compared again. */
+const WINDOW_STEP = 0.01;
+
 /** Summarises one analysed text. */
 export async function summarize(input: SummarizeInput): Promise<SummaryOutcome> {
   const { source, sourceBytes, keep } = input;
@@ -80,20 +89,23 @@ function verbatim({ source, sourceBytes, keep }: SummarizeInput): SummaryOutcome
   };
 }
 
-/** Measures a candidate; unit vectors of extractive ones are already there. */
+/**
+ * Measures a candidate; unit vectors of extractive ones are already there. `windows` compares by
+ * windows too, which costs an inference.
+ */
 async function measure(
   { source, checker, embedder, signal }: SummarizeInput,
   candidate: SummaryCandidate,
   entities: readonly Entity[],
+  windows = false,
 ): Promise<QualityReport> {
-  if (candidate.unitIndices) {
-    const units = candidate.unitIndices.map((index) => source.units[index]!);
-    const vectors = source.vectors && candidate.unitIndices.map((index) => source.vectors![index]!);
-    return checker.check(candidate.text, entities, units, vectors);
-  }
-  const units = planUnits(candidate.text);
-  const vectors = embedder && source.vectors ? await embedUnits(units, embedder, signal) : null;
-  return checker.check(candidate.text, entities, units, vectors);
+  const indices = candidate.unitIndices;
+  const units = indices ? indices.map((index) => source.units[index]!) : planUnits(candidate.text);
+  let vectors: readonly Float32Array[] | null = null;
+  if (source.vectors && indices) vectors = indices.map((index) => source.vectors![index]!);
+  else if (source.vectors && embedder) vectors = await embedUnits(units, embedder, signal);
+  const windowVector = windows && embedder ? await embedWindows(units, embedder, signal) : null;
+  return checker.check(candidate.text, entities, units, vectors, windowVector);
 }
 
 /** The summary beside an exact text: the first candidate that says nothing unsupported. */
@@ -126,36 +138,34 @@ async function keepAsSummary(input: SummarizeInput): Promise<SummaryOutcome | st
   const entityBytes = entities.reduce((sum, entity) => sum + entity.text.length + 3, 0);
   const maxBytes = sourceBytes * MAX_SUMMARY_SHARE - entityBytes;
   let reason = "No summary is enough shorter than the text";
-  const accept = (candidate: SummaryCandidate, report: QualityReport): SummaryOutcome | null => {
+  const passes = (report: QualityReport): boolean => {
     const { pass, reasons } = gate(report.quality, mode, report.evidence);
-    if (!pass) {
-      reason = reasons[0]!;
-      return null;
-    }
-    return {
-      summary: candidate.text,
-      model: candidate.model,
-      entities,
-      quality: report.quality,
-      keep: "summary",
-    };
+    if (!pass) reason = reasons[0]!;
+    return pass;
   };
+  const outcome = (candidate: SummaryCandidate, { quality }: QualityReport): SummaryOutcome => ({
+    summary: candidate.text,
+    model: candidate.model,
+    entities,
+    quality,
+    keep: "summary",
+  });
   if (generator.hasWriters(mode)) {
-    const request = {
-      source,
-      mode,
-      budgetBytes: Math.min(maxBytes, summaryBudget(sourceBytes, mode)),
-      ...(signal && { signal }),
-    };
+    const budgetBytes = Math.min(maxBytes, summaryBudget(sourceBytes, mode));
+    const request = { source, mode, budgetBytes, ...(signal && { signal }) };
     for await (const candidate of generator.candidates(request)) {
-      const outcome = accept(candidate, await measure(input, candidate, entities));
-      if (outcome) return outcome;
+      const report = await measure(input, candidate, entities, true);
+      if (passes(report)) return outcome(candidate, report);
     }
   }
-  // Quality grows with each unit: walk up until the gate opens.
+  // Quality grows with each unit: walk up until the gate opens by sentences, then ask by windows.
+  let asked = 0;
   for (const candidate of generator.growing(source, maxBytes)) {
-    const outcome = accept(candidate, await measure(input, candidate, entities));
-    if (outcome) return outcome;
+    const cheap = await measure(input, candidate, entities);
+    if (!passes(cheap) || cheap.quality.similarity! < asked + WINDOW_STEP) continue;
+    asked = cheap.quality.similarity!;
+    const report = await measure(input, candidate, entities, true);
+    if (passes(report)) return outcome(candidate, report);
   }
   return reason;
 }

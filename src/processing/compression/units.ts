@@ -15,6 +15,8 @@ export const FRAGMENT_CHARS = 25;
 const MAX_JOINED_CHARS = 240;
 /** Longest piece that is embedded at once: below 256 tokens for prose and most other text. */
 export const MAX_PIECE_CHARS = 700;
+/** Windows are about as long as the model can see at once (256 tokens). */
+export const WINDOW_CHARS = 900;
 /** Longer "sentences" (base64, tables without line ends) are embedded but never chosen. */
 export const MAX_CHOSEN_CHARS = 2000;
 
@@ -111,4 +113,9 @@ export function groupUnits(text: string, sentences: readonly Span[]): TextUnit[]
 /** The units of a text, without the parts in `excluded` (quotes, signature, boilerplate). */
 export function planUnits(text: string, excluded: readonly Span[] = []): TextUnit[] {
   return groupUnits(text, outsideOf(splitSentences(text), excluded));
+}
+
+/** The text of units cut into windows as long as the model sees at once: the second reading of similarity. */
+export function unitWindows(units: readonly TextUnit[]): string[] {
+  return cutPieces(units.map((unit) => unit.text).join(" "), WINDOW_CHARS);
 }
