@@ -8,7 +8,8 @@ export function toMemoryView(
   entry: CatalogEntry,
   text: { summary: string; entities: Entity[] },
 ): MemoryView {
-  const { ordinal: _ordinal, ...fields } = entry;
+  const fields: Omit<CatalogEntry, "ordinal"> & { ordinal?: number } = { ...entry };
+  delete fields.ordinal;
   return {
     ...fields,
     metadata: { ...entry.metadata },

@@ -20,9 +20,9 @@ export type SignalWeights = Omit<CandidateSignals, "ordinal">;
 /** Round numbers on purpose: chosen on a plateau, not fitted to a data set. They add up to 1. */
 export const WEIGHTS: SignalWeights = {
   lexical: 0.4,
-  semantic: 0.35,
-  activation: 0.14,
-  fields: 0.1,
+  semantic: 0.2,
+  activation: 0.25,
+  fields: 0.14,
   recency: 0.01,
 };
 

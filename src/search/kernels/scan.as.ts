@@ -45,31 +45,34 @@ export function hammingBlock(
       bits &= bits - 1;
       const code = codes + <usize>slot * (WORDS << 3);
       const distance = <u32>(
-        popcnt(q0 ^ load<u64>(code, 0)) +
-        popcnt(q1 ^ load<u64>(code, 8)) +
-        popcnt(q2 ^ load<u64>(code, 16)) +
-        popcnt(q3 ^ load<u64>(code, 24)) +
-        popcnt(q4 ^ load<u64>(code, 32)) +
-        popcnt(q5 ^ load<u64>(code, 40))
+        (popcnt(q0 ^ load<u64>(code, 0)) +
+          popcnt(q1 ^ load<u64>(code, 8)) +
+          popcnt(q2 ^ load<u64>(code, 16)) +
+          popcnt(q3 ^ load<u64>(code, 24)) +
+          popcnt(q4 ^ load<u64>(code, 32)) +
+          popcnt(q5 ^ load<u64>(code, 40)))
       );
       // At the threshold itself the earlier slots win once there are enough.
       if (distance > threshold || (distance == threshold && kept >= wanted)) continue;
-      store<u64>(buffer + (<usize>count << 3), (<u64>distance << 32) | <u64>(firstSlot + slot));
+      store<u64>(
+        buffer + ((<usize>count) << 3),
+        ((<u64>distance) << 32) | (<u64>(firstSlot + slot)),
+      );
       count++;
-      const counter = counters + (<usize>distance << 2);
+      const counter = counters + ((<usize>distance) << 2);
       store<u32>(counter, load<u32>(counter) + 1);
       kept++;
       // The threshold is the smallest distance with `wanted` slots at or below it.
-      while (kept - load<u32>(counters + (<usize>threshold << 2)) >= wanted) {
-        kept -= load<u32>(counters + (<usize>threshold << 2));
+      while (kept - load<u32>(counters + ((<usize>threshold) << 2)) >= wanted) {
+        kept -= load<u32>(counters + ((<usize>threshold) << 2));
         threshold--;
       }
       if (count == capacity) {
         let left: u32 = 0;
         for (let i: u32 = 0; i < count; i++) {
-          const pair = load<u64>(buffer + (<usize>i << 3));
+          const pair = load<u64>(buffer + ((<usize>i) << 3));
           if (<u32>(pair >> 32) <= threshold) {
-            store<u64>(buffer + (<usize>left << 3), pair);
+            store<u64>(buffer + ((<usize>left) << 3), pair);
             left++;
           }
         }
@@ -96,7 +99,7 @@ export function dotRows(
   out: usize,
 ): void {
   for (let i: u32 = 0; i < count; i++) {
-    const row = rows + <usize>load<u32>(slots + (<usize>i << 2)) * <usize>stride;
+    const row = rows + <usize>load<u32>(slots + ((<usize>i) << 2)) * <usize>stride;
     let sum = i32x4.splat(0);
     for (let at: usize = 0; at < <usize>dimensions; at += 16) {
       const codes = v128.load(row + at);
@@ -106,7 +109,7 @@ export function dotRows(
       sum = i32x4.add(sum, i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_s(codes), high));
     }
     store<i32>(
-      out + (<usize>i << 2),
+      out + ((<usize>i) << 2),
       i32x4.extract_lane(sum, 0) +
         i32x4.extract_lane(sum, 1) +
         i32x4.extract_lane(sum, 2) +

@@ -101,9 +101,16 @@ export class InMemoryStore implements MemoryStore {
 
   async append(memories: readonly NewMemory[]): Promise<CatalogEntry[]> {
     const entries = memories.map((memory): CatalogEntry => {
-      const { content: _c, summary: _s, entities: _e, embedding, envelope: _v, ...light } = memory;
+      const { embedding } = memory;
       const ordinal = this.#next++;
-      const entry = { ...light, ordinal, storedBytes: 0, embedded: embedding !== null };
+      const entry: CatalogEntry & Partial<NewMemory> = {
+        ...memory,
+        ordinal,
+        storedBytes: 0,
+        embedded: embedding !== null,
+      };
+      for (const heavy of ["content", "summary", "entities", "embedding", "envelope"] as const)
+        Reflect.deleteProperty(entry, heavy);
       this.#rows.set(ordinal, { entry, memory });
       this.#byId.set(memory.id, ordinal);
       return entry;
@@ -122,7 +129,7 @@ export class InMemoryStore implements MemoryStore {
     const { metadata, ...rest } = patch;
     Object.assign(row.entry, rest);
     for (const [key, value] of Object.entries(metadata ?? {}))
-      if (value === null) delete row.entry.metadata[key];
+      if (value === null) Reflect.deleteProperty(row.entry.metadata, key);
       else row.entry.metadata[key] = value;
     if (patch.keep !== undefined && patch.keep !== "exact") row.memory.content = null;
     this.generation++;

@@ -150,7 +150,7 @@ describe("the index over time", () => {
           expect(find(word).sort((a, b) => a - b)).toEqual(expected.sort((a, b) => a - b));
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 25 },
     );
   });
 
@@ -168,7 +168,7 @@ describe("the index over time", () => {
           index.search(`"${query}"`, { limit: 5, prefix });
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 40 },
     );
   });
 
