@@ -56,13 +56,14 @@ export class DuckDbSqlEngine implements SqlEngine {
     this.#options = { idleMs: 180_000, timeoutMs: 60_000, memoryLimitMb: 768, ...options };
   }
 
-  async attach(sources: readonly SqlSource[], options: SqlAttachOptions = {}): Promise<void> {
-    this.#checkOpen();
-    this.#sources = [...sources];
-    this.#excludedIds = [...(options.excludedIds ?? [])];
-    this.#attachment++;
-    // The worker isn't started for it: the next query shows the newest attachment.
-    if (this.#session) await this.#enqueue(() => this.#guarded(() => this.#refresh()));
+  /** Nothing is read yet: the next query shows these sources, and reports what is wrong with them. */
+  attach(sources: readonly SqlSource[], options: SqlAttachOptions = {}): Promise<void> {
+    return this.#enqueue(() => {
+      this.#sources = [...sources];
+      this.#excludedIds = [...(options.excludedIds ?? [])];
+      this.#attachment++;
+      return Promise.resolve();
+    });
   }
 
   query(sql: string, options: { maxRows?: number; signal?: AbortSignal } = {}): Promise<SqlTable> {
