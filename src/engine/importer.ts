@@ -119,11 +119,11 @@ class ReportBuilder {
   #parsedItems = 0;
   #readBytes = 0;
   #finishedFiles = 0;
-  readonly #fileCount: number;
+  readonly #given: ReadonlySet<string>;
 
   constructor(files: readonly ImportFile[], options: ImportOptions) {
     this.#options = options;
-    this.#fileCount = files.length;
+    this.#given = new Set(files.map((file) => file.path));
     this.#totalBytes = files.reduce((sum, file) => sum + file.blob.size, 0);
   }
 
@@ -135,8 +135,11 @@ class ReportBuilder {
     const file = this.#files.get(path);
     if (!file) return;
     file.items = items;
-    this.#readBytes += file.sizeBytes;
-    this.#finishedFiles++;
+    // Entries of archives are files too, but their bytes and their end belong to the archive.
+    if (this.#given.has(path)) {
+      this.#readBytes += file.sizeBytes;
+      this.#finishedFiles++;
+    }
     this.#options.onFile?.({ ...file });
   }
 
@@ -180,7 +183,7 @@ class ReportBuilder {
       stage: "Remembering",
       done,
       // The number of items is known once every file was read.
-      total: this.#finishedFiles === this.#fileCount ? Math.max(done, this.#parsedItems) : null,
+      total: this.#finishedFiles === this.#given.size ? Math.max(done, this.#parsedItems) : null,
       doneBytes: this.#readBytes,
       totalBytes: this.#totalBytes,
     });

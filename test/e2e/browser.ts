@@ -68,11 +68,19 @@ export async function dropFiles(
     );
 }
 
-export async function remember(page: Page, text: string, title = ""): Promise<void> {
+/** Pastes a text and waits until it is stored. */
+export async function remember(page: Page, text: string, title: string): Promise<void> {
   await page.goto("./#/remember");
-  if (title) await page.getByLabel("Title (optional)").fill(title);
+  await page.getByLabel("Title (optional)").fill(title);
   await page.getByLabel("Text", { exact: true }).fill(text);
   await page.getByRole("button", { name: "Remember this" }).click();
+  await expectImported(page, `Remember “${title}”`, "1 memory,");
+}
+
+/** Waits until the panel of an import says how much was stored. */
+export async function expectImported(page: Page, title: string, stored: string): Promise<void> {
+  const panel = page.getByRole("article", { name: title });
+  await expect(panel.getByText(stored)).toBeVisible({ timeout: 60_000 });
 }
 
 /** Types a query on the search page and waits for its results. */

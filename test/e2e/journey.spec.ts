@@ -68,7 +68,7 @@ test("from a first visit to an offline memory that survives the browser", async 
         text: Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, 0, 0, 0, 13),
       },
     ]);
-    await expect(page.getByText("4 memories")).toBeVisible();
+    await expect(page.getByText("4 memories,")).toBeVisible({ timeout: 60_000 });
     await expect(page.getByText("1 item could not be remembered")).toBeVisible();
     await expect(
       page.getByRole("listitem").filter({ hasText: "picture.png" }).first(),

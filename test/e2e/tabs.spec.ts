@@ -8,14 +8,12 @@ test("two tabs share one memory; when the first closes the second takes over", a
   const context = await profile.start();
   const first = await openPage(context);
   await remember(first, "The lighthouse keeper's name is Olav Brekke.", "Lighthouse");
-  await expect(first.getByText("1 memory")).toBeVisible();
 
   const second = await context.newPage();
   await second.goto("./");
   await search(second, "lighthouse keeper");
   await expect(second.getByRole("article").first()).toContainText("Olav Brekke");
   await remember(second, "The boathouse is painted red every spring.", "Boathouse");
-  await expect(second.getByText("1 memory")).toBeVisible();
   await search(first, "boathouse");
   await expect(first.getByRole("article").first()).toContainText("painted red");
 
@@ -32,7 +30,6 @@ test("a killed worker is replaced, and nothing that was acknowledged is lost", a
 }) => {
   const page = await openPage(await profile.start());
   await remember(page, "The anchor chain is forty metres long.", "Anchor");
-  await expect(page.getByText("1 memory")).toBeVisible();
   for (let round = 0; round < 3; round++) {
     const engine = page.workers().find((worker) => worker.url().includes("engine"));
     expect(engine, "the engine's worker").toBeDefined();
@@ -71,6 +68,6 @@ test("closing the tab in the middle of an import loses nothing that was acknowle
   await expect(again.getByText(/smaller|were here already/).first()).toBeVisible({
     timeout: 90_000,
   });
-  await again.goto("./#/settings");
+  await again.goto("./#/statistics");
   await expect(again.getByText("3,000").first()).toBeVisible();
 });
