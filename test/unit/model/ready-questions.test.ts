@@ -13,6 +13,7 @@ import {
 } from "../storage/interchange/portable-memories.ts";
 
 let engine: SqlEngine;
+const empty = createNodeSqlEngine();
 let memories: PortableMemory[];
 beforeAll(async () => {
   memories = await speechMemories(sotu({ range: [1790, 1800] }) as Speech[]);
@@ -22,7 +23,7 @@ beforeAll(async () => {
     files.map(({ path, bytes }) => ({ name: path, handle: { kind: "bytes", bytes } })),
   );
 });
-afterAll(() => engine.close());
+afterAll(() => Promise.all([engine.close(), empty.close()]));
 
 const answer = async (id: string) => {
   const question = READY_QUESTIONS.find((item) => item.id === id)!;
@@ -43,9 +44,7 @@ describe("the ready questions", () => {
       expect(names).toContain(question.x);
       expect(names).toContain(question.y);
       for (const row of table.rows) expect(typeof row[question.y]).toBe("number");
-      const empty = createNodeSqlEngine();
       expect((await empty.query(question.sql)).rowCount).toBe(0);
-      await empty.close();
     },
   );
 
