@@ -14,8 +14,8 @@ const VIRTUAL_ID = "virtual:sample";
 
 /** Every 4th address, and of each its first passages: embedded in under a minute on two cores. */
 const EVERY = 4;
-const PASSAGES = 5;
-const PASSAGE_CHARS = 1_100;
+const PASSAGES = 2;
+const PASSAGE_CHARS = 900;
 
 interface Address {
   year: number;

@@ -34,6 +34,12 @@ export function formatBytes(bytes: number): string {
   return `${bytes < 0 ? "−" : ""}${number.format(value)} ${UNITS[unit]}`;
 }
 
+/** Per second: "164", "2.4", "9.9 MB". */
+export function formatSpeed(perSecond: number, inBytes: boolean): string {
+  if (inBytes) return formatBytes(perSecond);
+  return perSecond >= 9.95 ? integer.format(perSecond) : oneDigit.format(perSecond);
+}
+
 /** "3.4×"; a ratio that can't be computed (nothing stored) is "–". */
 export function formatRatio(ratio: number): string {
   if (!Number.isFinite(ratio) || ratio <= 0) return "–";

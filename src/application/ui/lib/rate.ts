@@ -1,5 +1,15 @@
 /** Speed and time left of a running task, from its last seconds of progress. */
 
+import type { Progress } from "../../../model/task-control.ts";
+
+/** How far a task is, 0–1: by items once their number is known, by bytes read before; else null. */
+export function shareOf(progress: Progress): number | null {
+  if (progress.total) return Math.min(1, progress.done / progress.total);
+  if (progress.totalBytes && progress.doneBytes)
+    return Math.min(1, progress.doneBytes / progress.totalBytes);
+  return null;
+}
+
 interface Sample {
   atMs: number;
   done: number;

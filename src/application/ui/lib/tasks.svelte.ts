@@ -5,7 +5,7 @@
 
 import { isAbortError } from "../../../errors.ts";
 import { TaskControl, type Progress } from "../../../model/task-control.ts";
-import { RateMeter } from "./rate.ts";
+import { RateMeter, shareOf } from "./rate.ts";
 
 export type TaskKind = "import" | "model" | "embed" | "export" | "compact" | "erase";
 export type TaskState = "running" | "paused" | "done" | "failed" | "cancelled";
@@ -41,6 +41,7 @@ export class Task {
   error = $state.raw<unknown>(null);
   #control = new TaskControl();
   #meter = new RateMeter();
+  #shareMeter = new RateMeter();
   #latest: Progress | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
 
@@ -53,12 +54,14 @@ export class Task {
     return this.state === "running" || this.state === "paused";
   }
 
-  /** 0–1, or null while the total is unknown. By bytes where there are, since items differ in size. */
+  /** 0–1, or null while it can't be told: by items once their number is known, by bytes read before. */
   get share(): number | null {
-    const progress = this.progress;
-    if (!progress) return null;
-    if (progress.totalBytes) return Math.min(1, (progress.doneBytes ?? 0) / progress.totalBytes);
-    return progress.total ? Math.min(1, progress.done / progress.total) : null;
+    return this.progress && shareOf(this.progress);
+  }
+
+  /** Whether speed and progress are told in bytes, not in items. */
+  get countsBytes(): boolean {
+    return this.spec.kind === "model" || this.spec.kind === "export";
   }
 
   async run(): Promise<void> {
@@ -66,7 +69,7 @@ export class Task {
     this.error = null;
     this.outcome = "";
     this.#control = new TaskControl();
-    this.#meter.reset();
+    this.#resetMeters();
     try {
       await this.spec.run({
         control: this.#control,
@@ -94,7 +97,7 @@ export class Task {
 
   resume(): void {
     if (this.state !== "paused") return;
-    this.#meter.reset();
+    this.#resetMeters();
     this.state = "running";
     this.#control.resume();
   }
@@ -113,13 +116,19 @@ export class Task {
     this.#timer = null;
     const progress = this.#latest;
     if (!progress) return;
-    if (progress.stage !== this.progress?.stage) this.#meter.reset();
-    const byBytes = progress.totalBytes !== undefined && progress.totalBytes > 0;
-    this.#meter.add(byBytes ? (progress.doneBytes ?? 0) : progress.done, performance.now());
+    if (progress.stage !== this.progress?.stage) this.#resetMeters();
+    const nowMs = performance.now();
+    this.#meter.add(this.countsBytes ? (progress.doneBytes ?? 0) : progress.done, nowMs);
+    const share = shareOf(progress);
+    if (share !== null) this.#shareMeter.add(share, nowMs);
     this.progress = progress;
     this.perSecond = this.#meter.perSecond;
-    const total = byBytes ? progress.totalBytes : progress.total;
-    this.remainingMs = total ? this.#meter.remainingMs(total) : null;
+    this.remainingMs = share === null ? null : this.#shareMeter.remainingMs(1);
+  }
+
+  #resetMeters(): void {
+    this.#meter.reset();
+    this.#shareMeter.reset();
   }
 }
 

@@ -8,7 +8,7 @@ import {
   memoryOrigin,
   memoryTitle,
 } from "../../../../src/application/ui/lib/memory-text.ts";
-import { RateMeter } from "../../../../src/application/ui/lib/rate.ts";
+import { RateMeter, shareOf } from "../../../../src/application/ui/lib/rate.ts";
 import {
   describeLayers,
   layerShares,
@@ -94,6 +94,14 @@ describe("speed of a task", () => {
     meter.add(50, 1000);
     expect(meter.perSecond).toBe(50);
     expect(meter.remainingMs(150)).toBe(2000);
+  });
+
+  it("tells the share by items once they are counted, by bytes read before, else nothing", () => {
+    const stage = "Remembering";
+    expect(shareOf({ stage, done: 64, total: null, doneBytes: 0, totalBytes: 400 })).toBeNull();
+    expect(shareOf({ stage, done: 64, total: null, doneBytes: 100, totalBytes: 400 })).toBe(0.25);
+    expect(shareOf({ stage, done: 64, total: 128, doneBytes: 400, totalBytes: 400 })).toBe(0.5);
+    expect(shareOf({ stage, done: 0, total: 0 })).toBeNull();
   });
 
   it("forgets old speed and starts over with a new stage", () => {
