@@ -1,9 +1,10 @@
 import { chmod, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { beforeAll, describe, expect, it } from "vitest";
-import { jsonLines, useCli } from "./support/cli.ts";
-import { rawMails } from "./support/corpus.ts";
+import { jsonLines } from "../../../cli/support/cli.ts";
+import { rawMails } from "../../../cli/support/corpus.ts";
+import { useInProcessCli } from "./in-process.ts";
 
-const cli = useCli();
+const cli = useInProcessCli();
 const MAIL_COUNT = 40;
 
 beforeAll(async () => {
