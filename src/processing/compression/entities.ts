@@ -40,9 +40,9 @@ export function entityKey(text: string): string {
 
 /** Lines that are fields of a mail, not text: "From: …", "Sent: …", "On … wrote:". */
 const MAIL_LINE =
-  /^[>\s]*(?:(?:from|to|cc|bcc|date|sent|subject|reply-to|message-id|in-reply-to|references|x-[\w-]+|received|content-[\w-]+|mime-version|return-path|delivered-to):.*|(?:on|le|am) .{5,120} (?:wrote|writes|a écrit|schrieb)[^:\n]{0,40}:|-{2,} ?(?:original|forwarded) message.*|begin forwarded message:.*)$/gim;
+  /^[> \t]{0,40}(?:(?:from|to|cc|bcc|date|sent|subject|reply-to|message-id|in-reply-to|references|x-[\w-]{1,60}|received|content-[\w-]{1,60}|mime-version|return-path|delivered-to):[^\n]*|(?:on|le|am) .{5,120} (?:wrote|writes|a écrit|schrieb)[^:\n]{0,40}:|-{2,} ?(?:original|forwarded) message.*|begin forwarded message:.*)$/gim;
 const QUOTE_MARKER = /^(?:[ \t]*[>|]){1,20}[ \t]?/gm;
-const REPLY_PREFIX = /^\s*(?:(?:re|fwd?|aw|wg)(?:\[\d+\])?: ?)+/gim;
+const REPLY_PREFIX = /^[ \t]{0,40}(?:(?:re|fwd?|aw|wg)(?:\[\d+\])?: ?)+/gim;
 
 /** The text with everything that is not its own words blanked; same length. */
 function maskedText(text: string, spans: readonly Span[] | undefined): string {
