@@ -298,28 +298,39 @@ export class ArrowStorage implements MemoryStore {
   }
 
   async #erase(): Promise<void> {
-    const { state, files } = this.#core;
+    const { state } = this.#core;
     if ([...state.forgotten.values()].some((found) => found.erase))
       await this.#compact({ drop: "erased", level: this.#options.backgroundLevel, repack: false });
-    const left = [...state.forgotten.values()].filter((found) => found.erase).length;
-    const aside = await files.list(DAMAGED_PREFIX);
-    if (state.catalog.size === 0 && state.forgotten.size === left) await this.#removeDamaged();
-    else if (left > 0 || aside.length > 0 || this.#core.damagedSegments.size > 0)
+    const left = [...state.forgotten.values()].some((found) => found.erase);
+    const damaged = await this.damagedFiles();
+    if (left || damaged.length > 0)
       throw new AppError(
         "corrupt_data",
         "Everything that can be read was erased, but damaged files are left that may hold more.",
         {
-          hint: `Erase everything to remove them, or delete by hand: ${[
-            ...aside.map(({ path }) => path),
-            ...[...this.#core.damagedSegments].map(segmentPath),
-          ].join(", ")}.`,
+          hint: `Restore them from a copy and erase again, or discard them: ${damaged.join(", ")}.`,
         },
       );
   }
 
-  /** With everything erased nobody needs damaged files any more. */
-  async #removeDamaged(): Promise<void> {
+  /** Files that can't be read in whole, and copies set aside of such. */
+  async damagedFiles(): Promise<string[]> {
+    const aside = await this.#core.files.list(DAMAGED_PREFIX);
+    return [
+      ...aside.map(({ path }) => path),
+      ...[...this.#core.damagedSegments].map((number) => segmentPath(number)),
+    ];
+  }
+
+  /**
+   * Gives up damaged files with what may still be readable of them; the owner's explicit choice
+   * only. Returns their paths.
+   */
+  async discardDamaged(): Promise<string[]> {
     const { files, damagedSegments, segments, state } = this.#core;
+    const discarded = await this.damagedFiles();
+    // Not while a compaction may be about to name them in the manifest again.
+    await this.#compacting;
     await this.#exclusive(async () => {
       const numbers = [...damagedSegments];
       if (numbers.length > 0)
@@ -331,9 +342,27 @@ export class ArrowStorage implements MemoryStore {
         damagedSegments.delete(number);
         await files.remove(segmentPath(number));
       }
-      state.drop([...state.forgotten.keys()]);
       for (const { path } of await files.list(DAMAGED_PREFIX)) await files.remove(path);
+      const lost = [...state.catalog.entries()].filter((entry) => {
+        const { place } = state.recordOf(entry);
+        return place.kind === "segment" && numbers.includes(place.segment.info.number);
+      });
+      if (lost.length > 0)
+        this.#emit(state.applyChange({ op: "forget", ids: lost.map((entry) => entry.id) }, 0));
+      state.drop(
+        [...state.forgotten]
+          .filter(
+            ([
+              ,
+              {
+                record: { place },
+              },
+            ]) => place.kind === "segment" && numbers.includes(place.segment.info.number),
+          )
+          .map(([id]) => id),
+      );
     });
+    return discarded;
   }
 
   async restore(ids: readonly string[]): Promise<string[]> {
@@ -384,14 +413,13 @@ export class ArrowStorage implements MemoryStore {
     const { reader } = this.#core;
     return this.#noting(async () => {
       const content = await reader.content(record);
-      const { ordinal: _ordinal, embedded: _embedded, ...light } = record.entry;
+      const light = lightMemory(record.entry);
       if (content !== null && (await sha256Hex(content)) !== light.contentSha256)
         throw new AppError("corrupt_data", `The text of memory ${light.id} fails its checksum.`, {
           hint: "Restore the store from a copy; other memories can be used.",
         });
       return {
         ...light,
-        metadata: { ...light.metadata },
         content,
         summary: await reader.summary(record),
         entities: await reader.entities(record),
@@ -602,6 +630,14 @@ async function startJournal(core: StoreCore): Promise<void> {
   const last = core.manifest.journals.at(-1)!;
   Object.assign(core, { journal: { number: last.number, sizeBytes: last.minBytes } });
   await rotateJournal(core, { useDictionary: false });
+}
+
+function lightMemory(entry: CatalogEntry): Omit<CatalogEntry, "ordinal" | "embedded"> {
+  const light: Partial<Record<keyof CatalogEntry, unknown>> = { ...entry };
+  delete light.ordinal;
+  delete light.embedded;
+  light.metadata = { ...entry.metadata };
+  return light as Omit<CatalogEntry, "ordinal" | "embedded">;
 }
 
 function placeOrder(a: Place, b: Place): number {

@@ -397,6 +397,8 @@ async function carryOver(
   replaced: ReadonlySet<number>,
 ): Promise<void> {
   const { state, journal } = core;
+  if (core.damagedSegments.size > 0)
+    for (const change of state.unresolved) await journal.append("change", encodeChange(change));
   const forgotten = [...state.forgotten].filter(([id]) => !plan.dropped.has(id));
   for (const erase of [false, true]) {
     const ids = forgotten.filter(([, found]) => found.erase === erase).map(([id]) => id);

@@ -49,7 +49,11 @@ const changeSchema = z.discriminatedUnion("op", [
     erase: z.literal(true).optional(),
     carried: z.literal(true).optional(),
   }),
-  z.strictObject({ op: z.literal("restore"), ids: z.array(z.string()) }),
+  z.strictObject({
+    op: z.literal("restore"),
+    ids: z.array(z.string()),
+    carried: z.literal(true).optional(),
+  }),
 ]);
 export type Change = z.infer<typeof changeSchema>;
 

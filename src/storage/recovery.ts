@@ -253,7 +253,7 @@ function applyFrame(opened: OpenedStore, frame: Frame, number: number): void {
     case "change": {
       const change = decodeChange(frame.payload);
       state.applyChange(change, number);
-      if (!("carried" in change && change.carried)) opened.generation++;
+      if (!change.carried) opened.generation++;
       break;
     }
     case "vectors": {

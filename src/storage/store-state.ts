@@ -40,6 +40,8 @@ export class StoreState {
   /** By ordinal. */
   readonly records: (MemoryRecord | undefined)[] = [];
   readonly forgotten = new Map<string, Forgotten>();
+  /** Changes to memories that aren't there: those of a damaged segment, should it be mended. */
+  readonly unresolved: Change[] = [];
 
   recordOf(entry: CatalogEntry): MemoryRecord {
     return this.records[entry.ordinal]!;
@@ -124,7 +126,10 @@ export class StoreState {
     switch (change.op) {
       case "patch": {
         const record = this.recordById(change.id) ?? this.forgotten.get(change.id)?.record;
-        if (!record) return null;
+        if (!record) {
+          this.unresolved.push({ ...change, carried: true });
+          return null;
+        }
         const fields = changedFields(record.entry, change.fields);
         if (this.forgotten.has(change.id)) {
           Object.assign(record.entry, fields);
@@ -136,6 +141,7 @@ export class StoreState {
       }
       case "forget": {
         const removed: CatalogEntry[] = [];
+        const unknown: string[] = [];
         for (const id of change.ids) {
           const known = this.forgotten.get(id);
           if (known) {
@@ -143,11 +149,15 @@ export class StoreState {
             continue;
           }
           const record = this.recordById(id);
-          if (!record) continue;
+          if (!record) {
+            unknown.push(id);
+            continue;
+          }
           this.catalog.remove(record.entry);
           this.forgotten.set(id, { record, erase: change.erase ?? false, dropping: false });
           removed.push(record.entry);
         }
+        if (unknown.length > 0) this.unresolved.push({ ...change, ids: unknown, carried: true });
         if (removed.length === 0) return null;
         return {
           type: "removed",
@@ -157,6 +167,8 @@ export class StoreState {
       }
       case "restore": {
         const entries: CatalogEntry[] = [];
+        const unknown = change.ids.filter((id) => !this.forgotten.has(id) && !this.recordById(id));
+        if (unknown.length > 0) this.unresolved.push({ ...change, ids: unknown, carried: true });
         for (const id of change.ids) {
           const found = this.forgotten.get(id);
           if (!found || found.erase || found.dropping) continue;

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { AppError } from "../../../src/errors.ts";
+import { equalBytes } from "../../../src/storage/bytes.ts";
 import { decodeEnvelope, encodeEnvelope } from "../../../src/storage/envelope.ts";
 
 const utf8 = new TextEncoder();
@@ -73,7 +74,9 @@ describe("envelope", () => {
       "data/easy-ham-1",
     );
     let wrapped = 0;
-    for (const name of readdirSync(folder).slice(0, 60)) {
+    for (const name of readdirSync(folder)
+      .filter((file) => file.endsWith(".txt"))
+      .slice(0, 60)) {
       const original = new Uint8Array(readFileSync(join(folder, name)));
       const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(original);
       const body = text.slice(text.indexOf("\n\n") + 2);
@@ -100,7 +103,7 @@ describe("envelope", () => {
   it("stays linear on repetitive input", () => {
     const text = "a".repeat(300_000);
     const original = utf8.encode(`${"a".repeat(150_000)}b${"a".repeat(150_000)}`);
-    expect(roundTrip(text, original).original).toEqual(original);
+    expect(equalBytes(roundTrip(text, original).original, original)).toBe(true);
   });
 
   it("detects damage to every byte", () => {

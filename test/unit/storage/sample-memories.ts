@@ -74,6 +74,7 @@ export function mailBodies(count: number): string[] {
   for (const folder of ["easy-ham-2", "hard-ham-1", "spam-1", "easy-ham-1", "spam-2"]) {
     for (const name of readdirSync(join(root, folder)).sort()) {
       if (bodies.length >= count) return bodies;
+      if (!name.endsWith(".txt")) continue;
       const raw = readFileSync(join(root, folder, name), "latin1");
       bodies.push(raw.slice(raw.indexOf("\n\n") + 2));
     }
