@@ -16,7 +16,7 @@ import { rawMails } from "./support/corpus.ts";
 
 const ROUNDS = Number(process.env["LLM_COMPRESS_KILL_ROUNDS"] ?? 20);
 const SEED = Number(process.env["LLM_COMPRESS_KILL_SEED"] ?? Date.now() % 1_000_000);
-const MAIL_COUNT = 400;
+const MAIL_COUNT = 200;
 /** Stores grow over some kills, then a new one starts: recovery of recovered stores is met too. */
 const KILLS_PER_STORE = 5;
 

@@ -68,7 +68,8 @@ describe("signals and pipes", () => {
   it("Ctrl-C while waiting for input ends with 130 and says so", async () => {
     const child = cli.start(["remember", "--store", "interrupted"]);
     const ended = finish(child);
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    // More than a pipe holds: it is written when the command reads, and so listens to signals.
+    await new Promise((resolve) => child.stdin.write("a thought ".repeat(100_000), resolve));
     child.kill("SIGINT");
     const result = await ended;
     expect(result).toMatchObject({ code: 130, text: "" });
