@@ -26,7 +26,7 @@ export interface EnginePorts {
 export async function createEngine(ports: EnginePorts): Promise<LocalEngine> {
   const clock = ports.clock ?? systemClock;
   try {
-    const store = await ArrowStorage.open(ports.fileStore, { clock });
+    const store = await ArrowStorage.open(ports.fileStore);
     const search = await SearchService.open(store, { clock });
     const learner = await ConnectionLearner.open(store, clock);
     const writes = new WriteQueue();

@@ -14,6 +14,8 @@ import type {
 } from "../engine.ts";
 import type { MemoryInput } from "../model/memory.ts";
 import { checkpoint } from "../model/task-control.ts";
+import { recognizeExport } from "../storage/interchange/import.ts";
+import { restoreExport } from "./export-restorer.ts";
 import { IngestRun, type IngestDeps } from "./ingest.ts";
 
 /** A group is one journal frame and one embedding batch: small enough that a kill loses little work. */
@@ -61,7 +63,13 @@ export async function importFiles(
   };
 
   try {
-    for await (const event of parseFiles(files, {
+    const others: ImportFile[] = [];
+    for (const file of files) {
+      await checkpoint(options);
+      if ((await recognizeExport(file)) === null) others.push(file);
+      else await restoreFile(deps, file, options, report);
+    }
+    for await (const event of parseFiles(others, {
       ...(options.signal ? { signal: options.signal } : {}),
     })) {
       await checkpoint(options);
@@ -94,6 +102,33 @@ export async function importFiles(
   for (const commit of commits) await commit;
   await checkpoint(options);
   return report.build(deps.clock.elapsed() - startedAt);
+}
+
+async function restoreFile(
+  deps: IngestDeps,
+  file: ImportFile,
+  options: ImportOptions,
+  report: ReportBuilder,
+): Promise<void> {
+  const format = "llm-compression-export";
+  report.startFile({ path: file.path, format, sizeBytes: file.blob.size });
+  let items = 0;
+  try {
+    items = await restoreExport(deps, file, options, {
+      onReceipts: (receipts) => {
+        for (const receipt of receipts) {
+          report.addItem();
+          options.onReceipt?.(receipt);
+        }
+        report.addReceipts(receipts);
+      },
+      onRowError: (locator, error) => report.addFailure(locator, toWireError(error)),
+    });
+  } catch (error) {
+    if (isAbortError(error)) throw error;
+    report.addFailure(file.path, toWireError(error));
+  }
+  report.endFile(file.path, items);
 }
 
 function pastedFile(source: Extract<ImportSource, { kind: "text" }>, nowMs: number): ImportFile {

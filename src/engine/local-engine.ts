@@ -186,6 +186,7 @@ export class LocalEngine implements Engine {
             : matchingIds(target.filter, store.catalog, search.entities);
       return store.forget(asked, { erase: erased });
     });
+    if (erased) await this.#parts.models.clearCache();
     if ("ids" in target && ids.length === 0 && target.ids.length > 0)
       throw new AppError("not_found", `No memory ${target.ids[0]} is stored.`, {
         hint: "It may have been forgotten already; list the store to see what is there.",

@@ -66,6 +66,11 @@ export class ModelHolder {
     return { entries, hits, misses };
   }
 
+  /** Drops cached vectors: texts were erased, and nothing made of them may stay. */
+  async clearCache(): Promise<void> {
+    (await this.#loading)?.clearCache();
+  }
+
   /** Drops the loaded model: the weights were removed or replaced. */
   async unload(): Promise<void> {
     const embedder = await this.#loading;

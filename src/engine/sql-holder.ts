@@ -17,18 +17,36 @@ export class SqlHolder {
     this.#writes = writes;
   }
 
+  /** A compaction may replace the segments while the question runs: then it is asked once more. */
   async query(sql: string, options: { maxRows?: number }): Promise<SqlTable> {
+    const engine = await this.#started();
+    for (let attempt = 0; ; attempt++) {
+      await this.#attach(engine);
+      const { generation } = this.#store;
+      try {
+        return await engine.query(sql, options);
+      } catch (error) {
+        if (attempt > 0 || generation === this.#store.generation) throw error;
+      }
+    }
+  }
+
+  async #started(): Promise<SqlEngine> {
     this.#engine ??= this.#start();
-    const engine = await this.#engine.catch((error: unknown) => {
+    try {
+      return await this.#engine;
+    } catch (error) {
       this.#engine = null; // a failed start may succeed the next time
       throw error;
-    });
-    await this.#writes.run(async () => {
+    }
+  }
+
+  #attach(engine: SqlEngine): Promise<void> {
+    return this.#writes.run(async () => {
       if (this.#attachedGeneration === this.#store.generation) return;
       await engine.attach(await this.#store.sqlSources());
       this.#attachedGeneration = this.#store.generation;
     });
-    return engine.query(sql, options);
   }
 
   async close(): Promise<void> {

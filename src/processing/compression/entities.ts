@@ -6,9 +6,10 @@
  * sentence and per window, so its time is linear in the length of the text.
  */
 
-import type { Entity, EntityType } from "../../model/memory.ts";
+import type { Entity } from "../../model/memory.ts";
 import { splitSentences, type Span } from "../content/segmentation.ts";
 import { blankSpans, findShapedEntities, type LocatedEntity } from "./entity-patterns.ts";
+import { entityKey } from "./entity-key.ts";
 import { findNames } from "./entity-names.ts";
 import { findQuantities } from "./entity-quantities.ts";
 
@@ -19,23 +20,6 @@ export interface ExtractOptions {
   spans?: readonly Span[];
   /** Sentences of the text where the caller has them. */
   sentences?: readonly Span[];
-}
-
-/** Types whose recall is counted as numbers; the others are names. */
-const NUMERIC: ReadonlySet<EntityType> = new Set(["date", "time", "amount", "number", "phone"]);
-
-export function isNumericEntity(type: EntityType): boolean {
-  return NUMERIC.has(type);
-}
-
-/** Lower case, single spaces, without possessive: the form in which two mentions are the same. */
-export function entityKey(text: string): string {
-  return text
-    .normalize("NFKC")
-    .toLowerCase()
-    .replace(/['’]s\b/gu, "")
-    .replace(/\s+/gu, " ")
-    .replace(/^[^\p{L}\p{N}$€£¥+]+|[^\p{L}\p{N}%]+$/gu, "");
 }
 
 /** Lines that are fields of a mail, not text: "From: …", "Sent: …", "On … wrote:". */

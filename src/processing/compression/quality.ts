@@ -9,7 +9,8 @@
 import type { CompressionMode, Entity, QualityVector } from "../../model/memory.ts";
 import { cosineSimilarity } from "../../model/vector.ts";
 import { splitSentences } from "../content/segmentation.ts";
-import { entityKey, isNumericEntity, type EntityExtractor } from "./entities.ts";
+import type { EntityExtractor } from "./entities.ts";
+import { entityKey, isNumericEntity } from "./entity-key.ts";
 import { FaithfulnessChecker } from "./faithfulness.ts";
 import { gate, type GateEvidence, type GateResult } from "./gate.ts";
 import { compareUnits, pooledWindows, unitVector } from "./similarity.ts";

@@ -1,7 +1,7 @@
 /** The three ratios of one text, from its real bytes. */
 
 import type { Entity, Ratios } from "../../model/memory.ts";
-import { entityKey } from "./entities.ts";
+import { entityKey } from "./entity-key.ts";
 
 /** Tokens of a text for a language model: by characters for scripts with spaces, one per ideograph. */
 export function estimateTokens(text: string): number {

@@ -2,7 +2,7 @@
 
 import type { CompressedMemory, DecompressResult } from "../../model/compressed-memory.ts";
 import type { Entity, QualityVector } from "../../model/memory.ts";
-import { entityKey, isNumericEntity } from "./entities.ts";
+import { entityKey, isNumericEntity } from "./entity-key.ts";
 import { decodeResidual, encodeText, sha256Hex } from "./residual.ts";
 
 /** The quality of an exact restoration. */

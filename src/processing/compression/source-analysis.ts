@@ -6,12 +6,8 @@
 import type { ContentKind, Entity } from "../../model/memory.ts";
 import { splitSentences, type Span } from "../content/segmentation.ts";
 import { boilerplateSpans } from "./boilerplate.ts";
-import {
-  distinctEntities,
-  entityKey,
-  type EntityExtractor,
-  type LocatedEntity,
-} from "./entities.ts";
+import { distinctEntities, type EntityExtractor, type LocatedEntity } from "./entities.ts";
+import { entityKey } from "./entity-key.ts";
 import { groupUnits, outsideOf, type TextUnit } from "./units.ts";
 
 export interface SourceAnalysis {

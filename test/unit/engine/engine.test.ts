@@ -250,6 +250,37 @@ describe("an engine without an embedding model", () => {
     expect((await engine.browse()).totalCount).toBe(400);
   });
 
+  it.each(["parquet", "jsonl"] as const)(
+    "gives everything back through a %s export, and takes it again only once",
+    async (format) => {
+      const original = Uint8Array.of(0x63, 0x61, 0x66, 0xe9);
+      const receipts = await engine.remember([
+        { text: HARBOUR, metadata: { [META.title]: "Pier" } },
+        { text: "café", original },
+        chat("ok", "Ann", 1),
+      ]);
+      const files = [];
+      for await (const { path, bytes } of engine.exportStore(format))
+        files.push({ path, blob: new Blob([bytes as Uint8Array<ArrayBuffer>]) });
+      const other = await open(new MemoryVolume());
+      const report = await other.importStore({ kind: "files", files });
+      expect(report).toMatchObject({ storedCount: 3, failedCount: 0 });
+      expect(report.files[0]!.format).toBe("llm-compression-export");
+      for (const { id } of receipts) {
+        const before = await engine.read(id!);
+        const after = await other.read(id!);
+        expect(after.text).toBe(before.text);
+        expect(after.original).toEqual(before.original);
+        expect(after.memory.metadata).toEqual(before.memory.metadata);
+      }
+      expect(await other.importStore({ kind: "files", files })).toMatchObject({
+        storedCount: 0,
+        duplicateCount: 3,
+      });
+      await other.close();
+    },
+  );
+
   it("answers SQL over everything that is remembered, and refuses to write", async () => {
     await engine.remember([chat("one", "Ann", 1), chat("two", "Ben", 2)]);
     const table = await engine.sql("select count(*) as n from memories");
