@@ -85,7 +85,8 @@ export function distinctEntities(mentions: readonly LocatedEntity[]): Entity[] {
   }
   const longer = new Set<string>();
   for (const [key, { type }] of byKey)
-    if (type === "person") for (const word of key.split(" ").slice(1)) longer.add(word);
+    if (type === "person")
+      for (const word of key.includes(" ") ? key.split(" ") : []) longer.add(word);
   const result: Entity[] = [];
   for (const [key, { text, type, confidence, count }] of byKey) {
     if (type === "person" && !key.includes(" ") && longer.has(key)) continue;
