@@ -19,12 +19,16 @@ export interface CorpusText {
 const MIN_UNITS = 40;
 const MAX_UNITS = 1200;
 
+/** Paragraphs; long ones are cut between sentences. */
 function paragraphs(text: string): string[] {
   return text
     .split(/\n\s*\n/)
-    .map((part) => part.replace(/\s+/g, " ").trim())
-    .filter((part) => part.length >= MIN_UNITS)
-    .map((part) => part.slice(0, MAX_UNITS));
+    .flatMap(
+      (part) =>
+        part.replace(/\s+/g, " ").match(/.{1,500}(?:[.!?;]["”’)]*(?=\s|$)|$)|.{500}/g) ?? [],
+    )
+    .map((part) => part.trim())
+    .filter((part) => part.length >= MIN_UNITS);
 }
 
 function addresses(): CorpusText[] {

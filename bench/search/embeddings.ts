@@ -13,7 +13,7 @@ import type { Embedder } from "../../src/ports/embedder.ts";
 const DIRECTORY = join(".cache", "bench");
 const KEY_BYTES = 16;
 const RECORD_BYTES = KEY_BYTES + EMBEDDING_DIMENSIONS * 4;
-const BATCH = 256;
+const BATCH = 32;
 
 export class EmbeddingCache {
   readonly embedder: Embedder;

@@ -3,6 +3,7 @@
  * they lift what the text stages found, they exclude nothing.
  */
 
+import { LRUCache } from "lru-cache";
 import { META } from "../model/memory.ts";
 import type { Catalog, CatalogEntry } from "../storage/memory-store.ts";
 import type { EntityTable } from "./entity-table.ts";
@@ -21,7 +22,7 @@ export type FieldScore = (entry: CatalogEntry) => number;
 export function fieldSignals(
   query: string,
   plan: QueryPlan,
-  context: { catalog: Catalog; entities: EntityTable; nowMs: number },
+  context: { catalog: Catalog; entities: EntityTable; stems: FieldStems; nowMs: number },
 ): FieldScore {
   const times = findTimes(query, context.nowMs);
   const words = queryWords(query);
@@ -43,11 +44,16 @@ export function fieldSignals(
     let score = 0;
     if (
       speaker !== undefined &&
-      remember(speakers, speaker, () => nameStems(speaker).some((stem) => stems.has(stem)))
+      remember(speakers, speaker, () =>
+        context.stems.ofName(speaker).some((stem) => stems.has(stem)),
+      )
     )
       score += SHARES.speaker;
     if (times.some((time) => time(entry.timestamp))) score += SHARES.time;
-    if (title !== undefined && remember(titles, title, () => covers(title, stems)))
+    if (
+      title !== undefined &&
+      remember(titles, title, () => covers(context.stems.ofTitle(title), stems))
+    )
       score += SHARES.title;
     if (named.has(entry.ordinal)) score += SHARES.entity;
     return Math.min(1, score);
@@ -55,10 +61,35 @@ export function fieldSignals(
 }
 
 /** Whether the query has most of the words that make up a title. */
-function covers(title: string, stems: ReadonlySet<string>): boolean {
-  const words = queryWords(title).filter(({ token }) => !isFunctionWord(token));
-  const found = words.filter(({ stem }) => stems.has(stem)).length;
-  return found > 0 && found * 2 > words.length;
+function covers(title: readonly string[], stems: ReadonlySet<string>): boolean {
+  const found = title.filter((stem) => stems.has(stem)).length;
+  return found > 0 && found * 2 > title.length;
+}
+
+/** The stems of names and titles, kept: a query looks at those of hundreds of candidates. */
+export class FieldStems {
+  readonly #names = new LRUCache<string, string[]>({ max: 5000 });
+  readonly #titles = new LRUCache<string, string[]>({ max: 5000 });
+
+  ofName(speaker: string): string[] {
+    let stems = this.#names.get(speaker);
+    if (stems === undefined) this.#names.set(speaker, (stems = nameStems(speaker)));
+    return stems;
+  }
+
+  ofTitle(title: string): string[] {
+    let stems = this.#titles.get(title);
+    if (stems === undefined) {
+      const words = queryWords(title).filter(({ token }) => !isFunctionWord(token));
+      this.#titles.set(title, (stems = words.map(({ stem }) => stem)));
+    }
+    return stems;
+  }
+
+  clear(): void {
+    this.#names.clear();
+    this.#titles.clear();
+  }
 }
 
 /** Memories that name a rare entity which the query spells out. */

@@ -5,7 +5,7 @@ import type { RecallHit, ScoreParts } from "../model/query.ts";
 import type { RecallContext } from "./recall.ts";
 import type { QueryPlan, QueryTerm } from "./query-plan.ts";
 import { toMemoryView } from "./memory-view.ts";
-import { findTerms, makeSnippet } from "./snippet.ts";
+import { findTerms, makeSnippet, SCAN_UNITS } from "./snippet.ts";
 
 export interface RankedHit {
   ordinal: number;
@@ -41,13 +41,16 @@ export async function describeHits(
       memory.metadata[META.title] ?? "",
       memory.metadata[META.speaker] ?? "",
       memory.metadata[META.source] ?? "",
+      memory.metadata[META.recipients] ?? "",
+      memory.metadata[META.thread] ?? "",
       ...memory.entities.map((entity) => entity.text),
     ].join("\n");
     const matched = new Set<QueryTerm>();
     for (const part of [body, fields])
       for (const { term } of findTerms(part, plan.words)) matched.add(term);
     for (const term of plan.words)
-      if (!matched.has(term) && text.matches(hit.ordinal, term)) matched.add(term);
+      if (body.length > SCAN_UNITS && !matched.has(term) && text.matches(hit.ordinal, term))
+        matched.add(term);
     hits.push({
       memory,
       score: hit.score,

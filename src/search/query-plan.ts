@@ -3,7 +3,13 @@
  * input reaches FTS5 as syntax: every token is letters and digits inside double quotes.
  */
 
-import { isFunctionWord, isUnspaced, queryWords, stemOf, type QueryWord } from "./text-analysis.ts";
+import {
+  foldWord,
+  isFunctionWord,
+  isUnspaced,
+  queryWords,
+  type QueryWord,
+} from "./text-analysis.ts";
 
 export interface QueryTerm extends QueryWord {
   /** The word is still being typed. */
@@ -68,7 +74,7 @@ export function ftsPhrase(words: readonly QueryWord[]): string {
 
 /** Shorter forms of a word being typed that may be a stem of the index: "runnin" → "runni", "runn", "run". */
 export function stemsWithin(token: string): string[] {
-  const folded = stemOf(token) === token ? token : token.toLowerCase();
+  const folded = foldWord(token);
   const shortest = Math.max(3, folded.length - 4);
   return Array.from({ length: Math.max(0, folded.length - shortest) }, (_, i) =>
     folded.slice(0, folded.length - 1 - i),

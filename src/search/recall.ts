@@ -10,7 +10,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { MemoryStore } from "../storage/memory-store.ts";
 import { wholeNumber } from "./browse.ts";
 import type { EntityTable } from "./entity-table.ts";
-import { fieldSignals } from "./field-signals.ts";
+import { fieldSignals, type FieldStems } from "./field-signals.ts";
 import { compileFilter } from "./filters.ts";
 import { describeHits, type RankedHit } from "./hits.ts";
 import { OrdinalSet } from "./ordinal-set.ts";
@@ -45,6 +45,7 @@ export interface RecallContext {
   vectors: VectorSearch;
   entities: EntityTable;
   speakers: SpeakerNames;
+  fieldStems: FieldStems;
   clock: Clock;
 }
 
@@ -127,6 +128,7 @@ export async function recall(
   const fields = fieldSignals(text, plan, {
     catalog: store.catalog,
     entities: context.entities,
+    stems: context.fieldStems,
     nowMs: clock.now(),
   });
   const candidates = await stage("rank", () => fuse(context, vector, lexical.hits, nearest));

@@ -12,6 +12,7 @@ import type { CatalogEntry, IndexRow, MemoryStore, StoreChange } from "../storag
 import { Browser } from "./browse.ts";
 import { EntityTable } from "./entity-table.ts";
 import { countFacets } from "./facets.ts";
+import { FieldStems } from "./field-signals.ts";
 import { recall, type RecallContext, type RecallDeps } from "./recall.ts";
 import { SemanticIndex, type TextDocument } from "./semantic-index.ts";
 import { SpeakerNames } from "./speaker-names.ts";
@@ -63,6 +64,7 @@ export class SearchService {
       vectors,
       entities: this.entities,
       speakers: new SpeakerNames(store),
+      fieldStems: new FieldStems(),
       clock,
     };
     this.#browser = new Browser(store, this.entities);
@@ -183,6 +185,7 @@ export class SearchService {
 
   #forgetDerived(): void {
     this.#results.clear();
+    this.#context.fieldStems.clear();
     this.#browser.forget();
     this.#facets = null;
   }

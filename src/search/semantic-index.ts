@@ -17,7 +17,7 @@ import {
   type QueryTerm,
 } from "./query-plan.ts";
 import { loadSqlite } from "./sqlite.ts";
-import { prepareForIndex } from "./text-analysis.ts";
+import { foldWord, prepareForIndex } from "./text-analysis.ts";
 
 /** One memory as the index sees it. */
 export interface TextDocument {
@@ -296,9 +296,14 @@ export class SemanticIndex {
 
   #expression(term: QueryTerm): string {
     const base = ftsTerm(term);
-    if (!term.prefix || this.#rows(base, 1, undefined).length > 0) return base;
+    if (!term.prefix || this.#hasPrefix(foldWord(term.token))) return base;
     const stem = stemsWithin(term.token).find((shorter) => this.documentFrequency(shorter) > 0);
     return stem === undefined ? base : `(${base} OR "${stem}")`;
+  }
+
+  #hasPrefix(prefix: string): boolean {
+    const sql = "SELECT 1 FROM text_terms WHERE term >= ? AND term < ? LIMIT 1";
+    return this.#db.selectValue(sql, [prefix, `${prefix}\u{10ffff}`]) === 1;
   }
 
   #rows(

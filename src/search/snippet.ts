@@ -4,7 +4,7 @@ import { isUnspaced, stemOf, textWords, type TextWord } from "./text-analysis.ts
 import type { QueryTerm } from "./query-plan.ts";
 
 /** Of a long text only so much is searched for the excerpt. */
-const SCAN_UNITS = 200_000;
+export const SCAN_UNITS = 200_000;
 const SNIPPET_UNITS = 240;
 const LEAD_UNITS = 60;
 

@@ -50,17 +50,21 @@ export function isUnspaced(token: string): boolean {
   return UNSPACED_START.test(token);
 }
 
-/** The form in which two words are the same term: folded, without accents, stemmed. */
+/** Lower case, compatibility forms and accents folded, as `unicode61` does. */
+export function foldWord(word: string): string {
+  if (ASCII.test(word)) return word.toLowerCase();
+  return word
+    .normalize("NFKC")
+    .toLowerCase()
+    .normalize("NFD")
+    .replace(LATIN_MARKS, "")
+    .normalize("NFC")
+    .replace(OPTIONAL_MARKS, "");
+}
+
+/** The form in which two words are the same term: folded and stemmed. */
 export function stemOf(word: string): string {
-  const folded = ASCII.test(word)
-    ? word.toLowerCase()
-    : word
-        .normalize("NFKC")
-        .toLowerCase()
-        .normalize("NFD")
-        .replace(LATIN_MARKS, "")
-        .normalize("NFC")
-        .replace(OPTIONAL_MARKS, "");
+  const folded = foldWord(word);
   return /^[a-z]{3,64}$/.test(folded) ? stemmer(folded) : folded;
 }
 
