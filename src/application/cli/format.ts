@@ -21,6 +21,12 @@ export function formatRatio(ratio: number): string {
   return Number.isFinite(ratio) && ratio > 0 ? `${ratio.toFixed(2)}x` : "–";
 }
 
+/** "3.42x smaller", or "1.50x larger" where headers and indexes outweigh a small original. */
+export function formatSaving(ratio: number): string {
+  if (!Number.isFinite(ratio) || ratio <= 0) return "–";
+  return ratio >= 1 ? `${ratio.toFixed(2)}x smaller` : `${(1 / ratio).toFixed(2)}x larger`;
+}
+
 export function formatCount(count: number): string {
   return count.toLocaleString("en-US");
 }

@@ -7,7 +7,7 @@ import type { CompressedMemory } from "../../../engine.ts";
 import { bind, examples, type Invocation } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { readInput, writeWholeFile } from "../files.ts";
-import { formatBytes, formatRatio, formatScore } from "../format.ts";
+import { formatBytes, formatRatio, formatSaving, formatScore } from "../format.ts";
 import { keepOption, modeOption, pathOption } from "../options.ts";
 import { printable } from "../output.ts";
 
@@ -171,9 +171,9 @@ async function inspect(
   }
   const rows: [string, string][] = [
     ["Kept", compressed.keep === "exact" ? "exactly" : "as a summary"],
-    ["Mode", `${compressed.mode}, summary by ${compressed.model}`],
+    ["Mode", `${compressed.mode}, summary: ${compressed.model}`],
     ["Original", `${formatBytes(ratios.originalBytes)}, SHA-256 ${compressed.contentSha256}`],
-    ["File", `${formatBytes(file.length)}, ${formatRatio(ratios.storedRatio)} smaller`],
+    ["File", `${formatBytes(file.length)}, ${formatSaving(ratios.storedRatio)}`],
     ["Context", `${formatRatio(ratios.contextRatio)} fewer tokens for a language model`],
     [
       "Quality",

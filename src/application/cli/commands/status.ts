@@ -6,7 +6,7 @@ import type { EngineStatus } from "../../../engine.ts";
 import type { ModelState } from "../../../ports/embedder.ts";
 import { bind, examples, type Invocation } from "../command.ts";
 import type { CommandContext } from "../context.ts";
-import { formatBytes, formatCount, formatRatio } from "../format.ts";
+import { formatBytes, formatCount, formatRatio, formatSaving } from "../format.ts";
 import { printable } from "../output.ts";
 
 const statusSchema = z.object({ verbose: z.boolean().default(false) });
@@ -85,11 +85,8 @@ function renderStatus(context: CommandContext, status: EngineStatus, verbose: bo
       `${formatCount(store.memoryCount)}${levels.length > 0 ? ` (${levels.join(", ")})` : ""}`,
     ],
     ["Originals", formatBytes(store.originalBytes)],
-    [
-      "Stored text",
-      `${formatBytes(store.storedBytes)}, ${formatRatio(ratios.storedRatio)} smaller`,
-    ],
-    ["Whole store", `${formatBytes(store.totalBytes)}, ${formatRatio(ratios.totalRatio)} smaller`],
+    ["Stored text", `${formatBytes(store.storedBytes)}, ${formatSaving(ratios.storedRatio)}`],
+    ["Whole store", `${formatBytes(store.totalBytes)}, ${formatSaving(ratios.totalRatio)}`],
     ["Context", `${formatRatio(ratios.contextRatio)} fewer tokens at recall`],
     [
       "Embedded",

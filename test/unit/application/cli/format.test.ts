@@ -4,6 +4,7 @@ import {
   formatDuration,
   formatPlural,
   formatRatio,
+  formatSaving,
   formatTable,
   formatTime,
   truncate,
@@ -34,6 +35,12 @@ describe("numbers for a person", () => {
     expect(formatRatio(0)).toBe("–");
     expect(formatRatio(Infinity)).toBe("–");
     expect(formatRatio(NaN)).toBe("–");
+  });
+
+  it("say larger where nothing was saved", () => {
+    expect(formatSaving(3.416)).toBe("3.42x smaller");
+    expect(formatSaving(0.5)).toBe("2.00x larger");
+    expect(formatSaving(0)).toBe("–");
   });
 
   it("count in the singular and the plural", () => {
