@@ -7,6 +7,10 @@ const UNITS = ["B", "kB", "MB", "GB", "TB"] as const;
 
 const integer = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const oneDigit = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
+const exactlyOneDigit = new Intl.NumberFormat(undefined, {
+  minimumFractionDigits: 1,
+  maximumFractionDigits: 1,
+});
 const twoDigits = new Intl.NumberFormat(undefined, {
   minimumFractionDigits: 2,
   maximumFractionDigits: 2,
@@ -43,7 +47,7 @@ export function formatSpeed(perSecond: number, inBytes: boolean): string {
 /** "3.4×"; a ratio that can't be computed (nothing stored) is "–". */
 export function formatRatio(ratio: number): string {
   if (!Number.isFinite(ratio) || ratio <= 0) return "–";
-  return `${ratio >= 99.95 ? integer.format(ratio) : oneDigit.format(ratio)}×`;
+  return `${ratio >= 99.95 ? integer.format(ratio) : exactlyOneDigit.format(ratio)}×`;
 }
 
 /** A share of 1 with two digits: "0.91"; "–" where it was not measured. */

@@ -37,6 +37,8 @@ export class Task {
   progress = $state.raw<Progress | null>(null);
   perSecond = $state<number | null>(null);
   remainingMs = $state<number | null>(null);
+  /** Since the start, pauses included; counted in seconds while it runs. */
+  elapsedMs = $state(0);
   outcome = $state("");
   error = $state.raw<unknown>(null);
   #control = new TaskControl();
@@ -70,6 +72,9 @@ export class Task {
     this.outcome = "";
     this.#control = new TaskControl();
     this.#resetMeters();
+    this.elapsedMs = 0;
+    const startedAtMs = performance.now();
+    const clock = setInterval(() => (this.elapsedMs = performance.now() - startedAtMs), 1000);
     try {
       await this.spec.run({
         control: this.#control,
@@ -85,6 +90,7 @@ export class Task {
         this.state = "failed";
       }
     } finally {
+      clearInterval(clock);
       this.#draw();
     }
   }
