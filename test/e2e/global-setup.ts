@@ -1,9 +1,19 @@
+import { build } from "vite";
 import { startServer } from "../../scripts/serve.mjs";
+import contracts from "../browser/vite.config.ts";
 
-/** Serves the build for all browser tests; returns what stops it. */
+/** Serves the application and the contracts' page for all browser tests; returns what stops it. */
 export default async function globalSetup(): Promise<() => Promise<void>> {
+  await build({ ...contracts, configFile: false, logLevel: "error" });
   // Another build than dist/app, where one is named.
   const directory = process.env["TEST_APP_DIRECTORY"];
-  const server = await startServer({ port: 4179, ...(directory ? { directory } : {}) });
-  return () => server.close();
+  const servers = [
+    await startServer({ port: 4179, ...(directory ? { directory } : {}) }),
+    await startServer({ port: CONTRACTS_PORT, directory: contracts.build!.outDir! }),
+  ];
+  return async () => {
+    for (const server of servers) await server.close();
+  };
 }
+
+const CONTRACTS_PORT = 4180;
