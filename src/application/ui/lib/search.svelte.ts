@@ -6,6 +6,8 @@ import { session } from "./session.svelte.ts";
 
 const DEBOUNCE_MS = 60;
 const TOP_K = 30;
+/** While an import runs the store changes many times a second. */
+const REFRESH_MS = 500;
 
 class SearchState {
   result = $state.raw<RecallResult | null>(null);
@@ -16,12 +18,15 @@ class SearchState {
   #timer: ReturnType<typeof setTimeout> | null = null;
   #abort: AbortController | null = null;
   #latest = 0;
+  #again: (() => Promise<void>) | null = null;
+  #refreshTimer: ReturnType<typeof setTimeout> | null = null;
 
   /** Asks, after a short pause. An empty question clears the result. */
   ask(query: string, filter: MemoryFilter | undefined, typing: boolean): void {
     this.#abort?.abort();
     if (this.#timer !== null) clearTimeout(this.#timer);
     const turn = ++this.#latest;
+    this.#again = null;
     if (query.trim() === "") {
       this.result = null;
       this.answered = "";
@@ -30,10 +35,19 @@ class SearchState {
       return;
     }
     this.busy = true;
+    this.#again = () => this.#run(turn, query, filter, typing);
     this.#timer = setTimeout(
       () => void this.#run(turn, query, filter, typing),
       typing ? DEBOUNCE_MS : 0,
     );
+  }
+
+  /** The store changed: the same question is asked again, quietly and not too often. */
+  refresh(): void {
+    this.#refreshTimer ??= setTimeout(() => {
+      this.#refreshTimer = null;
+      if (!this.busy) void this.#again?.();
+    }, REFRESH_MS);
   }
 
   async #run(
