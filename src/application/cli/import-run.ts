@@ -3,8 +3,8 @@
  * is durable, with its `.llmc` file before the line where those are asked for.
  */
 
-import { openAsBlob } from "node:fs";
-import { stat } from "node:fs/promises";
+import { constants, openAsBlob } from "node:fs";
+import { access, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { toWireError, type WireError } from "../../errors.ts";
 import type { Engine, ImportFile, ImportReport, Receipt } from "../../engine.ts";
@@ -35,6 +35,8 @@ export interface ImportRun {
 export async function toImportFile(file: WalkedFile): Promise<ImportFile> {
   try {
     const { mtimeMs } = await stat(file.absolutePath);
+    // The blob would only say later that it can't be read, and not why.
+    await access(file.absolutePath, constants.R_OK);
     return {
       path: file.path,
       blob: await openAsBlob(file.absolutePath),
