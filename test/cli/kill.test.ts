@@ -128,5 +128,5 @@ it(
     expect(acknowledgedCount).toBeGreaterThan(0);
     if (!hasModel) console.warn("No kill while embedding: the embedding model is not installed.");
   },
-  60_000 + ROUNDS * 15_000,
+  60_000 + ROUNDS * 30_000,
 );
