@@ -7,16 +7,17 @@
  */
 
 import { AppError } from "../errors.ts";
-import type { Entity, Memory, MemoryPatch, QualityVector } from "../model/memory.ts";
+import type { Entity, MemoryPatch, QualityVector } from "../model/memory.ts";
 import type { TaskOptions } from "../model/task-control.ts";
 import type { QuantizedVector } from "../model/vector.ts";
 import type { FileHandle, FileStore } from "../ports/file-store.ts";
 import { encodeBatch } from "./arrow-batch.ts";
 import { sha256Hex } from "./bytes.ts";
 import { compactStore, type CompactionOptions } from "./compaction.ts";
+import { discardDamaged, isInDamagedSegment, listDamaged } from "./damage.ts";
 import { decodeDerived, encodeDerived } from "./derived.ts";
 import type { FrameKind } from "./journal.ts";
-import { encodeChange, encodeVectors, type Change, type ChangedFields } from "./journal-records.ts";
+import { encodeChange, encodeVectors, type Change } from "./journal-records.ts";
 import type {
   Catalog,
   CatalogEntry,
@@ -29,20 +30,17 @@ import type {
 import { openStoreFiles } from "./recovery.ts";
 import { RowReader, type BlockCacheStats } from "./row-reader.ts";
 import {
-  DAMAGED_PREFIX,
   DERIVED_PREFIX,
   commitManifest,
-  isCorrupt,
   journalsNow,
   rotateJournal,
   type StoreCore,
 } from "./store-core.ts";
-import type { MemoryRecord, Place } from "./store-state.ts";
+import { patchFields } from "./patch-fields.ts";
+import { StoreReads, type IndexColumn, type WholeMemory } from "./store-reads.ts";
+import type { MemoryRecord } from "./store-state.ts";
 import { normalizeMemory, type StoredRow } from "./stored-row.ts";
-import { segmentPath } from "./segment.ts";
 import { loadZstd } from "./zstd.ts";
-
-type WholeMemory = Memory & { envelope: Uint8Array | null };
 
 export interface ArrowStorageOptions {
   /** Compaction starts by itself at this many bytes of journal (before compression) or rows. 0 turns it off. */
@@ -50,7 +48,7 @@ export interface ArrowStorageOptions {
   compactAtRows?: number;
   /** ZSTD level of text in compactions that start by themselves: pages of 2 MB in about 0.1 s. */
   backgroundLevel?: number;
-  /** ZSTD level of text in `compact()`: about 1 s per 2 MB, 6 % smaller. */
+  /** ZSTD level of text in `compact()`: about 1 s per 2 MB, 5 % smaller. */
   level?: number;
   /** Decoded blocks kept for single-row fetches. */
   cacheBytes?: number;
@@ -65,7 +63,6 @@ const DEFAULTS: Required<ArrowStorageOptions> = {
 };
 /** Writers wait for compaction when the journal is this many times over its threshold. */
 const BACKPRESSURE = 4;
-const SCAN_ROWS = 512;
 
 export class ArrowStorage implements MemoryStore {
   readonly #core: StoreCore;
@@ -74,11 +71,13 @@ export class ArrowStorage implements MemoryStore {
   /** Compactions run one after another. */
   #compacting: Promise<unknown> = Promise.resolve();
   #background: Promise<void> | null = null;
+  readonly #reads: StoreReads;
   #closed = false;
 
   private constructor(core: StoreCore, options: Required<ArrowStorageOptions>) {
     this.#core = core;
     this.#options = options;
+    this.#reads = new StoreReads(core);
   }
 
   /**
@@ -129,12 +128,8 @@ export class ArrowStorage implements MemoryStore {
 
   #erasable(): MemoryRecord[] {
     return [...this.#core.state.forgotten.values()]
-      .filter(({ erase, record }) => erase && !this.#inDamagedSegment(record))
+      .filter(({ erase, record }) => erase && !isInDamagedSegment(this.#core, record))
       .map(({ record }) => record);
-  }
-
-  #inDamagedSegment({ place }: MemoryRecord): boolean {
-    return place.kind === "segment" && this.#core.damagedSegments.has(place.segment.info.number);
   }
 
   get catalog(): Catalog {
@@ -314,12 +309,8 @@ export class ArrowStorage implements MemoryStore {
   }
 
   /** Files that can't be read in whole, and copies set aside of such. */
-  async damagedFiles(): Promise<string[]> {
-    const aside = await this.#core.files.list(DAMAGED_PREFIX);
-    return [
-      ...aside.map(({ path }) => path),
-      ...[...this.#core.damagedSegments].map((number) => segmentPath(number)),
-    ];
+  damagedFiles(): Promise<string[]> {
+    return listDamaged(this.#core);
   }
 
   /**
@@ -327,42 +318,13 @@ export class ArrowStorage implements MemoryStore {
    * only. Returns their paths.
    */
   async discardDamaged(): Promise<string[]> {
-    const { files, damagedSegments, segments, state } = this.#core;
-    const discarded = await this.damagedFiles();
     // Not while a compaction may be about to name them in the manifest again.
     await this.#compacting;
-    await this.#exclusive(async () => {
-      const numbers = [...damagedSegments];
-      if (numbers.length > 0)
-        await commitManifest(this.#core, {
-          segments: this.#core.manifest.segments.filter(({ number }) => !numbers.includes(number)),
-        });
-      for (const number of numbers) {
-        segments.delete(number);
-        damagedSegments.delete(number);
-        await files.remove(segmentPath(number));
-      }
-      for (const { path } of await files.list(DAMAGED_PREFIX)) await files.remove(path);
-      const lost = [...state.catalog.entries()].filter((entry) => {
-        const { place } = state.recordOf(entry);
-        return place.kind === "segment" && numbers.includes(place.segment.info.number);
-      });
-      if (lost.length > 0)
-        this.#emit(state.applyChange({ op: "forget", ids: lost.map((entry) => entry.id) }, 0));
-      state.drop(
-        [...state.forgotten]
-          .filter(
-            ([
-              ,
-              {
-                record: { place },
-              },
-            ]) => place.kind === "segment" && numbers.includes(place.segment.info.number),
-          )
-          .map(([id]) => id),
-      );
+    return this.#exclusive(async () => {
+      const { discarded, change } = await discardDamaged(this.#core);
+      this.#emit(change);
+      return discarded;
     });
-    return discarded;
   }
 
   async restore(ids: readonly string[]): Promise<string[]> {
@@ -376,7 +338,8 @@ export class ArrowStorage implements MemoryStore {
       const change = await this.#change({ op: "restore", ids: able });
       if (change?.type === "added") {
         const rows: IndexRow[] = [];
-        for (const entry of change.entries) rows.push(await this.#indexRow(state.recordOf(entry)));
+        for (const entry of change.entries)
+          rows.push(await this.#reads.indexRow(state.recordOf(entry)));
         this.#emit({ ...change, rows });
       }
       return able;
@@ -389,55 +352,9 @@ export class ArrowStorage implements MemoryStore {
     return count;
   }
 
-  async #indexRow(
-    record: MemoryRecord,
-    columns: ReadonlySet<string> = new Set(["content", "summary", "entities", "embedding"]),
-  ): Promise<IndexRow> {
-    const { reader } = this.#core;
-    return {
-      ordinal: record.entry.ordinal,
-      id: record.entry.id,
-      content: columns.has("content") ? await reader.content(record) : null,
-      summary: columns.has("summary") ? await reader.summary(record) : "",
-      entities: columns.has("entities") ? await reader.entities(record) : [],
-      embedding: columns.has("embedding") ? await reader.embedding(record) : null,
-    };
-  }
-
   async get(id: string): Promise<WholeMemory> {
     this.#checkOpen();
-    return this.#memory(this.#core.state.recordOf(this.#entry(id)));
-  }
-
-  async #memory(record: MemoryRecord): Promise<WholeMemory> {
-    const { reader } = this.#core;
-    return this.#noting(async () => {
-      const content = await reader.content(record);
-      const light = lightMemory(record.entry);
-      if (content !== null && (await sha256Hex(content)) !== light.contentSha256)
-        throw new AppError("corrupt_data", `The text of memory ${light.id} fails its checksum.`, {
-          hint: "Restore the store from a copy; other memories can be used.",
-        });
-      return {
-        ...light,
-        content,
-        summary: await reader.summary(record),
-        entities: await reader.entities(record),
-        embedding: await reader.embedding(record),
-        envelope: await reader.envelope(record),
-      };
-    });
-  }
-
-  /** Damage met while reading is told once in `recovered`, too. */
-  async #noting<T>(read: () => Promise<T>): Promise<T> {
-    try {
-      return await read();
-    } catch (error) {
-      if (isCorrupt(error) && !this.#core.recovered.includes(error.message))
-        this.#core.recovered.push(error.message);
-      throw error;
-    }
+    return this.#reads.memory(this.#core.state.recordOf(this.#entry(id)));
   }
 
   #byOrdinals(ordinals: readonly number[]): MemoryRecord[] {
@@ -452,58 +369,21 @@ export class ArrowStorage implements MemoryStore {
   async getSummaries(
     ordinals: readonly number[],
   ): Promise<{ summary: string; entities: Entity[] }[]> {
-    const { reader } = this.#core;
-    return this.#noting(() =>
-      Promise.all(
-        this.#byOrdinals(ordinals).map(async (record) => ({
-          summary: await reader.summary(record),
-          entities: await reader.entities(record),
-        })),
-      ),
-    );
+    return this.#reads.summaries(this.#byOrdinals(ordinals));
   }
 
   async getContents(ordinals: readonly number[]): Promise<(string | null)[]> {
-    const { reader } = this.#core;
-    return this.#noting(() =>
-      Promise.all(this.#byOrdinals(ordinals).map((record) => reader.content(record))),
-    );
+    return this.#reads.contents(this.#byOrdinals(ordinals));
   }
 
-  async *scan(
-    options: { columns?: ("content" | "summary" | "entities" | "embedding")[] } = {},
-  ): AsyncIterable<IndexRow[]> {
+  scan(options?: { columns?: IndexColumn[] }): AsyncIterable<IndexRow[]> {
     this.#checkOpen();
-    const columns = new Set<string>(
-      options.columns ?? ["content", "summary", "entities", "embedding"],
-    );
-    const entries = [...this.catalog.entries()].sort((a, b) => a.ordinal - b.ordinal);
-    const records = entries.map((entry) => this.#core.state.recordOf(entry));
-    // In the order of the files, so that each block is decoded once.
-    records.sort((a, b) => placeOrder(a.place, b.place));
-    for (let from = 0; from < records.length; from += SCAN_ROWS) {
-      const rows: IndexRow[] = [];
-      for (const record of records.slice(from, from + SCAN_ROWS))
-        if (this.catalog.byOrdinal(record.entry.ordinal) === record.entry)
-          rows.push(await this.#noting(() => this.#indexRow(record, columns)));
-      this.#checkOpen();
-      yield rows;
-    }
+    return this.#reads.scan(() => this.#checkOpen(), options?.columns);
   }
 
-  async *scanMemories(): AsyncIterable<WholeMemory[]> {
+  scanMemories(): AsyncIterable<WholeMemory[]> {
     this.#checkOpen();
-    const entries = [...this.catalog.entries()].sort(
-      (a, b) => a.timestamp - b.timestamp || a.ordinal - b.ordinal,
-    );
-    for (let from = 0; from < entries.length; from += SCAN_ROWS) {
-      const memories: WholeMemory[] = [];
-      for (const entry of entries.slice(from, from + SCAN_ROWS))
-        if (this.catalog.byOrdinal(entry.ordinal) === entry)
-          memories.push(await this.#memory(this.#core.state.recordOf(entry)));
-      this.#checkOpen();
-      yield memories;
-    }
+    return this.#reads.scanMemories(() => this.#checkOpen());
   }
 
   async compact(options: TaskOptions = {}): Promise<void> {
@@ -630,49 +510,4 @@ async function startJournal(core: StoreCore): Promise<void> {
   const last = core.manifest.journals.at(-1)!;
   Object.assign(core, { journal: { number: last.number, sizeBytes: last.minBytes } });
   await rotateJournal(core, { useDictionary: false });
-}
-
-function lightMemory(entry: CatalogEntry): Omit<CatalogEntry, "ordinal" | "embedded"> {
-  const light: Partial<Record<keyof CatalogEntry, unknown>> = { ...entry };
-  delete light.ordinal;
-  delete light.embedded;
-  light.metadata = { ...entry.metadata };
-  return light as Omit<CatalogEntry, "ordinal" | "embedded">;
-}
-
-function placeOrder(a: Place, b: Place): number {
-  if (a.kind === "journal" || b.kind === "journal")
-    return (a.kind === "journal" ? 1 : 0) - (b.kind === "journal" ? 1 : 0);
-  return a.segment.info.number - b.segment.info.number || a.group - b.group || a.index - b.index;
-}
-
-function patchFields(entry: CatalogEntry, patch: MemoryPatch): ChangedFields {
-  const wrong = (why: string) => new AppError("invalid_input", `Memory ${entry.id}: ${why}.`);
-  const fields: ChangedFields = {};
-  const whole = (name: "timestamp" | "validFrom" | "validTo", value: number | null | undefined) => {
-    if (value === undefined) return;
-    if (value !== null && !Number.isSafeInteger(value)) throw wrong(`${name} is ${value}`);
-    Object.assign(fields, { [name]: value });
-  };
-  whole("timestamp", patch.timestamp);
-  whole("validFrom", patch.validFrom);
-  whole("validTo", patch.validTo);
-  if (patch.keep !== undefined) {
-    const order = ["exact", "summary", "gist"];
-    if (order.indexOf(patch.keep) < order.indexOf(entry.keep))
-      throw wrong(`what is kept as "${entry.keep}" can't become "${patch.keep}" again`);
-    fields.keep = patch.keep;
-  }
-  if (patch.activation !== undefined) {
-    if (!(patch.activation >= 0 && patch.activation <= 1))
-      throw wrong(`activation is ${patch.activation}, not 0 to 1`);
-    fields.activation = Math.fround(patch.activation);
-  }
-  if (patch.supersededBy !== undefined) fields.supersededBy = patch.supersededBy;
-  if (patch.metadata)
-    fields.metadata = Object.entries(patch.metadata).map(([key, value]) => [
-      key.toWellFormed(),
-      value?.toWellFormed() ?? null,
-    ]);
-  return fields;
 }

@@ -13,6 +13,7 @@ import { journalPath } from "./journal.ts";
 import { encodeChange, encodeVectors, type ChangedFields } from "./journal-records.ts";
 import type { Manifest, ManifestSegment } from "./manifest.ts";
 import { Segment, segmentPath } from "./segment.ts";
+import { RowSource, TextSamples, byGroup, cutGroups, estimateBytes } from "./compaction-rows.ts";
 import { PageReuse, SegmentWriter } from "./segment-writer.ts";
 import {
   DERIVED_PREFIX,
@@ -27,13 +28,8 @@ import {
 import { currentRow, type MemoryRecord } from "./store-state.ts";
 import type { StoredRow } from "./stored-row.ts";
 
-/** Content of one row group: one page, the unit of compression and of a fetch. */
-const GROUP_CONTENT_BYTES = 2 * 1024 * 1024;
-const GROUP_ROWS = 16_384;
 /** Content of one segment: the unit that an erase rewrites. */
 const SEGMENT_CONTENT_BYTES = 16 * 1024 * 1024;
-/** Text that a dictionary is trained from. */
-const SAMPLE_BYTES = 2 * 1024 * 1024;
 /** Segments with less content than this are merged with new rows. */
 const SMALL_SEGMENT_BYTES = 4 * 1024 * 1024;
 
@@ -75,7 +71,10 @@ export async function compactStore(core: StoreCore, options: CompactionOptions):
   const written: number[] = [];
   let dictionary: number | null = null;
   try {
-    const samples = new TextSamples(plan);
+    const samples = new TextSamples([
+      ...plan.rows,
+      ...plan.rewritten.flatMap((segment) => plan.bySegment.get(segment) ?? []),
+    ]);
     const outputs = await buildSegments(core, plan, options, written, samples);
     // A dictionary is made of stored text: one that may hold purged text goes with it.
     const wanted = plan.purges || core.manifest.dictionary === null;
@@ -107,7 +106,6 @@ function takeNumber(core: StoreCore): number {
 
 async function planCompaction(core: StoreCore, options: CompactionOptions): Promise<Plan | null> {
   const { state } = core;
-  await markDamaged(core);
   const damaged = (record: MemoryRecord) =>
     record.place.kind === "segment" && core.damagedSegments.has(record.place.segment.info.number);
 
@@ -150,6 +148,8 @@ async function planCompaction(core: StoreCore, options: CompactionOptions): Prom
   const rewritten = usable.filter((segment) => dirty.has(segment) && !merged.includes(segment));
   const hasChanges = core.journalPayloadBytes > 0;
   if (!merging && rewritten.length === 0 && !hasChanges) return null;
+  // Damage found now is left out of another plan, instead of failing half-way.
+  if (await markDamaged(core, [...merged, ...rewritten])) return planCompaction(core, options);
 
   const faded = live.some(({ entry, changedIn }) => changedIn > 0 && entry.keep !== "exact");
   const purges = dropped.size > 0 || faded;
@@ -163,18 +163,20 @@ async function planCompaction(core: StoreCore, options: CompactionOptions): Prom
   return { frozen, generation, dropped, rewritten, merged, rows, bySegment, purges };
 }
 
-/** Damage found now is left alone and reported, instead of failing half-way. */
-async function markDamaged(core: StoreCore): Promise<void> {
-  for (const [number, segment] of core.segments) {
-    if (core.damagedSegments.has(number)) continue;
+/** Checks every byte of the segments that will be replaced. Resolves to whether any is damaged. */
+async function markDamaged(core: StoreCore, segments: readonly Segment[]): Promise<boolean> {
+  let found = false;
+  for (const segment of segments) {
     try {
       await segment.verify();
     } catch (error) {
       if (!isCorrupt(error)) throw error;
-      core.damagedSegments.add(number);
+      found = true;
+      core.damagedSegments.add(segment.info.number);
       core.recovered.push(`${error.message} The file is kept as it is.`);
     }
   }
+  return found;
 }
 
 async function buildSegments(
@@ -255,74 +257,6 @@ async function buildSegments(
   }
   if (writer) await finish(writer, placed);
   return outputs;
-}
-
-function byGroup(records: readonly MemoryRecord[]): [number, MemoryRecord[]][] {
-  const groups = new Map<number, MemoryRecord[]>();
-  for (const record of records) {
-    const { group } = record.place as { group: number };
-    const own = groups.get(group);
-    if (own) own.push(record);
-    else groups.set(group, [record]);
-  }
-  const index = (record: MemoryRecord) => (record.place as { index: number }).index;
-  for (const own of groups.values()) own.sort((a, b) => index(a) - index(b));
-  return [...groups].sort(([a], [b]) => a - b);
-}
-
-/** Without reading rows: the original's size bounds content and envelope closely enough. */
-function estimateBytes(records: readonly MemoryRecord[]): number {
-  let size = 0;
-  for (const { entry } of records) size += entry.keep === "exact" ? entry.originalBytes : 256;
-  return size;
-}
-
-function* cutGroups(records: readonly MemoryRecord[]): Generator<MemoryRecord[]> {
-  let from = 0;
-  let size = 0;
-  for (let i = 0; i < records.length; i++) {
-    size += estimateBytes([records[i]!]);
-    if (size < GROUP_CONTENT_BYTES && i + 1 - from < GROUP_ROWS) continue;
-    yield records.slice(from, i + 1);
-    from = i + 1;
-    size = 0;
-  }
-  if (from < records.length) yield records.slice(from);
-}
-
-/** Whole rows of several segments, read group by group; merging by time comes back to the same few. */
-class RowSource {
-  readonly #groups = new Map<string, StoredRow[]>();
-
-  async read(record: MemoryRecord): Promise<StoredRow> {
-    const { place } = record;
-    if (place.kind === "journal") return currentRow(record, place.row);
-    const key = `${place.segment.info.number}/${place.group}`;
-    let rows = this.#groups.get(key);
-    if (rows) this.#groups.delete(key);
-    else rows = await place.segment.readRows(place.group);
-    this.#groups.set(key, rows);
-    if (this.#groups.size > 12) this.#groups.delete(this.#groups.keys().next().value!);
-    return currentRow(record, rows[place.index]!);
-  }
-}
-
-/** Texts for a dictionary, spread over all that is written. */
-class TextSamples {
-  readonly texts: string[] = [];
-  readonly #every: number;
-  #seen = 0;
-
-  constructor(plan: Plan) {
-    const rewritten = plan.rewritten.flatMap((segment) => plan.bySegment.get(segment) ?? []);
-    const total = estimateBytes(plan.rows) + estimateBytes(rewritten);
-    this.#every = Math.max(1, Math.ceil(total / SAMPLE_BYTES));
-  }
-
-  add(rows: readonly StoredRow[]): void {
-    for (const { content } of rows)
-      if (content !== null && this.#seen++ % this.#every === 0) this.texts.push(content);
-  }
 }
 
 async function swap(

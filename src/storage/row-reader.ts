@@ -5,11 +5,10 @@
 
 import { LRUCache } from "lru-cache";
 import { AppError } from "../errors.ts";
-import type { Entity } from "../model/memory.ts";
+import type { Entity, EntityType } from "../model/memory.ts";
 import type { QuantizedVector } from "../model/vector.ts";
 import { decodeText, type HeavyColumn, type Segment } from "./segment.ts";
 import type { MemoryRecord } from "./store-state.ts";
-import { entitiesFromCells, type EntityCells } from "./stored-row.ts";
 
 interface Block {
   values: unknown[];
@@ -22,17 +21,28 @@ export interface BlockCacheStats {
   misses: number;
 }
 
+/** Entities as they are cached: strings are made only of those that are asked for. */
+type EntityBytes = { text: Uint8Array; type: Uint8Array; confidence: number }[];
+
+/** Columns that lie side by side and are asked for together: one read instead of two. */
+const TOGETHER: Partial<Record<HeavyColumn, HeavyColumn[]>> = {
+  summary: ["summary", "entities"],
+  entities: ["summary", "entities"],
+  embedding: ["embedding", "embedding_scale"],
+  embedding_scale: ["embedding", "embedding_scale"],
+};
+
 function sizeOf(column: HeavyColumn, values: readonly unknown[]): number {
   let bytes = 64 + values.length * 16;
   for (const value of values)
     if (value instanceof Uint8Array) bytes += value.length + 64;
-    else if (column === "entities") bytes += (value as EntityCells).length * 120;
+    else if (column === "entities") bytes += (value as EntityBytes).length * 200;
   return bytes;
 }
 
 export class RowReader {
   readonly #blocks: LRUCache<string, Block>;
-  readonly #loading = new Map<string, Promise<Block>>();
+  readonly #loading = new Map<string, Promise<Record<string, unknown[]>>>();
   #hits = 0;
   #misses = 0;
 
@@ -57,20 +67,25 @@ export class RowReader {
       return known.values;
     }
     this.#misses++;
-    let loading = this.#loading.get(key);
+    const columns = TOGETHER[column] ?? [column];
+    const batch = `${segment.info.number}/${group}/${columns[0]!}`;
+    let loading = this.#loading.get(batch);
     if (!loading) {
       loading = segment
-        .readGroup(group, [column], { textAsBytes: column !== "entities" })
-        .then((columns) => {
-          const values = columns[column] as unknown[];
-          const block = { values, bytes: sizeOf(column, values) };
-          this.#blocks.set(key, block);
-          return block;
-        })
-        .finally(() => this.#loading.delete(key));
-      this.#loading.set(key, loading);
+        .readGroup(group, columns, { textAsBytes: true })
+        .then((cells) => cells as Record<string, unknown[]>)
+        .finally(() => this.#loading.delete(batch));
+      this.#loading.set(batch, loading);
     }
-    return (await loading).values;
+    const cells = await loading;
+    for (const name of columns) {
+      const values = cells[name]!;
+      this.#blocks.set(`${segment.info.number}/${group}/${name}`, {
+        values,
+        bytes: sizeOf(name, values),
+      });
+    }
+    return cells[column]!;
   }
 
   /** A compaction may move the row and remove its old segment meanwhile: then it is read where it is now. */
@@ -108,7 +123,12 @@ export class RowReader {
 
   async entities(record: MemoryRecord): Promise<Entity[]> {
     if (record.place.kind === "journal") return record.place.row.entities;
-    return entitiesFromCells((await this.#cell(record, "entities")) as EntityCells);
+    const cells = (await this.#cell(record, "entities")) as EntityBytes;
+    return cells.map(({ text, type, confidence }) => ({
+      text: decodeText(text),
+      type: decodeText(type) as EntityType,
+      confidence,
+    }));
   }
 
   async embedding(record: MemoryRecord): Promise<QuantizedVector | null> {
