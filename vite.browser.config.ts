@@ -6,6 +6,7 @@
 
 import { resolve } from "node:path";
 import { defineConfig } from "vite";
+import { arrowWithoutEval } from "./scripts/vite-plugin-arrow-without-eval.ts";
 import { assemblyScript } from "./scripts/vite-plugin-assemblyscript.ts";
 
 export default defineConfig({
@@ -15,7 +16,7 @@ export default defineConfig({
   resolve: {
     conditions: ["onnxruntime-web-use-extern-wasm", "module", "browser", "import", "default"],
   },
-  worker: { format: "es", plugins: () => [assemblyScript()] },
+  worker: { format: "es", plugins: () => [assemblyScript(), arrowWithoutEval()] },
   build: {
     outDir: resolve(process.env["LLM_COMPRESS_DIST"] ?? "dist", "browser"),
     emptyOutDir: true,

@@ -1,5 +1,6 @@
 /**
- * `npm run build`: the application (dist/app), then the SDK and the CLI (dist). Leaves a stamp of the
+ * `npm run build`: the application (dist/app), the SDK and the CLI (dist), the
+ * browser SDK (dist/browser). Leaves a stamp of the
  * sources, so that the set-up builds again only when something changed.
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -8,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { ROOT, StepError, binaryOf, fail, hashPaths, run } from "./run.mjs";
 
 const STAMP = join(ROOT, ".cache/build-stamp");
-const OUTPUTS = ["dist/app/index.html", "dist/cli.js", "dist/node.js"];
+const OUTPUTS = ["dist/app/index.html", "dist/cli.js", "dist/node.js", "dist/browser/index.js"];
 const SOURCES = [
   "src",
   "workers",
@@ -17,10 +18,13 @@ const SOURCES = [
   "widget.html",
   "vite.config.ts",
   "vite.node.config.ts",
+  "vite.browser.config.ts",
   "svelte.config.js",
   "tsconfig.json",
+  "tsconfig.node.json",
   "package.json",
   "package-lock.json",
+  "scripts/vite-plugin-arrow-without-eval.ts",
   "scripts/vite-plugin-assemblyscript.ts",
   "scripts/vite-plugin-sample.ts",
 ];
@@ -38,7 +42,11 @@ export function isBuilt() {
 export async function build() {
   rmSync(STAMP, { force: true });
   const hash = hashPaths(SOURCES);
-  for (const args of [["build"], ["build", "--config", "vite.node.config.ts"]])
+  for (const args of [
+    ["build"],
+    ["build", "--config", "vite.node.config.ts"],
+    ["build", "--config", "vite.browser.config.ts"],
+  ])
     if ((await run(process.execPath, [binaryOf("vite"), ...args])) !== 0)
       throw new StepError(`The build failed (vite ${args.join(" ")}); the reason stands above.`);
   mkdirSync(dirname(STAMP), { recursive: true });

@@ -4,7 +4,7 @@
  * Identity is who, where, when and what: user, source, external id, speaker, part, event time and
  * content hash. It is counted, not just looked up: two equal messages of one chat are two memories,
  * and importing that chat again adds neither of them a third time. So an import that was cut off
- * can simply be run again.
+ * can simply be run again. The time of a file is no event time: copying a file changes it.
  */
 
 import { META } from "../model/memory.ts";
@@ -12,45 +12,53 @@ import type { Catalog } from "../storage/memory-store.ts";
 
 export interface Identity {
   userId: string;
-  /** Null when none was given; the store then keeps the time of recording. */
+  /** Event time, ms since epoch; null when the text itself has none. */
   timestamp: number | null;
   metadata: Record<string, string>;
   contentSha256: string;
 }
 
 export class DuplicateFinder {
-  /** Ids that were there before this run and haven't been matched yet. */
-  readonly #unmatched = new Map<string, string[]>();
+  /** Ids that were there before this run, by identity with and without the time. */
+  readonly #dated = new Map<string, string[]>();
+  readonly #undated = new Map<string, string[]>();
+  readonly #matched = new Set<string>();
 
-  readonly #matchUndated: boolean;
-
-  constructor(catalog: Catalog, options: { matchUndated: boolean }) {
-    this.#matchUndated = options.matchUndated;
+  constructor(catalog: Catalog) {
     for (const entry of catalog.entries()) {
-      const timestamp = entry.timestamp === entry.recordedAt ? null : entry.timestamp;
-      const key = identityKey({ ...entry, timestamp });
-      const ids = this.#unmatched.get(key);
-      if (ids) ids.push(entry.id);
-      else this.#unmatched.set(key, [entry.id]);
+      const key = identityKey(entry);
+      push(this.#undated, key, entry.id);
+      push(this.#dated, `${key}${entry.timestamp}`, entry.id);
     }
   }
 
   /** The id of the memory that this item is again, or null. Each stored memory is matched once. */
   match(identity: Identity): string | null {
-    if (identity.timestamp === null && !this.#matchUndated) return null;
-    return this.#unmatched.get(identityKey(identity))?.shift() ?? null;
+    const key = identityKey(identity);
+    const ids =
+      identity.timestamp === null
+        ? this.#undated.get(key)
+        : this.#dated.get(`${key}${identity.timestamp}`);
+    const id = ids?.find((candidate) => !this.#matched.has(candidate));
+    if (id === undefined) return null;
+    this.#matched.add(id);
+    return id;
   }
 }
 
-function identityKey(identity: Identity): string {
-  const { metadata } = identity;
+function push(map: Map<string, string[]>, key: string, id: string): void {
+  const ids = map.get(key);
+  if (ids) ids.push(id);
+  else map.set(key, [id]);
+}
+
+function identityKey({ userId, metadata, contentSha256 }: Omit<Identity, "timestamp">): string {
   return JSON.stringify([
-    identity.userId,
+    userId,
     metadata[META.source] ?? "",
     metadata[META.externalId] ?? "",
     metadata[META.speaker] ?? "",
     metadata[META.part] ?? "",
-    identity.timestamp,
-    identity.contentSha256,
+    contentSha256,
   ]);
 }

@@ -12,11 +12,10 @@ import type {
   Receipt,
   RecognizedFile,
 } from "../engine.ts";
-import type { MemoryInput } from "../model/memory.ts";
 import { checkpoint } from "../model/task-control.ts";
 import { recognizeExport } from "../storage/interchange/import.ts";
 import { restoreExport } from "./export-restorer.ts";
-import { IngestRun, type IngestDeps } from "./ingest.ts";
+import { IngestRun, type IngestDeps, type IngestItem } from "./ingest.ts";
 
 /** A group is one journal frame and one embedding batch: small enough that a kill loses little work. */
 const GROUP_ITEMS = 32;
@@ -34,11 +33,11 @@ export async function importFiles(
   // The parsers are loaded with the first import; searching needs none of them.
   const { parseFiles } = await import("../processing/content/import-files.ts");
   const files = source.kind === "files" ? source.files : [pastedFile(source, deps.clock.now())];
-  const run = new IngestRun(deps, options, { matchUndated: true });
+  const run = new IngestRun(deps, options);
   const report = new ReportBuilder(files, options);
   const commits: Promise<void>[] = [];
 
-  const store = async (inputs: MemoryInput[]): Promise<void> => {
+  const store = async (inputs: IngestItem[]): Promise<void> => {
     if (inputs.length === 0) return;
     // Waiting for the oldest keeps memory bounded; chaining keeps the order of the commits.
     if (commits.length >= GROUPS_AHEAD) await commits.shift();
@@ -53,7 +52,8 @@ export async function importFiles(
     commits.push(commit);
   };
 
-  let group: MemoryInput[] = [];
+  const fileTimes = new Set(files.map((file) => file.lastModified));
+  let group: IngestItem[] = [];
   let groupCharacters = 0;
   const flush = async (): Promise<void> => {
     const inputs = group;
@@ -79,6 +79,7 @@ export async function importFiles(
           text: item.text,
           ...(item.original === undefined ? {} : { original: item.original }),
           ...(item.timestamp === undefined ? {} : { timestamp: item.timestamp }),
+          undated: item.timestamp === undefined || fileTimes.has(item.timestamp),
           metadata: item.metadata,
         });
         groupCharacters += item.text.length;

@@ -28,6 +28,11 @@ export interface IngestDeps {
   exclusively<T>(work: () => Promise<T>): Promise<T>;
 }
 
+/** An input, and for items of files whether their time is only the file's. */
+export interface IngestItem extends MemoryInput {
+  undated?: boolean;
+}
+
 interface Prepared {
   index: number;
   input: MemoryInput;
@@ -45,15 +50,10 @@ export class IngestRun {
   readonly #threads: ThreadLinker;
   #nextIndex = 0;
 
-  /** `matchUndated`: items without a time are recognised by the rest of their identity (files, not calls). */
-  constructor(
-    deps: IngestDeps,
-    options: RememberOptions,
-    { matchUndated }: { matchUndated: boolean },
-  ) {
+  constructor(deps: IngestDeps, options: RememberOptions) {
     this.#deps = deps;
     this.#options = options;
-    this.#duplicates = new DuplicateFinder(deps.store.catalog, { matchUndated });
+    this.#duplicates = new DuplicateFinder(deps.store.catalog);
     this.#threads = new ThreadLinker(deps.store.catalog);
   }
 
@@ -61,7 +61,7 @@ export class IngestRun {
    * Compresses a group now and gives what stores it: groups may be compressed side by side, but are
    * committed in order. One failed item doesn't stop the others; `AbortError` ends the run.
    */
-  async prepare(inputs: readonly MemoryInput[]): Promise<() => Promise<Receipt[]>> {
+  async prepare(inputs: readonly IngestItem[]): Promise<() => Promise<Receipt[]>> {
     const settled: Receipt[] = [];
     const fresh: Prepared[] = [];
     const firstIndex = this.#nextIndex;
@@ -70,12 +70,7 @@ export class IngestRun {
       const index = firstIndex + position;
       try {
         const prepared = this.#check(index, input);
-        const known = this.#duplicates.match({
-          userId: input.userId ?? DEFAULT_USER,
-          timestamp: input.timestamp ?? null,
-          metadata: prepared.metadata,
-          contentSha256: prepared.contentSha256,
-        });
+        const known = this.#findDuplicate(input, prepared);
         if (known === null) fresh.push(prepared);
         else settled.push(this.#duplicateReceipt(prepared, known));
       } catch (error) {
@@ -91,6 +86,18 @@ export class IngestRun {
       for (const receipt of receipts) this.#options.onReceipt?.(receipt);
       return receipts;
     };
+  }
+
+  /** An undated text of a call is always new; that of a file is known by the rest of its identity. */
+  #findDuplicate(input: IngestItem, prepared: Prepared): string | null {
+    const fromFile = input.undated !== undefined;
+    if (!fromFile && input.timestamp === undefined) return null;
+    return this.#duplicates.match({
+      userId: input.userId ?? DEFAULT_USER,
+      timestamp: input.undated ? null : (input.timestamp ?? null),
+      metadata: prepared.metadata,
+      contentSha256: prepared.contentSha256,
+    });
   }
 
   #check(index: number, input: MemoryInput): Prepared {

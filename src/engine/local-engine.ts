@@ -94,7 +94,7 @@ export class LocalEngine implements Engine {
   async remember(items: MemoryInput[], options: RememberOptions = {}): Promise<Receipt[]> {
     this.#assertOpen();
     validate(compressOptionsSchema, options, "The options");
-    const run = new IngestRun(this.#ingestDeps(), options, { matchUndated: false });
+    const run = new IngestRun(this.#ingestDeps(), options);
     const receipts: Receipt[] = [];
     for (let start = 0; start < items.length; start += REMEMBER_GROUP) {
       await checkpoint(options);

@@ -35,9 +35,8 @@ export interface WorkerStart {
 
 export type WorkerReady = { ready: true } | { ready: false; error: WireError };
 
-/** After this many workers that died within their first seconds, the leader gives up. */
-const MAX_QUICK_DEATHS = 3;
-const QUICK_DEATH_MS = 5_000;
+/** After this many workers in a row that ended without having answered anything, the leader gives up. */
+const MAX_USELESS_WORKERS = 3;
 
 export class EngineLinks {
   onNotification: (notification: Notification) => void = () => undefined;
@@ -101,12 +100,11 @@ export class EngineLinks {
   /** Holds the leader's lock until the tab closes: runs workers, one after the other. */
   async #lead(): Promise<void> {
     this.#setRole("leader");
-    for (let quickDeaths = 0; !this.#closing.signal.aborted;) {
-      const startedAt = performance.now();
+    for (let useless = 0; !this.#closing.signal.aborted;) {
       const ended = await this.#runWorker();
       if (ended === "refused") return this.#untilClosed();
-      quickDeaths = performance.now() - startedAt < QUICK_DEATH_MS ? quickDeaths + 1 : 0;
-      if (quickDeaths >= MAX_QUICK_DEATHS && !this.#closing.signal.aborted) {
+      useless = ended === "useless" ? useless + 1 : 0;
+      if (useless >= MAX_USELESS_WORKERS && !this.#closing.signal.aborted) {
         this.#refuse(
           new AppError("worker_lost", "The engine's worker ended again and again.", {
             hint: "Reload the page. If it goes on, free some memory by closing other tabs.",
@@ -117,8 +115,8 @@ export class EngineLinks {
     }
   }
 
-  /** One worker's life. Resolves "ended" when it is gone, "refused" when it could not open the store. */
-  async #runWorker(): Promise<"ended" | "refused"> {
+  /** One worker's life: "refused" when it could not open the store, "useless" when it never answered. */
+  async #runWorker(): Promise<"ended" | "useless" | "refused"> {
     const epoch = crypto.randomUUID();
     const worker = this.#createWorker();
     this.#worker = worker;
@@ -154,7 +152,7 @@ export class EngineLinks {
       .catch(() => undefined); // closing
     worker.terminate();
     this.#drop(link);
-    return "ended";
+    return link.answered ? "ended" : "useless";
   }
 
   #onTabMessage(message: TabMessage): void {
@@ -233,6 +231,7 @@ function createDeferred<T>(): Deferred<T> {
 
 class LiveLink implements EngineLink {
   readonly host: RemoteApi<EngineHostApi>;
+  answered = false;
   readonly #death = createDeferred<never>();
   readonly #release: () => void;
 
@@ -242,8 +241,10 @@ class LiveLink implements EngineLink {
     this.#death.promise.catch(() => undefined);
   }
 
-  race<T>(promise: Promise<T>): Promise<T> {
-    return Promise.race([promise, this.#death.promise]);
+  async race<T>(promise: Promise<T>): Promise<T> {
+    const value = await Promise.race([promise, this.#death.promise]);
+    this.answered = true;
+    return value;
   }
 
   fail(error: Error): void {

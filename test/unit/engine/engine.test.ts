@@ -91,6 +91,16 @@ describe("an engine without an embedding model", () => {
     expect((await engine.browse()).totalCount).toBe(5);
   });
 
+  it("knows a file again when only the file's own time has changed", async () => {
+    const blob = new Blob([
+      `${JSON.stringify({ text: "ok" })}\n${JSON.stringify({ text: "ok" })}\n`,
+    ]);
+    const importAt = (lastModified: number) =>
+      engine.importStore({ kind: "files", files: [{ path: "a.jsonl", blob, lastModified }] });
+    expect(await importAt(1_700_000_000_000)).toMatchObject({ storedCount: 2 });
+    expect(await importAt(1_800_000_000_000)).toMatchObject({ storedCount: 0, duplicateCount: 2 });
+  });
+
   it("takes undated texts that are said twice as two", async () => {
     const note = { text: "ok", metadata: { [META.source]: "agent" } };
     await engine.remember([note]);
