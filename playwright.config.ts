@@ -1,5 +1,8 @@
 import { defineConfig } from "@playwright/test";
 
+/** Of the application; the contracts' page has the next one. Runs side by side need ports of their own. */
+export const TEST_PORT = Number(process.env["TEST_PORT"] ?? 4179);
+
 /** The product in a real Chromium: the built application behind the server of `npm start`. */
 export default defineConfig({
   testDir: "test/e2e",
@@ -10,7 +13,7 @@ export default defineConfig({
   expect: { timeout: 15_000 },
   retries: process.env["CI"] ? 1 : 0,
   use: {
-    baseURL: "http://localhost:4179/",
+    baseURL: `http://localhost:${TEST_PORT}/`,
     trace: "retain-on-failure",
     launchOptions: {
       ...(process.env["CHROMIUM_PATH"] ? { executablePath: process.env["CHROMIUM_PATH"] } : {}),

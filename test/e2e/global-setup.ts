@@ -1,4 +1,5 @@
 import { build } from "vite";
+import { TEST_PORT } from "../../playwright.config.ts";
 import { startServer } from "../../scripts/serve.mjs";
 import contracts from "../browser/vite.config.ts";
 
@@ -8,12 +9,10 @@ export default async function globalSetup(): Promise<() => Promise<void>> {
   // Another build than dist/app, where one is named.
   const directory = process.env["TEST_APP_DIRECTORY"];
   const servers = [
-    await startServer({ port: 4179, ...(directory ? { directory } : {}) }),
-    await startServer({ port: CONTRACTS_PORT, directory: contracts.build!.outDir! }),
+    await startServer({ port: TEST_PORT, ...(directory ? { directory } : {}) }),
+    await startServer({ port: TEST_PORT + 1, directory: contracts.build!.outDir! }),
   ];
   return async () => {
     for (const server of servers) await server.close();
   };
 }
-
-const CONTRACTS_PORT = 4180;
