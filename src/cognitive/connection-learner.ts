@@ -48,7 +48,7 @@ export class ConnectionLearner {
   /** Loads what was learned and follows removals. Unreadable data is left behind: connections only help. */
   static async open(store: MemoryStore, clock: Clock = systemClock): Promise<ConnectionLearner> {
     const learner = new ConnectionLearner(store, clock);
-    const bytes = await store.readDerived(NAME);
+    const bytes = await store.readDerived(NAME, { allowStale: true });
     if (bytes !== null) learner.#load(bytes);
     learner.#unsubscribe = store.subscribe((change) => {
       if (change.type === "removed") for (const ordinal of change.ordinals) learner.remove(ordinal);

@@ -263,6 +263,7 @@ export class LocalEngine implements Engine {
     this.#listeners.clear();
     await this.#writes.drain();
     const { search, models, sql, store } = this.#parts;
+    this.#parts.opened.close();
     await this.#saveDerived();
     this.#parts.learner.close();
     await Promise.allSettled([search.close(), models.close(), sql.close()]);

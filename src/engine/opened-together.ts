@@ -5,10 +5,13 @@
 
 import type { ConnectionLearner } from "../cognitive/connection-learner.ts";
 
+const SAVE_AFTER_MS = 5_000;
+
 export class OpenedTogether {
   readonly #learner: ConnectionLearner;
   #hits = new Set<string>();
   #opened: string[] = [];
+  #timer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(learner: ConnectionLearner) {
     this.#learner = learner;
@@ -20,9 +23,25 @@ export class OpenedTogether {
     this.#opened = [];
   }
 
+  /** Ends a write that is still to come; `ConnectionLearner.save` then writes what is left. */
+  close(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+
+  /** A tab is closed without asking: what was learned is written a moment after, not at the end. */
+  #saveSoon(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      // Connections only help: what can't be written now is tried with the next one.
+      this.#learner.save().catch(() => undefined);
+    }, SAVE_AFTER_MS);
+  }
+
   opened(id: string): void {
     if (!this.#hits.has(id) || this.#opened.includes(id)) return;
     this.#opened.unshift(id);
-    if (this.#opened.length > 1) this.#learner.reinforce(this.#opened);
+    if (this.#opened.length < 2) return;
+    this.#learner.reinforce(this.#opened);
+    this.#saveSoon();
   }
 }

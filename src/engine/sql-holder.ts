@@ -44,7 +44,8 @@ export class SqlHolder {
   #attach(engine: SqlEngine): Promise<void> {
     return this.#writes.run(async () => {
       if (this.#attachedGeneration === this.#store.generation) return;
-      await engine.attach(await this.#store.sqlSources());
+      const { sources, excludedIds } = await this.#store.sqlSources();
+      await engine.attach(sources, { excludedIds });
       this.#attachedGeneration = this.#store.generation;
     });
   }

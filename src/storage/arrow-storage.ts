@@ -10,7 +10,7 @@ import { AppError } from "../errors.ts";
 import type { Entity, MemoryPatch, QualityVector } from "../model/memory.ts";
 import type { TaskOptions } from "../model/task-control.ts";
 import type { QuantizedVector } from "../model/vector.ts";
-import type { FileHandle, FileStore } from "../ports/file-store.ts";
+import type { FileStore } from "../ports/file-store.ts";
 import { encodeBatch } from "./arrow-batch.ts";
 import { sha256Hex } from "./bytes.ts";
 import { compactStore, type CompactionOptions } from "./compaction.ts";
@@ -26,6 +26,7 @@ import type {
   NewMemory,
   StoreChange,
   StoreSizes,
+  SqlSources,
 } from "./memory-store.ts";
 import { openStoreFiles } from "./recovery.ts";
 import { RowReader, type BlockCacheStats } from "./row-reader.ts";
@@ -431,11 +432,15 @@ export class ArrowStorage implements MemoryStore {
     if (this.#background && this.#overThreshold(BACKPRESSURE)) await this.#background;
   }
 
-  async readDerived(name: string): Promise<Uint8Array | null> {
+  async readDerived(
+    name: string,
+    options: { allowStale?: boolean } = {},
+  ): Promise<Uint8Array | null> {
     this.#checkOpen();
     const path = DERIVED_PREFIX + name;
     if (!(await this.#core.files.stat(path))) return null;
-    return decodeDerived(this.#core.zstd, await this.#core.files.read(path), this.generation);
+    const generation = options.allowStale ? "any" : this.generation;
+    return decodeDerived(this.#core.zstd, await this.#core.files.read(path), generation);
   }
 
   async writeDerived(name: string, bytes: Uint8Array): Promise<void> {
@@ -454,15 +459,15 @@ export class ArrowStorage implements MemoryStore {
     return () => this.#listeners.delete(listener);
   }
 
-  async sqlSources(): Promise<{ name: string; handle: FileHandle }[]> {
+  async sqlSources(): Promise<SqlSources> {
     this.#checkOpen();
     const level = this.#options.backgroundLevel;
-    await this.#compact({ drop: "forgotten", level, repack: false });
-    const sources: { name: string; handle: FileHandle }[] = [];
+    await this.#compact({ drop: "none", level, repack: false });
+    const sources: SqlSources["sources"] = [];
     for (const { path, info } of this.#core.segments.values())
       if (!this.#core.damagedSegments.has(info.number))
         sources.push({ name: path, handle: await this.#core.files.handle(path) });
-    return sources;
+    return { sources, excludedIds: [...this.#core.state.forgotten.keys()] };
   }
 
   async sizes(): Promise<StoreSizes> {

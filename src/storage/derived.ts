@@ -40,12 +40,17 @@ export async function encodeDerived(
 }
 
 /** Null when it is damaged, of another format version, or not of this generation. */
-export function decodeDerived(zstd: Zstd, file: Uint8Array, generation: number): Uint8Array | null {
+export function decodeDerived(
+  zstd: Zstd,
+  file: Uint8Array,
+  generation: number | "any",
+): Uint8Array | null {
   try {
     const reader = new ByteReader(file, "derived data");
     if (reader.u32() !== crc32c(file.subarray(4))) return null;
     if (reader.u32() !== MAGIC || reader.u16() !== VERSION) return null;
-    if (reader.u32() + reader.u32() * 2 ** 32 !== generation) return null;
+    const written = reader.u32() + reader.u32() * 2 ** 32;
+    if (generation !== "any" && written !== generation) return null;
     const sizes = Array.from({ length: reader.u16() }, () => reader.u32());
     return concatBytes(
       sizes.map((size) => zstd.decompress(reader.bytes(size), { maxBytes: PART_BYTES })),

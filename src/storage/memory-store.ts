@@ -75,6 +75,11 @@ export interface StoreSizes {
   totalBytes: number;
 }
 
+export interface SqlSources {
+  sources: { name: string; handle: FileHandle }[];
+  excludedIds: string[];
+}
+
 export type StoreChange =
   | { type: "added"; entries: CatalogEntry[]; rows: IndexRow[] }
   | { type: "updated"; entries: CatalogEntry[] }
@@ -116,14 +121,17 @@ export interface MemoryStore {
   scanMemories(): AsyncIterable<(Memory & { envelope: Uint8Array | null })[]>;
 
   compact(options?: TaskOptions): Promise<void>;
-  /** Derived data beside the segments (index snapshots); null when missing, stale or damaged. */
-  readDerived(name: string): Promise<Uint8Array | null>;
+  /** Derived data beside the segments (index snapshots); null when missing, damaged, or stale and that isn't allowed. */
+  readDerived(name: string, options?: { allowStale?: boolean }): Promise<Uint8Array | null>;
   /** Stamps the bytes with the current generation, compresses and checksums them. */
   writeDerived(name: string, bytes: Uint8Array): Promise<void>;
 
   subscribe(listener: (change: StoreChange) => void): () => void;
-  /** Parquet files that SQL reads; folds the journal into a segment first when it holds anything. */
-  sqlSources(): Promise<{ name: string; handle: FileHandle }[]>;
+  /**
+   * Parquet files that SQL reads, and the forgotten memories in them that it must not show (they can
+   * still be restored). Folds the journal into a segment first when it holds anything.
+   */
+  sqlSources(): Promise<SqlSources>;
   sizes(): Promise<StoreSizes>;
   close(): Promise<void>;
 }

@@ -429,12 +429,12 @@ describe("arrow storage", () => {
   });
 
   it("folds the journal for SQL and gives one handle per segment", async () => {
-    expect(await store.sqlSources()).toEqual([]);
+    expect((await store.sqlSources()).sources).toEqual([]);
     await store.append(await makeMemories(["a", "b"]));
-    const sources = await store.sqlSources();
+    const { sources } = await store.sqlSources();
     expect(sources).toMatchObject([{ handle: { kind: "bytes" } }]);
     const { generation } = store;
-    expect(await store.sqlSources()).toEqual(sources);
+    expect((await store.sqlSources()).sources).toEqual(sources);
     expect(store.generation).toBe(generation);
   });
 
