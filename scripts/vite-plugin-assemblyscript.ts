@@ -48,6 +48,8 @@ async function compile(file: string): Promise<string> {
     },
   );
   if (error || !binary)
-    throw new Error(`AssemblyScript could not compile ${file}: ${error?.message}\n${String(stderr)}`);
+    throw new Error(
+      `AssemblyScript could not compile ${file}: ${error?.message}\n${String(stderr)}`,
+    );
   return Buffer.from(binary).toString("base64");
 }

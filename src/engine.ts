@@ -94,8 +94,7 @@ export interface ImportFile {
 }
 
 export type ImportSource =
-  | { kind: "files"; files: ImportFile[] }
-  | { kind: "text"; text: string; title?: string };
+  { kind: "files"; files: ImportFile[] } | { kind: "text"; text: string; title?: string };
 
 /** What one file was recognised as. */
 export interface RecognizedFile {

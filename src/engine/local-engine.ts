@@ -180,11 +180,18 @@ export class LocalEngine implements Engine {
     const ids = await this.#writes.run(async () => {
       const asked =
         "ids" in target
-          ? target.ids
+          ? [...new Set(target.ids)]
           : "all" in target
             ? [...store.catalog.entries()].map((entry) => entry.id)
             : matchingIds(target.filter, store.catalog, search.entities);
-      return store.forget(asked, { erase: erased });
+      const forgottenBefore = store.forgottenCount();
+      const live = await store.forget(asked, { erase: erased });
+      if (!erased) return live;
+      // "All" includes what was forgotten before and could still be restored.
+      if ("all" in target && store.forgottenCount() > 0) await store.compact();
+      // Forgotten ones that were named were erased too: then every id asked for was there.
+      const wereForgotten = forgottenBefore - store.forgottenCount();
+      return "ids" in target && wereForgotten === asked.length - live.length ? asked : live;
     });
     if (erased) await this.#parts.models.clearCache();
     if ("ids" in target && ids.length === 0 && target.ids.length > 0)

@@ -78,7 +78,11 @@ export async function remember(page: Page, text: string, title: string): Promise
 }
 
 /** Waits until the panel of an import says how much was stored. */
-export async function expectImported(page: Page, title: string, stored: string): Promise<void> {
+export async function expectImported(
+  page: Page,
+  title: string | RegExp,
+  stored: string,
+): Promise<void> {
   const panel = page.getByRole("article", { name: title });
   await expect(panel.getByText(stored)).toBeVisible({ timeout: 60_000 });
 }

@@ -1,28 +1,28 @@
 /**
- * People, places and organisations of a text: compromise's tagger, run only on the sentences that
+ * People, places and organisations of a text: compromise's tagger, run only on the stretches that
  * can hold a name, plus capitalised phrases it has no word for.
  *
  * Last step of entity extraction; works on text in which shaped entities are already blanked.
  */
 
-import nlp from "compromise/two";
 import type { EntityType } from "../../model/memory.ts";
 import type { LocatedEntity } from "./entity-patterns.ts";
-
-interface Term {
-  text: string;
-  pre: string;
-  post: string;
-  tags?: Set<string>;
-}
+import { tagNameTerms } from "./name-tagger.ts";
 
 /** A capital after a lower-case word, or two capitalised words in a row. */
 const MAY_HOLD_NAME =
   /[^.!?\s]\s+["'(]?\p{Lu}[\p{L}\p{M}]|^\W{0,3}\p{Lu}[\p{L}\p{M}'-]+ ["'(]?\p{Lu}/u;
 const SINGLE_WORD = /^\W{0,3}\p{Lu}[\p{L}'-]+\W{0,3}$/u;
 const CAPITALISED = /^\p{Lu}/u;
+/** A word with a capital; "I" is none. */
+const HAS_CAPITAL = /\p{Lu}[\p{L}\p{M}.]|[\p{L}\p{N}]\p{Lu}/u;
+/** Words around a capital that the tagger is given. */
+const WORDS_BEFORE = 3;
+const WORDS_AFTER = 3;
+/** The tagger is called for this much text at a time. */
+const BATCH_CHARS = 2000;
 /** Breaks a run of name terms: punctuation that is not part of an initial ("J. Smith"). */
-const BREAKS = /[,;:!?()[\]"“”<>/|*=]|--|\s-\s|\.\s/;
+const BREAKS = /[,;:!?()[\]"“”<>/|*=\n]|--|\s-\s|\.\s/;
 const INITIAL = /^\p{Lu}\.?$/u;
 
 /** Words that taggers take for names at the start of mail lines, and fillers of mail clients. */
@@ -77,18 +77,72 @@ interface Run {
   words: number;
 }
 
-/** Names of one sentence; `offset` is where the sentence starts in the whole text. */
-function namesOfSentence(sentence: string, offset: number, found: LocatedEntity[]): void {
+/** A stretch of the text that the tagger reads; `sentence` is where its sentence starts. */
+interface Fragment {
+  start: number;
+  end: number;
+  sentence: number;
+}
+
+/**
+ * The stretches of a sentence around its capitals: the tagger looks no further than a few words for
+ * what a word is, and most words of a sentence are far from any name.
+ */
+function fragmentsOf(sentence: string, offset: number): Fragment[] {
+  const words = Array.from(sentence.matchAll(/\S+/g), (match) => ({
+    start: match.index,
+    end: match.index + match[0].length,
+    capital: HAS_CAPITAL.test(match[0]),
+  }));
+  const fragments: Fragment[] = [];
+  words.forEach((word, index) => {
+    if (!word.capital) return;
+    const from = words[Math.max(0, index - WORDS_BEFORE)]!.start;
+    const end = words[Math.min(words.length - 1, index + WORDS_AFTER)]!.end;
+    const last = fragments.at(-1);
+    if (last && from <= last.end + 1 - offset) last.end = offset + end;
+    else fragments.push({ start: offset + from, end: offset + end, sentence: offset });
+  });
+  return fragments;
+}
+
+/** Names in fragments of `text`, which is read with every white space as a space. */
+function namesOfFragments(text: string, fragments: readonly Fragment[]): LocatedEntity[] {
+  const found: LocatedEntity[] = [];
+  const joined = fragments.map(({ start, end }) => text.slice(start, end)).join("\n");
+  let index = 0;
+  let fragmentStart = 0;
+  for (const run of nameRuns(joined)) {
+    let length = fragments[index]!.end - fragments[index]!.start;
+    while (run.start > fragmentStart + length) {
+      fragmentStart += length + 1;
+      index++;
+      length = fragments[index]!.end - fragments[index]!.start;
+    }
+    const raw = joined.slice(run.start, run.end);
+    const name = cleanName(raw);
+    if (name === null || !CAPITALISED.test(name.replace(/^\p{Ll}{1,3}(?=\p{Lu})/u, ""))) continue;
+    const fragment = fragments[index]!;
+    const start = fragment.start + run.start - fragmentStart + raw.indexOf(name);
+    const opensSentence = text.slice(fragment.sentence, start).trim() === "";
+    const confidence = run.confidence + (run.words > 1 ? 0.15 : opensSentence ? -0.2 : 0);
+    found.push({ text: name, type: run.type, confidence, start, end: start + name.length });
+  }
+  return found;
+}
+
+/** Words in a row that the tagger takes for one name; offsets into `joined`. */
+function nameRuns(joined: string): Run[] {
   const runs: Run[] = [];
   let cursor = 0;
-  for (const terms of nlp(sentence).docs as Term[][]) {
+  for (const terms of tagNameTerms(joined)) {
     let run: Run | null = null;
     for (const term of terms) {
       if (term.text === "") continue;
-      const start = sentence.indexOf(term.text, cursor);
+      const start = joined.indexOf(term.text, cursor);
       if (start < 0) continue;
       const end = start + term.text.length;
-      const gap = sentence.slice(cursor, start);
+      const gap = joined.slice(cursor, start);
       cursor = end;
       const tag = TAGS.find(([name]) => term.tags?.has(name));
       // The lexicon knows names in lower case too; those are nearly always common words.
@@ -102,7 +156,7 @@ function namesOfSentence(sentence: string, offset: number, found: LocatedEntity[
       const joins: boolean =
         run !== null &&
         run.type === tag[1] &&
-        (!BREAKS.test(gap) || /^\.\s$/.test(gap)) &&
+        (!BREAKS.test(gap) || /^\. $/.test(gap)) &&
         gap.length <= 2;
       if (joins && run) {
         run.end = end;
@@ -113,23 +167,7 @@ function namesOfSentence(sentence: string, offset: number, found: LocatedEntity[
       }
     }
   }
-  for (const run of runs) {
-    let { start, end } = run;
-    const raw = sentence.slice(start, end);
-    const name = cleanName(raw);
-    if (name === null || !CAPITALISED.test(name.replace(/^\p{Ll}{1,3}(?=\p{Lu})/u, ""))) continue;
-    start += raw.indexOf(name);
-    end = start + name.length;
-    const opensSentence = sentence.slice(0, start).trim().length === 0;
-    const confidence = run.confidence + (run.words > 1 ? 0.15 : opensSentence ? -0.2 : 0);
-    found.push({
-      text: name,
-      type: run.type,
-      confidence,
-      start: offset + start,
-      end: offset + end,
-    });
-  }
+  return runs;
 }
 
 /** Two or more capitalised words inside a sentence, joined by at most one small word: "Treaty of Ghent". */
@@ -160,15 +198,28 @@ export function findNames(
   text: string,
   sentences: readonly { start: number; end: number }[],
 ): LocatedEntity[] {
+  const spaced = text.replace(/\s/g, " ");
   const tagged: LocatedEntity[] = [];
   const phrases: LocatedEntity[] = [];
+  let fragments: Fragment[] = [];
+  let chars = 0;
+  const flush = (): void => {
+    if (fragments.length > 0) tagged.push(...namesOfFragments(spaced, fragments));
+    fragments = [];
+    chars = 0;
+  };
   for (const { start, end } of sentences) {
-    const sentence = text.slice(start, end).replace(/\s/g, " ");
+    const sentence = spaced.slice(start, end);
     if (!MAY_HOLD_NAME.test(sentence) && !SINGLE_WORD.test(sentence)) continue;
     if (isShouting(sentence)) continue;
-    namesOfSentence(sentence, start, tagged);
+    for (const fragment of fragmentsOf(sentence, start)) {
+      fragments.push(fragment);
+      chars += fragment.end - fragment.start;
+    }
+    if (chars >= BATCH_CHARS) flush();
     phrasesOfSentence(sentence, start, phrases);
   }
+  flush();
   const result: LocatedEntity[] = [...tagged];
   for (const phrase of phrases) {
     const overlapping = result.filter((e) => e.start < phrase.end && phrase.start < e.end);

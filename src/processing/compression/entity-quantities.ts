@@ -1,8 +1,8 @@
 /**
  * Dates, times, durations, amounts, percentages and numbers, found by wink-nlp.
  *
- * Middle step of entity extraction. wink works on token sequences, so the text is given to it in
- * windows of whole sentences and its tokens are mapped back to offsets.
+ * Middle step of entity extraction. wink works on token sequences, so the sentences that may hold
+ * a quantity are given to it in windows and its tokens are mapped back to offsets.
  */
 
 import model from "wink-eng-lite-web-model";
@@ -32,21 +32,43 @@ const BARE_UNIT =
 
 let pipeline: WinkMethods | undefined;
 
-/** Windows of whole sentences. */
+/** Without a digit, a month, a weekday or a number word there is nothing to find. */
+const MAY_HOLD_QUANTITY = new RegExp(
+  "\\d|[$€£¥%]|\\b(?:" +
+    "seconds?|minutes?|hours?|days?|weeks?|months?|years?|decades?|centur(?:y|ies)|noon|midnight|today|tonight|" +
+    "tomorrow|yesterday|mornings?|afternoons?|evenings?|nights?|hundred\\w*|thousand\\w*|million\\w*|billion\\w*|" +
+    "trillion\\w*|dozens?|two|three|four\\w*|five|six\\w*|seven\\w*|eight\\w*|nine\\w*|ten|tenth|eleven\\w*|" +
+    "twel(?:ve|fth)\\w*|thir(?:teen|ty)\\w*|fif(?:th|teen|ty)\\w*|twent(?:y|ieth)\\w*|percent|dollars?|cents?|euros?|" +
+    "jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec|(?:jan|febr)uary|march|april|august|" +
+    "(?:septem|octo|novem|decem)ber|mon|tue|wed|thu|fri|sat|sun|(?:mon|tues|wednes|thurs|fri|satur|sun)days?)\\b",
+  "i",
+);
+
+/** A sentence in a window: where it starts there and in the text. */
+interface Placed {
+  windowStart: number;
+  start: number;
+}
+
+/** The sentences that may hold a quantity, a few thousand characters at a time, apart by an empty line. */
 function* windows(
+  text: string,
   sentences: readonly { start: number; end: number }[],
-): Generator<{ start: number; end: number }> {
-  let start = -1;
-  let end = -1;
-  for (const sentence of sentences) {
-    if (start >= 0 && sentence.end - start > WINDOW_CHARS) {
-      yield { start, end };
-      start = -1;
+): Generator<{ window: string; placed: Placed[] }> {
+  let window = "";
+  let placed: Placed[] = [];
+  for (const { start, end } of sentences) {
+    const sentence = text.slice(start, end);
+    if (!MAY_HOLD_QUANTITY.test(sentence)) continue;
+    if (window !== "" && window.length + sentence.length > WINDOW_CHARS) {
+      yield { window, placed };
+      window = "";
+      placed = [];
     }
-    if (start < 0) start = sentence.start;
-    end = sentence.end;
+    placed.push({ windowStart: window.length, start });
+    window += `${sentence}\n\n`;
   }
-  if (start >= 0) yield { start, end };
+  if (window !== "") yield { window, placed };
 }
 
 /** Quantities in the given sentences of `text`, in order, never overlapping. */
@@ -57,20 +79,13 @@ export function findQuantities(
   pipeline ??= winkNLP(model, ["ner"]);
   const { its } = pipeline;
   const found: LocatedEntity[] = [];
-  for (const { start, end } of windows(sentences)) {
-    const window = text.slice(start, end);
-    // Without a digit, a month, a weekday or a number word there is nothing to find.
-    if (
-      !/\d|\b(?:day|week|month|year|hour|minute|noon|midnight|today|tomorrow|yesterday|morning|evening|hundred|thousand|million|billion|dozen|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|[a-z]+teen|[a-z]+ty|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun)/i.test(
-        window,
-      )
-    )
-      continue;
+  for (const { window, placed } of windows(text, sentences)) {
     const document = pipeline.readDoc(window);
     const spans = document.entities().out(its.span) as unknown as [number, number][];
     if (spans.length === 0) continue;
     const types = document.entities().out(its.type) as unknown as string[];
     const tokens = document.tokens().out(its.value) as unknown as string[];
+    let place = 0;
     let token = 0;
     let cursor = 0;
     const seek = (index: number): number => {
@@ -92,7 +107,9 @@ export function findQuantities(
       if (type === "number" && WEAK_NUMBER.test(value)) return;
       if (type === "date" && value.length < 3) return;
       if (type === "time" && BARE_UNIT.test(value)) return;
-      found.push({ text: value, type, confidence, start: start + from, end: start + to });
+      while (place + 1 < placed.length && placed[place + 1]!.windowStart <= from) place++;
+      const start = placed[place]!.start - placed[place]!.windowStart + from;
+      found.push({ text: value, type, confidence, start, end: start + value.length });
     });
   }
   return found;

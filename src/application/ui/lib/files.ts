@@ -16,14 +16,27 @@ export function collectDrop(transfer: DataTransfer): Promise<ImportFile[]> {
     if (entry) entries.push(entry);
     else if (file) loose.push(file);
   }
-  return walk(entries).then((files) => [...files, ...collectFiles(loose)]);
+  return Promise.all([walk(entries), collectFiles(loose)]).then((found) => found.flat());
 }
 
-/** What a file input holds; a folder input gives paths inside the folder. */
-export function collectFiles(files: Iterable<File>): ImportFile[] {
-  return [...files]
-    .map((file) => toImportFile(file, file.webkitRelativePath || file.name))
-    .filter((file) => !IGNORED.test(file.path));
+/** The page is let go after this long; one file's date costs up to a millisecond. */
+const SLICE_MS = 12;
+
+/**
+ * What a file input holds; a folder input gives paths inside the folder. The files are listed in the
+ * event itself; their dates are read in slices, because the browser asks the disk for each.
+ */
+export async function collectFiles(files: Iterable<File>): Promise<ImportFile[]> {
+  const found: ImportFile[] = [];
+  let sliceStart = performance.now();
+  for (const file of [...files]) {
+    const path = file.webkitRelativePath || file.name;
+    if (!IGNORED.test(path)) found.push(toImportFile(file, path));
+    if (performance.now() - sliceStart < SLICE_MS) continue;
+    await new Promise((resolve) => setTimeout(resolve));
+    sliceStart = performance.now();
+  }
+  return found;
 }
 
 function toImportFile(file: File, path: string): ImportFile {

@@ -44,7 +44,8 @@ class SearchState {
 
   /** The store changed: the same question is asked again, quietly and not too often. */
   refresh(): void {
-    this.#refreshTimer ??= setTimeout(() => {
+    if (this.#refreshTimer !== null) return;
+    this.#refreshTimer = setTimeout(() => {
       this.#refreshTimer = null;
       if (!this.busy) void this.#again?.();
     }, REFRESH_MS);
