@@ -18,31 +18,51 @@ export interface Identity {
   contentSha256: string;
 }
 
+/** Ids that were there before this run, by identity with and without the time. */
+interface KnownIds {
+  dated: Map<string, string[]>;
+  undated: Map<string, string[]>;
+}
+
 export class DuplicateFinder {
-  /** Ids that were there before this run, by identity with and without the time. */
-  readonly #dated = new Map<string, string[]>();
-  readonly #undated = new Map<string, string[]>();
+  readonly #catalog: Catalog;
+  /** Ordinals from here on belong to this run. */
+  readonly #ordinalLimit: number;
+  /** Made when the first item could be known: most calls bring a single new text. */
+  #known: KnownIds | null = null;
   readonly #matched = new Set<string>();
 
   constructor(catalog: Catalog) {
-    for (const entry of catalog.entries()) {
-      const key = identityKey(entry);
-      push(this.#undated, key, entry.id);
-      push(this.#dated, `${key}${entry.timestamp}`, entry.id);
-    }
+    this.#catalog = catalog;
+    this.#ordinalLimit = catalog.ordinalLimit;
   }
 
   /** The id of the memory that this item is again, or null. Each stored memory is matched once. */
   match(identity: Identity): string | null {
     const key = identityKey(identity);
+    const known = (this.#known ??= this.#list());
     const ids =
       identity.timestamp === null
-        ? this.#undated.get(key)
-        : this.#dated.get(`${key}${identity.timestamp}`);
-    const id = ids?.find((candidate) => !this.#matched.has(candidate));
+        ? known.undated.get(key)
+        : known.dated.get(`${key}${Math.trunc(identity.timestamp)}`);
+    // One that was forgotten since this run began is there no more.
+    const id = ids?.find(
+      (candidate) => !this.#matched.has(candidate) && this.#catalog.byId(candidate) !== undefined,
+    );
     if (id === undefined) return null;
     this.#matched.add(id);
     return id;
+  }
+
+  #list(): KnownIds {
+    const known: KnownIds = { dated: new Map(), undated: new Map() };
+    for (const entry of this.#catalog.entries()) {
+      if (entry.ordinal >= this.#ordinalLimit) continue;
+      const key = identityKey(entry);
+      push(known.undated, key, entry.id);
+      push(known.dated, `${key}${entry.timestamp}`, entry.id);
+    }
+    return known;
   }
 }
 

@@ -41,7 +41,13 @@ export async function embedMissing(deps: IngestDeps, options: TaskOptions): Prom
         ? []
         : [{ id: entry.id, embedding: quantizeVector(vector), ...(quality ? { quality } : {}) }];
     });
-    await deps.exclusively(() => store.setEmbeddings(updates, embeddingModel));
+    await deps.exclusively(() =>
+      // Forgotten while they were embedded.
+      store.setEmbeddings(
+        updates.filter(({ id }) => store.catalog.byId(id) !== undefined),
+        embeddingModel,
+      ),
+    );
     done += group.length;
     options.onProgress?.({ stage: "Embedding", done, total: pending.length });
   }
@@ -51,8 +57,11 @@ export async function embedMissing(deps: IngestDeps, options: TaskOptions): Prom
 /** The exact text with its summary; the summary alone where the text has faded (nothing to compare it with). */
 async function textsOf(deps: IngestDeps, group: readonly CatalogEntry[]) {
   const ordinals = group.map((entry) => entry.ordinal);
-  const contents = await deps.store.getContents(ordinals);
-  const summaries = await deps.store.getSummaries(ordinals);
+  // Asked for at once: between two questions a memory may be forgotten.
+  const [contents, summaries] = await Promise.all([
+    deps.store.getContents(ordinals),
+    deps.store.getSummaries(ordinals),
+  ]);
   return group.map((entry, position) => {
     const { summary, entities } = summaries[position]!;
     const text = contents[position] ?? null;

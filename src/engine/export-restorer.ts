@@ -4,12 +4,12 @@
  */
 
 import type { ImportFile, Receipt } from "../engine.ts";
-import { toWireError, type AppError } from "../errors.ts";
+import { AppError, isClosed, toWireError } from "../errors.ts";
 import { META } from "../model/memory.ts";
 import { checkpoint, type TaskOptions } from "../model/task-control.ts";
 import { readExport } from "../storage/interchange/import.ts";
 import type { PortableMemory } from "../storage/interchange/portable-memory.ts";
-import type { NewMemory } from "../storage/memory-store.ts";
+import type { MemoryStore, NewMemory } from "../storage/memory-store.ts";
 import type { IngestDeps } from "./ingest.ts";
 
 export interface RestoreSink {
@@ -47,32 +47,22 @@ async function storeGroup(
   group: readonly PortableMemory[],
   firstIndex: number,
 ): Promise<Receipt[]> {
-  const { catalog } = deps.store;
-  const seen = new Set<string>();
-  const fresh = group.filter((memory) => {
-    const isNew = catalog.byId(memory.id) === undefined && !seen.has(memory.id);
-    seen.add(memory.id);
-    return isNew;
-  });
-  let failure: unknown = null;
-  try {
-    if (fresh.length > 0) await deps.exclusively(() => deps.store.append(fresh.map(toNewMemory)));
-  } catch (error) {
-    failure = error;
-  }
-  const isFresh = new Set(fresh);
+  const { store } = deps;
+  const { stored, failures } = await deps.exclusively(() => storeNew(store, group));
   return group.map((memory, position): Receipt => {
-    const entry = catalog.byId(memory.id);
+    const entry = store.catalog.byId(memory.id);
     const base = {
       index: firstIndex + position,
       source: memory.metadata[META.source] ?? memory.id,
       originalBytes: memory.originalBytes,
     };
-    if (!entry)
-      return { ...base, status: "failed", id: null, storedBytes: 0, error: toWireError(failure) };
+    if (!entry) {
+      const error = toWireError(failures.get(memory.id));
+      return { ...base, status: "failed", id: null, storedBytes: 0, error };
+    }
     return {
       ...base,
-      status: isFresh.has(memory) ? "stored" : "duplicate",
+      status: stored.has(memory) ? "stored" : "duplicate",
       id: memory.id,
       keep: entry.keep,
       storedBytes: entry.storedBytes,
@@ -81,7 +71,41 @@ async function storeGroup(
   });
 }
 
+/**
+ * Stores what isn't there: forgotten memories are restored, the others are one frame. Where the
+ * store refuses one of them, each goes by itself, so that the others are kept.
+ */
+async function storeNew(
+  store: MemoryStore,
+  group: readonly PortableMemory[],
+): Promise<{ stored: Set<PortableMemory>; failures: Map<string, unknown> }> {
+  const isMissing = ({ id }: PortableMemory): boolean => store.catalog.byId(id) === undefined;
+  const missing = new Map(
+    group
+      .filter(isMissing)
+      .map((memory) => [memory.id, memory] as const)
+      .reverse(),
+  );
+  const failures = new Map<string, unknown>();
+  const stored = new Set(missing.values());
+  await store.restore([...missing.keys()]);
+  const fresh = group.filter((memory) => stored.has(memory) && isMissing(memory));
+  const append = async (memories: readonly PortableMemory[]): Promise<void> => {
+    try {
+      if (memories.length > 0) await store.append(memories.map(toNewMemory));
+    } catch (error) {
+      if (isClosed(error)) throw error;
+      const refused = error instanceof AppError && error.code === "invalid_input";
+      if (refused && memories.length > 1) for (const memory of memories) await append([memory]);
+      else for (const { id } of memories) failures.set(id, error);
+    }
+  };
+  await append(fresh);
+  return { stored, failures };
+}
+
+/** Vectors of an unnamed model can't be compared with any: they are left out and made again. */
 function toNewMemory(memory: PortableMemory): NewMemory {
   const { storedBytes: _computedByTheStore, ...rest } = memory;
-  return rest;
+  return rest.embeddingModel === null ? { ...rest, embedding: null } : rest;
 }

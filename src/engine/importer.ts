@@ -12,6 +12,7 @@ import type {
   Receipt,
   RecognizedFile,
 } from "../engine.ts";
+import { META } from "../model/memory.ts";
 import { checkpoint } from "../model/task-control.ts";
 import { recognizeExport } from "../storage/interchange/import.ts";
 import { restoreExport } from "./export-restorer.ts";
@@ -20,6 +21,8 @@ import { IngestRun, type IngestDeps, type IngestItem } from "./ingest.ts";
 /** A group is one journal frame and one embedding batch: small enough that a kill loses little work. */
 const GROUP_ITEMS = 32;
 const GROUP_CHARACTERS = 128 * 1024;
+/** The first groups are smaller, so that progress shows at once. */
+const FIRST_GROUP_ITEMS = 4;
 /** Groups compressed ahead of the one being stored. */
 const GROUPS_AHEAD = 2;
 const MAX_REPORTED_FAILURES = 1_000;
@@ -52,9 +55,12 @@ export async function importFiles(
     commits.push(commit);
   };
 
-  const fileTimes = new Set(files.map((file) => file.lastModified));
+  // A pasted text happens now; the time of a file says nothing about its text.
+  const fileTimes = new Set(source.kind === "files" ? files.map((file) => file.lastModified) : []);
+  const given = source.kind === "text" ? titleOf(source) : {};
   let group: IngestItem[] = [];
   let groupCharacters = 0;
+  let groupItems = FIRST_GROUP_ITEMS;
   const flush = async (): Promise<void> => {
     const inputs = group;
     group = [];
@@ -80,11 +86,14 @@ export async function importFiles(
           ...(item.original === undefined ? {} : { original: item.original }),
           ...(item.timestamp === undefined ? {} : { timestamp: item.timestamp }),
           undated: item.timestamp === undefined || fileTimes.has(item.timestamp),
-          metadata: item.metadata,
+          metadata: { ...given, ...item.metadata },
         });
         groupCharacters += item.text.length;
         report.addItem();
-        if (group.length >= GROUP_ITEMS || groupCharacters >= GROUP_CHARACTERS) await flush();
+        if (group.length >= groupItems || groupCharacters >= GROUP_CHARACTERS) {
+          groupItems = Math.min(GROUP_ITEMS, groupItems * 2);
+          await flush();
+        }
       } else if (event.type === "error") {
         report.addFailure(event.locator, toWireError(event.error));
       } else if (event.type === "file") {
@@ -103,6 +112,14 @@ export async function importFiles(
   for (const commit of commits) await commit;
   await checkpoint(options);
   return report.build(deps.clock.elapsed() - startedAt);
+}
+
+/** What pasted texts have for a source. */
+const PASTED = "pasted text";
+
+function titleOf(source: Extract<ImportSource, { kind: "text" }>): Record<string, string> {
+  const title = source.title?.trim();
+  return title ? { [META.title]: title } : {};
 }
 
 async function restoreFile(
@@ -138,7 +155,7 @@ function pastedFile(source: Extract<ImportSource, { kind: "text" }>, nowMs: numb
       hint: "Paste or type some text first.",
     });
   return {
-    path: source.title?.trim() || "pasted text",
+    path: PASTED,
     blob: new Blob([source.text], { type: "text/plain" }),
     lastModified: nowMs,
   };

@@ -3,8 +3,8 @@
  * → link threads → append to the store → receipts. Used by `remember` and `importStore` alike.
  */
 
-import { AppError, isAbortError, toWireError } from "../errors.ts";
-import type { Receipt, RememberOptions } from "../engine.ts";
+import { AppError, isAbortError, isClosed, toWireError } from "../errors.ts";
+import type { ErrorCode, Receipt, RememberOptions } from "../engine.ts";
 import { createMemoryId } from "../model/id.ts";
 import { contentKind, META, type MemoryInput } from "../model/memory.ts";
 import { checkpoint } from "../model/task-control.ts";
@@ -137,8 +137,8 @@ export class IngestRun {
     try {
       return { compressed: await this.#compress(compressor, fresh, settled), embeddingModel };
     } catch (error) {
-      const modelFailed = error instanceof AppError && error.code === "model_failed";
-      if (!modelFailed || embeddingModel === null) throw error;
+      const modelLost = error instanceof AppError && MODEL_LOST.has(error.code);
+      if (!modelLost || embeddingModel === null) throw error;
       const without = await this.#deps.compressor(false);
       return {
         compressed: await this.#compress(without.compressor, fresh, settled),
@@ -200,7 +200,7 @@ export class IngestRun {
         } satisfies Receipt;
       });
     } catch (error) {
-      if (isAbortError(error)) throw error;
+      if (isAbortError(error) || isClosed(error)) throw error;
       // The frame is all or none: nothing of this group was stored, and later groups may fit.
       return compressed.map(({ item }) => failedReceipt(item.index, item.input, error));
     }
@@ -255,6 +255,9 @@ export class IngestRun {
     };
   }
 }
+
+/** What a model that fails, or is removed or replaced while it is in use, ends a call with. */
+const MODEL_LOST: ReadonlySet<ErrorCode> = new Set(["model_failed", "model_missing", "closed"]);
 
 /** The owner of memories whose input names none. */
 export const DEFAULT_USER = "local";

@@ -177,6 +177,7 @@ export class LocalEngine implements Engine {
     validate(forgetTargetSchema, target, "The target");
     const { store, search } = this.#parts;
     const erased = options.erase ?? false;
+    let wereForgotten = 0;
     const ids = await this.#writes.run(async () => {
       const asked =
         "ids" in target
@@ -190,11 +191,11 @@ export class LocalEngine implements Engine {
       // "All" includes what was forgotten before and could still be restored.
       if ("all" in target && store.forgottenCount() > 0) await store.compact();
       // Forgotten ones that were named were erased too: then every id asked for was there.
-      const wereForgotten = forgottenBefore - store.forgottenCount();
+      wereForgotten = forgottenBefore - store.forgottenCount();
       return "ids" in target && wereForgotten === asked.length - live.length ? asked : live;
     });
     if (erased) await this.#parts.models.clearCache();
-    if ("ids" in target && ids.length === 0 && target.ids.length > 0)
+    if ("ids" in target && ids.length + wereForgotten === 0 && target.ids.length > 0)
       throw new AppError("not_found", `No memory ${target.ids[0]} is stored.`, {
         hint: "It may have been forgotten already; list the store to see what is there.",
       });

@@ -8,7 +8,7 @@ import { TextEmbedder } from "../processing/embedding/text-embedder.ts";
 export class ModelHolder {
   readonly #provider: EmbedderProvider;
   #loading: Promise<TextEmbedder | null> | null = null;
-  #withModel: LLMCompressor | null = null;
+  #withModel: { embedder: TextEmbedder; compressor: LLMCompressor } | null = null;
   #withoutModel: LLMCompressor | null = null;
 
   constructor(provider: EmbedderProvider) {
@@ -17,12 +17,13 @@ export class ModelHolder {
 
   /** The model, or null while its weights are missing or can't be run; `state` tells why. */
   load(): Promise<TextEmbedder | null> {
-    this.#loading ??= this.#provider.load().then((embedder) => {
+    if (this.#loading) return this.#loading;
+    const loading = this.#provider.load().then((embedder) => {
       if (embedder) return new TextEmbedder(embedder);
-      this.#loading = null; // it may be installed later
+      if (this.#loading === loading) this.#loading = null; // it may be installed later
       return null;
     });
-    return this.#loading;
+    return (this.#loading = loading);
   }
 
   /** The query's vector, or null for keyword search alone. */
@@ -44,14 +45,20 @@ export class ModelHolder {
       this.#withoutModel ??= new LLMCompressor({ embedder: null });
       return { compressor: this.#withoutModel, embeddingModel: null };
     }
-    this.#withModel ??= new LLMCompressor({ embedder });
-    return { compressor: this.#withModel, embeddingModel: embedder.info.id };
+    if (this.#withModel?.embedder !== embedder)
+      this.#withModel = { embedder, compressor: new LLMCompressor({ embedder }) };
+    return { compressor: this.#withModel.compressor, embeddingModel: embedder.info.id };
   }
 
-  /** Tokens as the model counts them, or the estimate while there is none. */
+  /** Tokens as the model counts them, or the estimate while there is none or it fails. */
   async countTokens(text: string): Promise<number> {
     const embedder = await this.#loading;
-    return embedder ? embedder.countTokens(text) : estimateTokens(text);
+    if (!embedder) return estimateTokens(text);
+    try {
+      return await embedder.countTokens(text);
+    } catch {
+      return estimateTokens(text); // a model that fails must not keep a text from being read
+    }
   }
 
   async state(): Promise<ModelState> {
@@ -73,10 +80,10 @@ export class ModelHolder {
 
   /** Drops the loaded model: the weights were removed or replaced. */
   async unload(): Promise<void> {
-    const embedder = await this.#loading;
+    const loading = this.#loading;
     this.#loading = null;
     this.#withModel = null;
-    await embedder?.close();
+    await (await loading)?.close();
   }
 
   close(): Promise<void> {

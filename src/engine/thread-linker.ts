@@ -5,19 +5,13 @@ import type { Catalog } from "../storage/memory-store.ts";
 
 export class ThreadLinker {
   readonly #catalog: Catalog;
-  /** Latest memory per user and thread. */
-  readonly #last = new Map<string, { id: string; timestamp: number }>();
+  /** Latest memory per user and thread; made when the first threaded memory comes. */
+  #last: Map<string, { id: string; timestamp: number }> | null = null;
   /** External ids of memories that are on their way into the store. */
   readonly #pending = new Map<string, string>();
 
   constructor(catalog: Catalog) {
     this.#catalog = catalog;
-    for (const entry of catalog.entries()) {
-      const key = threadKey(entry.userId, entry.metadata);
-      if (key === null) continue;
-      const known = this.#last.get(key);
-      if (!known || entry.timestamp >= known.timestamp) this.#last.set(key, entry);
-    }
   }
 
   /** The id that the new memory follows, or null; the memory becomes the last of its thread. */
@@ -32,11 +26,29 @@ export class ThreadLinker {
       replyTo === undefined
         ? undefined
         : (this.#pending.get(`${memory.userId}\n${replyTo}`) ??
-          this.#catalog.byExternalId(replyTo)?.id);
-    const before = key === null ? undefined : this.#last.get(key)?.id;
-    if (key !== null) this.#last.set(key, memory);
+          this.#stored(replyTo, memory.userId));
+    const before = key === null ? undefined : this.#latest().get(key)?.id;
+    if (key !== null) this.#latest().set(key, memory);
     if (externalId !== undefined) this.#pending.set(`${memory.userId}\n${externalId}`, memory.id);
     return answered ?? before ?? null;
+  }
+
+  /** The user's stored memory of that external id. */
+  #stored(externalId: string, userId: string): string | undefined {
+    const entry = this.#catalog.byExternalId(externalId);
+    return entry?.userId === userId ? entry.id : undefined;
+  }
+
+  #latest(): Map<string, { id: string; timestamp: number }> {
+    if (this.#last) return this.#last;
+    const last = new Map<string, { id: string; timestamp: number }>();
+    for (const entry of this.#catalog.entries()) {
+      const key = threadKey(entry.userId, entry.metadata);
+      if (key === null) continue;
+      const known = last.get(key);
+      if (!known || entry.timestamp >= known.timestamp) last.set(key, entry);
+    }
+    return (this.#last = last);
   }
 }
 

@@ -101,6 +101,15 @@ describe("an engine without an embedding model", () => {
     expect(await importAt(1_800_000_000_000)).toMatchObject({ storedCount: 0, duplicateCount: 2 });
   });
 
+  it("keeps the title of a pasted text, and the same text pasted later as another memory", async () => {
+    const paste = () => engine.importStore({ kind: "text", text: "Call mum.", title: "Errand" });
+    await paste();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(await paste()).toMatchObject({ storedCount: 1, duplicateCount: 0 });
+    const { items } = await engine.browse();
+    expect(items.map((item) => item.metadata[META.title])).toEqual(["Errand", "Errand"]);
+  });
+
   it("takes undated texts that are said twice as two", async () => {
     const note = { text: "ok", metadata: { [META.source]: "agent" } };
     await engine.remember([note]);
