@@ -107,6 +107,11 @@ export function isAbortError(error: unknown): boolean {
   return error instanceof Error && error.name === "AbortError";
 }
 
+/** True for the failure of a call that the engine's own end cut off. */
+export function isClosed(error: unknown): boolean {
+  return error instanceof AppError && error.code === "closed";
+}
+
 export function createAbortError(): Error {
   return new DOMException("The operation was cancelled.", "AbortError");
 }
