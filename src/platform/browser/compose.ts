@@ -91,8 +91,8 @@ function modelService(
   embedder: RemoteEmbedderProvider,
 ): ModelService {
   const reload = async (): Promise<void> => {
-    await engine.unloadModel();
     embedder.reset();
+    await engine.unloadModel();
   };
   return {
     state: () => embedder.state(),
@@ -101,8 +101,9 @@ function modelService(
       await reload();
     },
     remove: async () => {
-      await reload();
+      // The weights first: a search in between must not load them again.
       await removeModel();
+      await reload();
     },
   };
 }

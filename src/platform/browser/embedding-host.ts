@@ -23,7 +23,11 @@ export function serveEmbedder(scope: WorkerScope): void {
   let loading: Promise<Embedder> | null = null;
   const running = new Map<string, AbortController>();
 
-  const load = (): Promise<Embedder> => (loading ??= loadBrowserEmbedder());
+  const load = (): Promise<Embedder> =>
+    (loading ??= loadBrowserEmbedder().catch((error: unknown) => {
+      loading = null; // the next call tries again
+      throw error;
+    }));
   const reply = async <T>(work: () => Promise<T>): Promise<EmbedReply<T>> => {
     try {
       return { ok: true, value: await work() };

@@ -18,11 +18,13 @@ import type { RemoteApi } from "./worker-scope.ts";
 
 /** An idle model gives its ~150 MB back. */
 const IDLE_MS = 5 * 60_000;
+/** A model that failed to load is not tried again with each key that is typed. */
+const RETRY_AFTER_MS = 30_000;
 
 export class RemoteEmbedderProvider implements EmbedderProvider {
   readonly #createWorker: () => Worker;
   #embedder: RemoteEmbedder | null = null;
-  #failure: string | null = null;
+  #failure: { message: string; atMs: number } | null = null;
 
   constructor(createWorker: () => Worker) {
     this.#createWorker = createWorker;
@@ -31,19 +33,22 @@ export class RemoteEmbedderProvider implements EmbedderProvider {
   async load(): Promise<Embedder | null> {
     const installed = await modelState();
     if (installed.state !== "installed") return null;
+    if (this.#failure && performance.now() - this.#failure.atMs < RETRY_AFTER_MS) return null;
     try {
       this.#embedder = await RemoteEmbedder.start(this.#createWorker);
       this.#failure = null;
       return this.#embedder;
     } catch (error) {
-      this.#failure = error instanceof Error ? error.message : String(error);
+      const message = error instanceof Error ? error.message : String(error);
+      this.#failure = { message, atMs: performance.now() };
       return null;
     }
   }
 
   async state(): Promise<ModelState> {
     const installed = await modelState();
-    if (this.#failure !== null) return { ...installed, state: "failed", error: this.#failure };
+    if (this.#failure && installed.state === "installed")
+      return { ...installed, state: "failed", error: this.#failure.message };
     if (!this.#embedder || installed.state !== "installed") return installed;
     const { backend, backendReason, threads } = this.#embedder.info;
     return {
@@ -64,6 +69,7 @@ class RemoteEmbedder implements Embedder {
   readonly info: EmbedderInfo;
   readonly #createWorker: () => Worker;
   #session: Session | null;
+  #closed = false;
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
   #running = 0;
 
@@ -107,13 +113,17 @@ class RemoteEmbedder implements Embedder {
     return this.#use(async (session) => unwrap(await session.race(session.host.countTokens(text))));
   }
 
-  async close(): Promise<void> {
+  /** Ends the worker; calls under way end with `model_failed`. */
+  close(): Promise<void> {
+    this.#closed = true;
     clearTimeout(this.#idleTimer);
     this.#session?.end();
     this.#session = null;
+    return Promise.resolve();
   }
 
   async #use<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    if (this.#closed) throw workerEnded("it was closed");
     if (this.#session?.ended) this.#session = null;
     this.#session ??= new Session(this.#createWorker());
     this.#running++;
@@ -127,6 +137,7 @@ class RemoteEmbedder implements Embedder {
 
   #restartIdleTimer(): void {
     clearTimeout(this.#idleTimer);
+    if (this.#closed) return;
     this.#idleTimer = setTimeout(() => {
       if (this.#running > 0) return;
       this.#session?.end();
@@ -140,27 +151,15 @@ class Session {
   readonly host: RemoteApi<EmbeddingHostApi>;
   readonly #worker: Worker;
   readonly #death: Promise<never>;
+  #die: (error: AppError) => void = () => undefined;
   #ended = false;
 
   constructor(worker: Worker) {
     this.#worker = worker;
     this.host = wrap<EmbeddingHostApi>(worker) as unknown as RemoteApi<EmbeddingHostApi>;
-    this.#death = new Promise((_, reject) => {
-      worker.addEventListener("error", (event) => {
-        this.end();
-        reject(
-          new AppError(
-            "model_failed",
-            `The embedding worker ended: ${event.message || "it could not start"}.`,
-            {
-              hint: "Keyword search goes on. Try again; if it fails again, reinstall the model in Settings.",
-              retryable: true,
-            },
-          ),
-        );
-      });
-    });
+    this.#death = new Promise((_, reject) => (this.#die = reject));
     this.#death.catch(() => undefined);
+    worker.addEventListener("error", (event) => this.end(event.message || "it could not start"));
   }
 
   get ended(): boolean {
@@ -171,10 +170,19 @@ class Session {
     return Promise.race([promise, this.#death]);
   }
 
-  end(): void {
+  /** Also ends what waits for the worker: a terminated one never answers. */
+  end(reason = "it was closed"): void {
     this.#ended = true;
     this.#worker.terminate();
+    this.#die(workerEnded(reason));
   }
+}
+
+function workerEnded(reason: string): AppError {
+  return new AppError("model_failed", `The embedding worker ended: ${reason}.`, {
+    hint: "Keyword search goes on. Try again; if it fails again, reinstall the model in Settings.",
+    retryable: true,
+  });
 }
 
 function unwrap<T>(
