@@ -7,6 +7,7 @@
 
 import type { EntityType } from "../../model/memory.ts";
 import type { LocatedEntity } from "./entity-patterns.ts";
+import { STOP_WORDS } from "./facts.ts";
 import { tagNameTerms } from "./name-tagger.ts";
 
 /** A capital after a lower-case word, or two capitalised words in a row. */
@@ -84,6 +85,12 @@ interface Fragment {
   sentence: number;
 }
 
+/** "The", "Monday,": a capital that by itself tells of no name. */
+function isCommonWord(word: string): boolean {
+  const bare = /^\W*(\p{Lu}\p{Ll}+)\W*$/u.exec(word)?.[1]?.toLowerCase();
+  return bare !== undefined && (STOP_WORDS.has(bare) || JUNK.has(bare));
+}
+
 /**
  * The stretches of a sentence around its capitals: the tagger looks no further than a few words for
  * what a word is, and most words of a sentence are far from any name.
@@ -92,7 +99,7 @@ function fragmentsOf(sentence: string, offset: number): Fragment[] {
   const words = Array.from(sentence.matchAll(/\S+/g), (match) => ({
     start: match.index,
     end: match.index + match[0].length,
-    capital: HAS_CAPITAL.test(match[0]),
+    capital: HAS_CAPITAL.test(match[0]) && !isCommonWord(match[0]),
   }));
   const fragments: Fragment[] = [];
   words.forEach((word, index) => {

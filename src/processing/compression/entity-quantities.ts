@@ -35,10 +35,11 @@ let pipeline: WinkMethods | undefined;
 /** Without a digit, a month, a weekday or a number word there is nothing to find. */
 const MAY_HOLD_QUANTITY = new RegExp(
   "\\d|[$€£¥%]|\\b(?:" +
-    "seconds?|minutes?|hours?|days?|weeks?|months?|years?|decades?|centur(?:y|ies)|noon|midnight|today|tonight|" +
-    "tomorrow|yesterday|mornings?|afternoons?|evenings?|nights?|hundred\\w*|thousand\\w*|million\\w*|billion\\w*|" +
-    "trillion\\w*|dozens?|two|three|four\\w*|five|six\\w*|seven\\w*|eight\\w*|nine\\w*|ten|tenth|eleven\\w*|" +
-    "twel(?:ve|fth)\\w*|thir(?:teen|ty)\\w*|fif(?:th|teen|ty)\\w*|twent(?:y|ieth)\\w*|percent|dollars?|cents?|euros?|" +
+    "seconds?|minutes?|hours?|days?|weeks?|months?|years?|decades?|centur(?:y|ies)|noon|midday|midnight|" +
+    "today|tonight|tomorrow|yesterday|mornings?|afternoons?|evenings?|nights?|summers?|winters?|autumns?|" +
+    "fall|spring|half|quarters?|dozens?|hundred\\w*|thousand\\w*|million\\w*|billion\\w*|trillion\\w*|two|three|" +
+    "four\\w*|fort(?:y|ies|ieth)\\w*|five|fifth|fift\\w+|six\\w*|seven\\w*|eight\\w*|nin(?:e|th)\\w*|ten|tenth|" +
+    "eleven\\w*|twel(?:ve|fth)\\w*|thirt\\w+|twent\\w+|percent|dollars?|cents?|euros?|" +
     "jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec|(?:jan|febr)uary|march|april|august|" +
     "(?:septem|octo|novem|decem)ber|mon|tue|wed|thu|fri|sat|sun|(?:mon|tues|wednes|thurs|fri|satur|sun)days?)\\b",
   "i",

@@ -76,6 +76,35 @@ describe("entities", () => {
     }
   });
 
+  it("finds the names of long sentences, wherever they stand in them", () => {
+    const text =
+      "After many weeks in which nothing was written down by any of those who had been there,\n" +
+      "the report of Maria Lopez reached the office in Berlin, where for most of that long and quiet " +
+      "afternoon nobody had the time to open it, until at last Hal DeVore did.";
+    expect(found(text).filter((entity) => !entity.startsWith("time"))).toEqual([
+      "person: Maria Lopez",
+      "place: Berlin",
+      "person: Hal DeVore",
+    ]);
+    expect(found("In the end, the seller said that he would not. Ann Miller did.")).toEqual([
+      "person: Ann Miller",
+    ]);
+  });
+
+  it("finds quantities of any sentence, however far apart they stand", () => {
+    const filler = "Nobody there had said anything about it. ";
+    const text = `They paid two hundred dollars. ${filler.repeat(200)}It was late in March. ${filler}Then forty came.`;
+    for (const { type, start, end, text: value } of extractor.locate(text)) {
+      expect(text.slice(start, end)).toBe(value);
+      expect(["amount", "date", "number"]).toContain(type);
+    }
+    expect(found(text).map((entity) => entity.replace(/^\w+: /, ""))).toEqual([
+      "two hundred dollars",
+      "March",
+      "forty",
+    ]);
+  });
+
   it("takes any string", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 500 }), (text) => {
