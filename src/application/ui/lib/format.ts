@@ -64,6 +64,7 @@ export function formatPercent(share: number): string {
 /** A measured time: "0.4 ms", "12 ms", "1.3 s". */
 export function formatMs(ms: number): string {
   if (ms >= 999.5) return `${oneDigit.format(ms / 1000)} s`;
+  if (ms < 0.05) return "under 0.1 ms";
   return ms >= 9.95 ? `${integer.format(ms)} ms` : `${oneDigit.format(ms)} ms`;
 }
 
