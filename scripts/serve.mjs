@@ -111,7 +111,7 @@ function createHandler(directory, models) {
  */
 export async function startServer({
   port = 4173,
-  host = "localhost",
+  host = "127.0.0.1",
   directory = join(ROOT, "dist/app"),
   models = modelsDirectory(),
 } = {}) {

@@ -16,7 +16,9 @@ async function start() {
   await setup();
   // Only now: the server uses an installed package.
   const { startServer } = await import("./serve.mjs");
-  const server = await startServer({ port });
+  // HOST=0.0.0.0 lets other machines in; browsers give them no storage or workers without HTTPS.
+  const host = process.env["HOST"];
+  const server = await startServer({ port, ...(host ? { host } : {}) });
   console.log(`\nReady: ${server.url}\nEverything stays in your browser. Ctrl-C stops the server.`);
   for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"]))
     process.once(signal, () => void server.close().then(() => process.exit(0)));
