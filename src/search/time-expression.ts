@@ -65,7 +65,7 @@ export function findTimes(query: string, nowMs: number): TimeMatcher[] {
     const month = monthOf(word!);
     return month < 0 ? null : (timestamp) => new Date(timestamp).getUTCMonth() === month;
   });
-  take(/\b(19\d{2}|20\d{2})\b/g, ([, year]) =>
+  take(/\b(1[5-9]\d{2}|20\d{2})\b/g, ([, year]) =>
     range(Date.UTC(Number(year), 0), Date.UTC(Number(year) + 1, 0)),
   );
   take(/\b(today|yesterday|(?:last|this) (?:week|month|year))\b/gi, ([, word]) =>

@@ -7,14 +7,31 @@
 
 const MONTH_NAMES = "jan feb mar apr may jun jul aug sep oct nov dec".split(" ");
 
-/** Years that a text from a person's archive can carry; others are typing errors or spam. */
-const EARLIEST_MS = Date.UTC(1970, 0, 2);
-const FUTURE_TOLERANCE_MS = 2 * 24 * 3600 * 1000;
+const DAY_MS = 24 * 3600 * 1000;
+/** What a machine can have stamped on a mail or a chat line; others are typing errors or spam. */
+const EARLIEST_STAMP_MS = Date.UTC(1970, 0, 2);
+/** After 0001-01-01, which programs write for "no date", in every time zone. */
+const EARLIEST_DATE_MS = Date.parse("0001-01-03T00:00:00Z");
+const FUTURE_TOLERANCE_MS = 2 * DAY_MS;
 
-/** The value when it lies between 1970 and two days from now, else undefined. */
+/** A machine's time stamp: the value when it lies between 1970 and two days from now, else undefined. */
 export function saneTimestamp(value: number | undefined, nowMs = Date.now()): number | undefined {
   if (value === undefined || !Number.isFinite(value)) return undefined;
-  return value >= EARLIEST_MS && value <= nowMs + FUTURE_TOLERANCE_MS
+  return value >= EARLIEST_STAMP_MS && value <= nowMs + FUTURE_TOLERANCE_MS
+    ? Math.trunc(value)
+    : undefined;
+}
+
+/**
+ * A date that was written out, of any time from the year 1 to two days from now (before 1970 it is
+ * negative), else undefined. Not the day 1970-01-01, which is a zero that was taken for a date.
+ */
+export function historicTimestamp(
+  value: number | undefined,
+  nowMs = Date.now(),
+): number | undefined {
+  if (value === undefined || !(Math.abs(value) >= DAY_MS)) return undefined;
+  return value >= EARLIEST_DATE_MS && value <= nowMs + FUTURE_TOLERANCE_MS
     ? Math.trunc(value)
     : undefined;
 }
@@ -86,6 +103,11 @@ const CLOCK_ON_DATE =
   /^(.{4,12}?)\s+(?:on\s+)?(\d{1,2})(?:st|nd|rd|th)?\s+([a-z]{3,9})\.?,?\s+(\d{4})$/i;
 const CLOCK_ON_MONTH =
   /^(.{4,12}?)\s+on\s+([a-z]{3,9})\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})$/i;
+/** With a time zone, as programs write it. */
+const ISO_INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}/;
+/** "January 8, 1790", "8 Jan 1790": nothing but a date, so that its year is one. */
+const DAY_OF_MONTH =
+  /^(?:[a-z]{3,9}\.?\s+\d{1,2},?|\d{1,2}\s+[a-z]{3,9}\.?,?)\s+\d{4}(?:[,\s]+\d{1,2}:\d{2}.*)?$/i;
 
 /** A date field of any common form as ms since epoch: ISO 8601, RFC 5322, epoch numbers, "1:56 pm on 8 May, 2023". */
 export function parseDateValue(value: unknown): number | undefined {
@@ -95,7 +117,7 @@ export function parseDateValue(value: unknown): number | undefined {
   if (/^\d{9,19}(?:\.\d+)?$/.test(text)) return saneTimestamp(timestampFromNumber(Number(text)));
   const iso = ISO_LOCAL.exec(text);
   if (iso)
-    return saneTimestamp(
+    return historicTimestamp(
       localTime(Number(iso[1]), Number(iso[2]), Number(iso[3]), iso[4] ? parseClock(iso[4]) : null),
     );
   const dayFirst = CLOCK_ON_DATE.exec(text);
@@ -103,16 +125,19 @@ export function parseDateValue(value: unknown): number | undefined {
     const clock = parseClock(dayFirst[1]!);
     const month = monthOf(dayFirst[3]!);
     if (clock && month > 0)
-      return saneTimestamp(localTime(Number(dayFirst[4]), month, Number(dayFirst[2]), clock));
+      return historicTimestamp(localTime(Number(dayFirst[4]), month, Number(dayFirst[2]), clock));
   }
   const monthFirst = CLOCK_ON_MONTH.exec(text);
   if (monthFirst) {
     const clock = parseClock(monthFirst[1]!);
     const month = monthOf(monthFirst[2]!);
     if (clock && month > 0)
-      return saneTimestamp(localTime(Number(monthFirst[4]), month, Number(monthFirst[3]), clock));
+      return historicTimestamp(
+        localTime(Number(monthFirst[4]), month, Number(monthFirst[3]), clock),
+      );
   }
   // Everything else must at least name a year, or `Date` invents one.
   if (!/\b\d{4}\b/.test(text) || !/\d/.test(text)) return undefined;
-  return saneTimestamp(Date.parse(text));
+  const isWrittenOut = ISO_INSTANT.test(text) || DAY_OF_MONTH.test(text);
+  return (isWrittenOut ? historicTimestamp : saneTimestamp)(Date.parse(text));
 }

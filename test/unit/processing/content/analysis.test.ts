@@ -103,4 +103,32 @@ describe("parseDateValue", () => {
     for (const none of ["soon", "12", 5, null, "chapter 2001 of 9999999", "2024-13-45"])
       expect(parseDateValue(none)).toBeUndefined();
   });
+
+  it("reads dates that were written out, back to the year 1", () => {
+    expect(parseDateValue("1790-01-01T00:00:00Z")).toBe(Date.UTC(1790, 0, 1));
+    expect(parseDateValue("1863-11-19")).toBe(new Date(1863, 10, 19).getTime());
+    expect(parseDateValue("January 8, 1790")).toBe(Date.parse("January 8, 1790"));
+    expect(parseDateValue("8 Jan 1790")).toBe(Date.parse("8 Jan 1790"));
+    expect(parseDateValue("1:56 pm on 8 May, 1923")).toBe(new Date(1923, 4, 8, 13, 56).getTime());
+    expect(parseDateValue("0476-09-04T00:00:00Z")).toBe(Date.parse("0476-09-04T00:00:00Z"));
+    expect(parseDateValue("1969-07-20T20:17:00Z")).toBe(Date.UTC(1969, 6, 20, 20, 17));
+  });
+
+  it("takes no placeholder, no stray number and no far future for a date", () => {
+    for (const none of [
+      "0001-01-01T00:00:00Z",
+      "0001-01-01",
+      "0000-00-00",
+      "1970-01-01",
+      "1970-01-01T00:00:00Z",
+      "1790-13-01",
+      "1790-02-30",
+      "chapter 1790",
+      "error 1234",
+      "9999-12-31T23:59:59Z",
+      "2999-01-01",
+      -5_000_000_000,
+    ])
+      expect(parseDateValue(none), String(none)).toBeUndefined();
+  });
 });

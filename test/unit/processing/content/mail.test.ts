@@ -53,6 +53,13 @@ describe("mail files", () => {
     expect(items[0]?.timestamp).toBe(Date.parse("2002-08-22T11:34:53Z"));
   });
 
+  it("fall back too when the date lies before there were mails", async () => {
+    const raw =
+      "Received: from a by b; Thu, 22 Aug 2002 12:34:53 +0100\nFrom: a@b.c\nSubject: x\nDate: Fri, 1 Jan 1904 00:00:00 +0000\n\nbody\n";
+    const { items } = await parse(file("x.eml", raw));
+    expect(items[0]?.timestamp).toBe(Date.parse("2002-08-22T11:34:53Z"));
+  });
+
   it("share a thread with the mail they answer, however they say so", () => {
     const threads = new ThreadIndex();
     const root = threads.threadOf({ messageId: "<a@x>", subject: "Lunch" });
