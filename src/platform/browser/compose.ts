@@ -43,6 +43,7 @@ export function serveEngine(scope: WorkerScope): void {
 
 async function start(scope: WorkerScope, { name, epoch }: WorkerStart): Promise<void> {
   await holdLock(workerLockName(epoch));
+  scope.postMessage({ alive: true } satisfies WorkerReady);
   const embedder = new RemoteEmbedderProvider(
     () =>
       new Worker(new URL("../../../workers/embedding.worker.ts", import.meta.url), {

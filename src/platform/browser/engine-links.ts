@@ -5,12 +5,13 @@
  * file handles. The others talk to that worker over a `BroadcastChannel`. When the leading tab
  * closes, the browser grants the lock to the next; when only its worker dies, the leader starts
  * another. Calls under way at that moment fail with `worker_lost`; `RemoteEngine` repeats those
- * that change nothing.
+ * that change nothing. A leader that can't open the store says so to the others, which then fail
+ * with its error until another tab leads.
  */
 
-import { wrap, type Endpoint } from "comlink";
-import { AppError, fromWireError, type WireError } from "../../errors.ts";
-import { unwrapNotification, type EngineHostApi, type Notification } from "./engine-protocol.ts";
+import { AppError, fromWireError, toError, toWireError, type WireError } from "../../errors.ts";
+import { unwrapNotification, type Notification } from "./engine-protocol.ts";
+import { connect, createDeferred, type EngineLink, LiveLink } from "./live-link.ts";
 import {
   ChannelEndpoint,
   EVERYONE,
@@ -19,21 +20,14 @@ import {
   workerLockName,
   type TabMessage,
 } from "./tab-channel.ts";
-import type { RemoteApi } from "./worker-scope.ts";
-
-/** A connection to one worker, for as long as that worker lives. */
-export interface EngineLink {
-  readonly host: RemoteApi<EngineHostApi>;
-  /** The promise, or a rejection with `worker_lost` when the link dies first. */
-  race<T>(promise: Promise<T>): Promise<T>;
-}
 
 export interface WorkerStart {
   name: string;
   epoch: string;
 }
 
-export type WorkerReady = { ready: true } | { ready: false; error: WireError };
+/** From the worker: first that it holds its lock, then whether the store could be opened. */
+export type WorkerReady = { alive: true } | { ready: true } | { ready: false; error: WireError };
 
 /** After this many workers in a row that ended without having answered anything, the leader gives up. */
 const MAX_USELESS_WORKERS = 3;
@@ -51,6 +45,8 @@ export class EngineLinks {
   #link: LiveLink | null = null;
   #followedEpoch: string | null = null;
   #waiting = createDeferred<EngineLink>();
+  /** Why there is no link, where none is to come from the tab that leads now. */
+  #refusal: WireError | null = null;
   #worker: Worker | null = null;
 
   constructor(name: string, createWorker: () => Worker) {
@@ -63,12 +59,31 @@ export class EngineLinks {
     this.#waiting.promise.catch(() => undefined);
   }
 
+  /** The link to come is another one: what waits for it starts to wait now. */
+  #renew(): void {
+    this.#refusal = null;
+    this.#waiting = createDeferred<EngineLink>();
+    this.#waiting.promise.catch(() => undefined);
+  }
+
   get role(): "leader" | "follower" {
     return this.#role;
   }
 
-  /** Leads when no other tab does, else follows and waits for its turn. */
+  /** Leads when no other tab does, else follows and waits for its turn. A failure rejects every call. */
   async start(): Promise<void> {
+    try {
+      await this.#start();
+    } catch (error) {
+      this.#refuse(toError(error));
+    }
+  }
+
+  async #start(): Promise<void> {
+    if (!("locks" in navigator))
+      throw new AppError("storage_unavailable", "This page can't use the browser's locks.", {
+        hint: "Use a current browser; the page must be served over HTTPS or from localhost.",
+      });
     const lock = leaderLockName(this.#name);
     const decided = createDeferred<boolean>();
     void navigator.locks
@@ -77,7 +92,7 @@ export class EngineLinks {
         if (granted) await this.#lead();
       })
       .catch((error: unknown) => decided.reject(error));
-    if (await decided.promise) return;
+    if ((await decided.promise) || this.#closing.signal.aborted) return;
     this.#channel.postMessage({ type: "hello", from: this.#tabId } satisfies TabMessage);
     navigator.locks
       .request(lock, { signal: this.#closing.signal }, () => this.#lead())
@@ -92,7 +107,9 @@ export class EngineLinks {
     if (this.#closing.signal.aborted) return;
     this.#channel.postMessage({ type: "bye", from: this.#tabId } satisfies TabMessage);
     this.#closing.abort();
-    this.#link?.fail(new AppError("closed", "The engine was closed."));
+    const closed = new AppError("closed", "The engine was closed.");
+    this.#link?.fail(closed);
+    this.#waiting.reject(closed);
     this.#worker?.terminate();
     this.#channel.close();
   }
@@ -118,14 +135,22 @@ export class EngineLinks {
   /** One worker's life: "refused" when it could not open the store, "useless" when it never answered. */
   async #runWorker(): Promise<"ended" | "useless" | "refused"> {
     const epoch = crypto.randomUUID();
-    const worker = this.#createWorker();
+    let worker: Worker;
+    try {
+      worker = this.#createWorker();
+    } catch (error) {
+      this.#refuse(toError(error));
+      return "refused";
+    }
     this.#worker = worker;
-    const ready = createDeferred<WorkerReady>();
+    const alive = createDeferred<true>();
+    const ready = createDeferred<Extract<WorkerReady, { ready: boolean }>>();
     worker.addEventListener("message", (event: MessageEvent<unknown>) => {
       const notification = unwrapNotification(event.data);
       if (notification) this.onNotification(notification);
-      else if (typeof event.data === "object" && event.data !== null && "ready" in event.data)
-        ready.resolve(event.data as WorkerReady);
+      else if (typeof event.data !== "object" || event.data === null) return;
+      else if ("alive" in event.data) alive.resolve(true);
+      else if ("ready" in event.data) ready.resolve(event.data as { ready: true });
     });
     worker.addEventListener("error", (event) =>
       ready.resolve({
@@ -139,7 +164,21 @@ export class EngineLinks {
       }),
     );
     worker.postMessage({ name: this.#name, epoch } satisfies WorkerStart);
-    const state = await ready.promise;
+    const ended = alive.promise
+      .then(() =>
+        navigator.locks.request(
+          workerLockName(epoch),
+          { signal: this.#closing.signal },
+          () => undefined,
+        ),
+      )
+      .catch(() => undefined); // closing
+    const gone = Promise.race([ended, this.#untilClosed()]).then(() => null);
+    const state = await Promise.race([ready.promise, gone]);
+    if (state === null) {
+      worker.terminate();
+      return "useless";
+    }
     if (!state.ready) {
       worker.terminate();
       this.#refuse(fromWireError(state.error));
@@ -147,9 +186,7 @@ export class EngineLinks {
     }
     const link = new LiveLink(connect(worker));
     this.#use(link);
-    await navigator.locks
-      .request(workerLockName(epoch), { signal: this.#closing.signal }, () => undefined)
-      .catch(() => undefined); // closing
+    await gone;
     worker.terminate();
     this.#drop(link);
     return link.answered ? "ended" : "useless";
@@ -162,6 +199,12 @@ export class EngineLinks {
       if (notification && this.#role === "follower") this.onNotification(notification);
     } else if (message.type === "leader" && this.#role === "follower") {
       this.#follow(message.epoch);
+    } else if (message.type === "refused" && this.#role === "follower") {
+      if (this.#link) this.#drop(this.#link);
+      this.#followedEpoch = null;
+      this.#fail(message.error);
+    } else if (message.type === "hello" && this.#role === "leader" && this.#refusal) {
+      this.#tellRefusal(this.#refusal);
     }
   }
 
@@ -174,6 +217,7 @@ export class EngineLinks {
   }
 
   #use(link: LiveLink): void {
+    if (this.#refusal) this.#renew();
     this.#link = link;
     this.#waiting.resolve(link);
   }
@@ -181,8 +225,7 @@ export class EngineLinks {
   #drop(link: LiveLink): void {
     if (this.#link !== link) return;
     this.#link = null;
-    this.#waiting = createDeferred<EngineLink>();
-    this.#waiting.promise.catch(() => undefined);
+    if (!this.#closing.signal.aborted) this.#renew();
     link.fail(
       new AppError("worker_lost", "The engine's worker ended before it answered.", {
         hint: "What was acknowledged is kept; run the rest again.",
@@ -191,64 +234,35 @@ export class EngineLinks {
     );
   }
 
+  /** No link will come: every call fails with this, here and in the tabs that follow. */
   #refuse(error: Error): void {
-    this.#waiting.reject(error);
+    if (this.#closing.signal.aborted) return;
+    const wire = toWireError(error);
+    this.#fail(wire);
+    if (this.#role === "leader") this.#tellRefusal(wire);
+  }
+
+  #fail(error: WireError): void {
+    if (this.#refusal) this.#renew();
+    this.#refusal = error;
+    this.#waiting.reject(fromWireError(error));
+  }
+
+  #tellRefusal(error: WireError): void {
+    this.#channel.postMessage({ type: "refused", error } satisfies TabMessage);
   }
 
   #setRole(role: "leader" | "follower"): void {
     if (this.#link) this.#drop(this.#link);
+    else if (this.#refusal) this.#renew();
     this.#role = role;
     this.onRoleChange(role);
   }
 
   #untilClosed(): Promise<void> {
-    return new Promise((resolve) =>
-      this.#closing.signal.addEventListener("abort", () => resolve(), { once: true }),
-    );
-  }
-}
-
-/** Comlink's own type splits unions of promises; the values are the same. */
-function connect(endpoint: Endpoint): RemoteApi<EngineHostApi> {
-  return wrap<EngineHostApi>(endpoint) as unknown as RemoteApi<EngineHostApi>;
-}
-
-interface Deferred<T> {
-  promise: Promise<T>;
-  resolve(value: T): void;
-  reject(error: unknown): void;
-}
-
-function createDeferred<T>(): Deferred<T> {
-  let resolve!: (value: T) => void;
-  let reject!: (error: unknown) => void;
-  const promise = new Promise<T>((onResolve, onReject) => {
-    resolve = onResolve;
-    reject = onReject;
-  });
-  return { promise, resolve, reject };
-}
-
-class LiveLink implements EngineLink {
-  readonly host: RemoteApi<EngineHostApi>;
-  answered = false;
-  readonly #death = createDeferred<never>();
-  readonly #release: () => void;
-
-  constructor(host: RemoteApi<EngineHostApi>, release: () => void = () => undefined) {
-    this.host = host;
-    this.#release = release;
-    this.#death.promise.catch(() => undefined);
-  }
-
-  async race<T>(promise: Promise<T>): Promise<T> {
-    const value = await Promise.race([promise, this.#death.promise]);
-    this.answered = true;
-    return value;
-  }
-
-  fail(error: Error): void {
-    this.#death.reject(error);
-    this.#release();
+    return new Promise((resolve) => {
+      if (this.#closing.signal.aborted) resolve();
+      else this.#closing.signal.addEventListener("abort", () => resolve(), { once: true });
+    });
   }
 }

@@ -35,7 +35,8 @@ import type { ModelState } from "../../ports/embedder.ts";
 import type { SqlTable } from "../../ports/sql.ts";
 import type { DownloadProgress, HostMethod, Notification, Reply } from "./engine-protocol.ts";
 import { REPEATABLE_METHODS } from "./engine-protocol.ts";
-import type { EngineLink, EngineLinks } from "./engine-links.ts";
+import type { EngineLinks } from "./engine-links.ts";
+import type { EngineLink } from "./live-link.ts";
 
 type CallOptions = ImportOptions & {
   onDownload?: ((progress: DownloadProgress) => void) | undefined;
@@ -114,6 +115,7 @@ export class RemoteEngine implements Engine {
   }
 
   async *exportStore(format: ExportFormat): AsyncIterable<ExportedFile> {
+    if (this.#closed) throw new AppError("closed", "The engine was closed.");
     const callId = crypto.randomUUID();
     const link = await this.#links.current();
     unwrap(await link.race(link.host.openStream(callId, "exportStore", [format])));
@@ -145,7 +147,7 @@ export class RemoteEngine implements Engine {
     throwIfAborted(options?.signal);
     throwIfAborted(options?.control?.signal);
     for (let attempt = 0; ; attempt++) {
-      const link = await this.#links.current();
+      const link = await unlessAborted(this.#links.current(), options);
       try {
         return await this.#callOver<T>(link, method, args, options);
       } catch (error) {
@@ -196,6 +198,25 @@ export class RemoteEngine implements Engine {
     else if (notification.kind === "receipt") options.onReceipt?.(notification.receipt);
     else if (notification.kind === "file") options.onFile?.(notification.file);
     else options.onDownload?.(notification.progress);
+  }
+}
+
+/** The link, or `AbortError` as soon as the caller cancels: a worker may take long to open its store. */
+async function unlessAborted(
+  link: Promise<EngineLink>,
+  options: CallOptions | undefined,
+): Promise<EngineLink> {
+  const signals = [options?.signal, options?.control?.signal].filter((signal) => !!signal);
+  if (signals.length === 0) return link;
+  let abort: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => (abort = () => reject(createAbortError())));
+  for (const signal of signals)
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([link, aborted]);
+  } finally {
+    for (const signal of signals) signal.removeEventListener("abort", abort);
   }
 }
 

@@ -6,11 +6,14 @@
  */
 
 import type { Endpoint } from "comlink";
+import type { WireError } from "../../errors.ts";
 
 export type TabMessage =
   | { type: "hello"; from: string }
   | { type: "bye"; from: string }
   | { type: "leader"; epoch: string }
+  /** The leading tab has no worker and starts none. */
+  | { type: "refused"; error: WireError }
   | { type: "rpc"; from: string; to: string; data: unknown }
   | { type: "notify"; to: string; data: unknown };
 
