@@ -7,11 +7,14 @@ import { expose } from "comlink";
 import { AppError, toWireError, type WireError } from "../../errors.ts";
 import type { Embedder, EmbedderInfo } from "../../ports/embedder.ts";
 import { loadBrowserEmbedder } from "./ort-embedder.ts";
+import { holdPulse } from "./worker-pulse.ts";
 import type { WorkerScope } from "./worker-scope.ts";
 
 type EmbedReply<T> = { ok: true; value: T } | { ok: false; error: WireError };
 
 export interface EmbeddingHostApi {
+  /** Holds the lock by which the other side learns that this worker ended. */
+  hold(lockName: string): Promise<void>;
   load(): Promise<EmbedReply<EmbedderInfo>>;
   /** All vectors in one buffer, row-major [texts, dimensions]; transferred. */
   embed(callId: string, texts: string[]): Promise<EmbedReply<Float32Array<ArrayBuffer>>>;
@@ -37,6 +40,7 @@ export function serveEmbedder(scope: WorkerScope): void {
   };
 
   const api: EmbeddingHostApi = {
+    hold: holdPulse,
     load: () => reply(async () => (await load()).info),
     embed: (callId, texts) =>
       reply(async () => {

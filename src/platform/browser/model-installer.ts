@@ -173,7 +173,9 @@ async function downloadFile(
           handle.truncate(0);
           return false;
         }
-        handle.write(bytes, { at: offset });
+        // Where the quota ends, a write may take less than it was given.
+        if (handle.write(bytes, { at: offset }) < bytes.length)
+          throw new DOMException("No more room for this site's data.", "QuotaExceededError");
         hash.update(bytes);
         offset += bytes.length;
         onBytes(offset);

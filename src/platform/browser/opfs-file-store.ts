@@ -47,6 +47,13 @@ function opfsError(error: unknown, path: string): Error {
   return toError(error);
 }
 
+function unavailable(cause?: unknown): AppError {
+  return new AppError("storage_unavailable", "This browser gives no private file storage here.", {
+    hint: "Use a current browser outside of a private window; the page must be served over HTTPS or from localhost.",
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
 export class OpfsFileStore implements FileStore {
   readonly kind = "opfs";
   readonly #root: FileSystemDirectoryHandle;
@@ -73,15 +80,12 @@ export class OpfsFileStore implements FileStore {
       !navigator.storage?.getDirectory ||
       !("createSyncAccessHandle" in (globalThis.FileSystemFileHandle?.prototype ?? {}))
     )
-      throw new AppError(
-        "storage_unavailable",
-        "This browser gives no private file storage here.",
-        {
-          hint: "Use a current browser outside of a private window; the page must be served over HTTPS or from localhost.",
-        },
-      );
+      throw unavailable();
+    // Browsers refuse under several names, private windows most of all.
+    const origin = await navigator.storage.getDirectory().catch((error: unknown) => {
+      throw unavailable(error);
+    });
     try {
-      const origin = await navigator.storage.getDirectory();
       const root = await origin.getDirectoryHandle(name, { create: true });
       const file = (await root.getFileHandle(".lock", { create: true })) as OpfsFile;
       const store = new OpfsFileStore(root, await file.createSyncAccessHandle());

@@ -14,6 +14,7 @@ import type {
 } from "../../ports/embedder.ts";
 import type { EmbeddingHostApi } from "./embedding-host.ts";
 import { modelState } from "./model-installer.ts";
+import { pulseEnded } from "./worker-pulse.ts";
 import type { RemoteApi } from "./worker-scope.ts";
 
 /** An idle model gives its ~150 MB back. */
@@ -160,6 +161,12 @@ class Session {
     this.#death = new Promise((_, reject) => (this.#die = reject));
     this.#death.catch(() => undefined);
     worker.addEventListener("error", (event) => this.end(event.message || "it could not start"));
+    // Stopped without a word, for its memory perhaps: no event tells.
+    const lockName = `llm-compression:embedding:${crypto.randomUUID()}`;
+    void this.host
+      .hold(lockName)
+      .then(() => pulseEnded(lockName))
+      .then(() => this.end("the browser stopped it"));
   }
 
   get ended(): boolean {

@@ -27,6 +27,11 @@ class Session {
   #facetsAtMs = 0;
   #facetsTimer: ReturnType<typeof setTimeout> | null = null;
 
+  /** True where the browser gives no lasting storage: everything goes with the page. */
+  get isFleeting(): boolean {
+    return this.status?.store.kind === "memory";
+  }
+
   /** True while a model could answer by meaning. */
   get hasModel(): boolean {
     return this.model?.state === "installed" || this.model?.state === "loaded";
@@ -48,6 +53,8 @@ class Session {
       this.role = engine.role();
       this.phase = "ready";
     } catch (error) {
+      // The next attempt opens another engine, and must not wait for this one to let go.
+      void this.#opening?.then((engine) => engine.close()).catch(() => undefined);
       this.#opening = null;
       this.error = error;
       this.phase = "failed";
