@@ -1,6 +1,6 @@
 /** What can be asked of a memory and what comes back. */
 
-import type { ContentKind, KeepLevel, Memory } from "./memory.ts";
+import type { ContentKind, EntityType, KeepLevel, Memory } from "./memory.ts";
 
 /** All conditions hold together; lists are "any of". */
 export interface MemoryFilter {
@@ -95,6 +95,8 @@ export interface BrowsePage {
 export interface FacetCount {
   value: string;
   count: number;
+  /** For entities: what the name stands for. */
+  type?: EntityType;
 }
 
 /** Counts over the whole store, for filters and statistics. */
@@ -102,7 +104,7 @@ export interface Facets {
   sources: FacetCount[];
   kinds: FacetCount[];
   speakers: FacetCount[];
-  /** The most frequent 200. */
+  /** The most frequent 200 people, organisations, places, addresses and URLs. */
   entities: FacetCount[];
   /** Memories per calendar month, UTC: value "2024-05". */
   months: FacetCount[];

@@ -23,6 +23,15 @@ const NAMES: ReadonlySet<EntityType> = new Set([
   "other",
 ]);
 
+/** Types that a person picks from a list; "other" and code are too many and say too little. */
+const LISTED: ReadonlySet<EntityType> = new Set([
+  "person",
+  "organization",
+  "place",
+  "email",
+  "url",
+]);
+
 export function entityKey(text: string): string {
   return text.normalize("NFKC").trim().replace(/\s+/g, " ").toLowerCase();
 }
@@ -73,12 +82,11 @@ export class EntityTable {
     });
   }
 
-  /** The most frequent entities, with counts. */
-  top(limit: number): { value: string; count: number }[] {
-    return Array.from(this.#records.values(), (record) => ({
-      value: record.text,
-      count: record.ordinals.size,
-    }))
+  /** The most frequent people, places, organisations, addresses and URLs, with counts. */
+  top(limit: number): { value: string; count: number; type: EntityType }[] {
+    return Array.from(this.#records.values())
+      .filter(({ type }) => LISTED.has(type))
+      .map(({ text, type, ordinals }) => ({ value: text, count: ordinals.size, type }))
       .sort((a, b) => b.count - a.count || (a.value < b.value ? -1 : 1))
       .slice(0, limit);
   }

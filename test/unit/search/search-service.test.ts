@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Entity, EntityType } from "../../../src/model/memory.ts";
 import { SearchService } from "../../../src/search/search-service.ts";
 import { InMemoryStore } from "./in-memory-store.ts";
 
@@ -241,5 +242,35 @@ describe("browse and facets", () => {
       { value: "chat.json", count: 2 },
     ]);
     expect(facets.months).toEqual([{ value: "2024-03", count: 5 }]);
+  });
+
+  it("lists names, not every date and number that was named", async () => {
+    const entity = (text: string, type: EntityType): Entity => ({ text, type, confidence: 0.9 });
+    await store.add(
+      {
+        text: "Ann Lee flew to Lisbon tonight with two bags.",
+        entities: [
+          entity("Ann Lee", "person"),
+          entity("Lisbon", "place"),
+          entity("tonight", "date"),
+          entity("two", "number"),
+        ],
+      },
+      {
+        text: "Ann Lee called tonight, see parse.ts and Plan B, ann@example.org.",
+        entities: [
+          entity("Ann Lee", "person"),
+          entity("tonight", "date"),
+          entity("parse.ts", "code"),
+          entity("Plan B", "other"),
+          entity("ann@example.org", "email"),
+        ],
+      },
+    );
+    expect((await service.facets()).entities).toEqual([
+      { value: "Ann Lee", count: 2, type: "person" },
+      { value: "Lisbon", count: 1, type: "place" },
+      { value: "ann@example.org", count: 1, type: "email" },
+    ]);
   });
 });
