@@ -7,6 +7,7 @@
 
 import type { ContentKind } from "../../model/memory.ts";
 import { detectChatPattern } from "./formats/chat-log.ts";
+import { splitSentences } from "./segmentation.ts";
 
 export interface KindHint {
   path?: string | undefined;
@@ -129,4 +130,22 @@ export function detectKind(text: string, hint: KindHint = {}): ContentKind {
   if (lines.length >= 3 && code >= 0.45 && markdown < lines.length / 4) return "code";
   if (markdown >= 2 && markdown >= lines.length / 40) return "markdown";
   return "prose";
+}
+
+/** Parts in a conversation with a program: what they say is chat, however long. */
+const CHAT_ROLE = /^(?:user|assistant|system|tool|human|ai|bot|model|developer|function)$/i;
+const PASSAGE_MIN_CHARS = 400;
+/** Mean words of a sentence; turns of a conversation have about ten. */
+const PASSAGE_MIN_SENTENCE_WORDS = 14;
+
+/**
+ * The kind of a record that names who speaks: "chat", unless it is a passage of a longer text (a
+ * speech, an article with its author): several hundred characters of long sentences.
+ */
+export function kindOfSpoken(text: string, speaker: string): "chat" | "prose" {
+  if (text.length < PASSAGE_MIN_CHARS || CHAT_ROLE.test(speaker.trim())) return "chat";
+  const sample = text.slice(0, KIND_SAMPLE_CHARS);
+  const sentences = splitSentences(sample).length;
+  const words = sample.match(/\S+/g)?.length ?? 0;
+  return words >= sentences * PASSAGE_MIN_SENTENCE_WORDS ? "prose" : "chat";
 }

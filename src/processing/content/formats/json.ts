@@ -9,6 +9,7 @@
 import { AppError } from "../../../errors.ts";
 import { META } from "../../../model/memory.ts";
 import { readBytes } from "../blob-reader.ts";
+import { kindOfSpoken } from "../content-kind.ts";
 import { decodeText } from "../decoding.ts";
 import { toFailure } from "../failure.ts";
 import { parseJson, readJsonArray } from "../json-text.ts";
@@ -34,7 +35,8 @@ export function itemOfRecord(
   locator: string,
   mediaType: string,
 ): ParsedEntry {
-  const kind = record.metadata[META.speaker] === undefined ? "prose" : "chat";
+  const speaker = record.metadata[META.speaker];
+  const kind = speaker === undefined ? "prose" : kindOfSpoken(record.text, speaker);
   const given = record.metadata[META.source];
   const metadata = { ...baseMetadata(file, kind, mediaType), ...record.metadata };
   if (given === undefined) metadata[META.source] = file.path;

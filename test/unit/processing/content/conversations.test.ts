@@ -55,6 +55,31 @@ describe("Claude exports", () => {
 });
 
 describe("other JSON", () => {
+  it("calls turns of a conversation chat, and passages of a speech or an article prose", async () => {
+    const passage =
+      "The harbour had been closed since the storm of the eleventh, and those who knew it best held that it would " +
+      "not open again before the spring, when the ice that lay between the two moles had gone out to sea. Until " +
+      "then whatever the town needed, from flour to lamp oil, had to be carried over the pass by sledge, which " +
+      "took the better part of two days and cost more than most of its people earned in the same time.";
+    const chatter =
+      "Oh no! That's bad. When did it close? I was there on Friday. It was fine! ".repeat(8);
+    const lines = [
+      { speaker: "Ingrid Solheim", thread: "report", text: passage },
+      { speaker: "Ingrid Solheim", thread: "report", text: "It opens in May." },
+      { speaker: "Ann", thread: "family", text: chatter },
+      { role: "assistant", text: passage },
+      { text: passage },
+    ].map((line) => JSON.stringify(line));
+    const { items } = await parse(file("records.jsonl", lines.join("\n")));
+    expect(items.map((item) => item.metadata.kind)).toEqual([
+      "prose",
+      "chat",
+      "chat",
+      "chat",
+      "prose",
+    ]);
+  });
+
   it("finds records with speaker and text at any depth, with times of their list", async () => {
     const { items, errors } = await parse(fixture("dialogue.json"));
     expect(errors).toEqual([]);
