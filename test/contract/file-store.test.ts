@@ -46,6 +46,22 @@ describe("memory file store", () => {
 });
 
 describe("file store on disk", () => {
+  it("lists what is there while files are removed, and others' files beside its own", async () => {
+    const directory = folder();
+    const store = await FsFileStore.open(directory);
+    const names = Array.from({ length: 40 }, (_, i) => `segments/${i}.parquet`);
+    for (const name of names) await store.write(name, new Uint8Array([1]));
+    await writeFile(join(directory, "my notes.txt"), "hello");
+    const listing: Promise<unknown>[] = [];
+    for (const name of names) {
+      listing.push(store.list(), store.usage());
+      await store.remove(name);
+    }
+    await Promise.all(listing);
+    expect(await store.list()).toEqual([{ path: "my notes.txt", sizeBytes: 5 }]);
+    await store.close();
+  });
+
   it("names the process that holds it", async () => {
     const directory = folder();
     const store = await FsFileStore.open(directory);

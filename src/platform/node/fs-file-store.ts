@@ -24,6 +24,17 @@ function fsError(error: unknown, path: string): Error {
   return toError(error);
 }
 
+/** Bytes of a file, or null when there is none. */
+async function sizeOf(file: string): Promise<number | null> {
+  try {
+    const found = await stat(file);
+    return found.isFile() ? found.size : null;
+  } catch (error) {
+    if (errno(error) === "ENOENT") return null;
+    throw error;
+  }
+}
+
 export class FsFileStore implements FileStore {
   readonly kind = "fs";
   /** Absolute path of the folder. */
@@ -41,9 +52,15 @@ export class FsFileStore implements FileStore {
     const root = resolve(directory);
     try {
       await mkdir(root, { recursive: true });
-      const store = new FsFileStore(root, await acquireProcessLock(root));
-      await store.#removeTemporaries(root);
-      return store;
+      const lock = await acquireProcessLock(root);
+      try {
+        const store = new FsFileStore(root, lock);
+        await store.#removeTemporaries(root);
+        return store;
+      } catch (error) {
+        await lock.release();
+        throw error;
+      }
     } catch (error) {
       if (errno(error) === "EEXIST" || errno(error) === "ENOTDIR")
         throw new AppError("storage_unavailable", `"${root}" is not a folder.`, {
@@ -77,23 +94,28 @@ export class FsFileStore implements FileStore {
 
   async list(prefix = ""): Promise<FileStat[]> {
     if (this.#closed) throw closedStore();
-    const found: FileStat[] = [];
-    for (const entry of await readdir(this.directory, { withFileTypes: true, recursive: true })) {
+    const files: FileStat[] = [];
+    const entries = await readdir(this.directory, { withFileTypes: true, recursive: true }).catch(
+      (error: unknown) => {
+        throw fsError(error, prefix || ".");
+      },
+    );
+    for (const entry of entries) {
       if (!entry.isFile() || entry.name.startsWith(".")) continue;
       const file = join(entry.parentPath, entry.name);
       const path = relative(this.directory, file).split(sep).join("/");
-      if (path.startsWith(prefix)) found.push({ path, sizeBytes: (await stat(file)).size });
+      if (!path.startsWith(prefix)) continue;
+      // One that was removed since the folder was read, by a compaction for example, is there no more.
+      const size = await sizeOf(file);
+      if (size !== null) files.push({ path, sizeBytes: size });
     }
-    return found.sort((a, b) => (a.path < b.path ? -1 : 1));
+    return files.sort((a, b) => (a.path < b.path ? -1 : 1));
   }
 
   async stat(path: string): Promise<FileStat | null> {
     return this.#run(path, async (file) => {
-      const found = await stat(file).catch((error: unknown) => {
-        if (errno(error) === "ENOENT") return null;
-        throw error;
-      });
-      return found?.isFile() ? { path, sizeBytes: found.size } : null;
+      const sizeBytes = await sizeOf(file);
+      return sizeBytes === null ? null : { path, sizeBytes };
     });
   }
 
