@@ -98,17 +98,20 @@ export class StageProfile {
     const nodes = new Map(profile.nodes.map((node) => [node.id, node]));
     for (const node of profile.nodes)
       for (const child of node.children ?? []) parents.set(child, node);
-    const places = new Map<number, { stage: Stage; where: string }>();
-    const placeOf = (id: number): { stage: Stage; where: string } => {
+    const places = new Map<number, Place>();
+    const placeOf = (id: number): Place => {
       const known = places.get(id);
       if (known) return known;
       const node = nodes.get(id)!;
-      const place = ownPlace(node) ?? inherited(node, parents.get(id));
+      const parent = parents.get(id);
+      const caller =
+        parent && parent.callFrame.functionName !== "(root)" ? placeOf(parent.id) : null;
+      const place =
+        ownPlace(node) ??
+        (caller?.isOwn ? caller : (libraryPlace(node) ?? caller ?? noPlace(node)));
       places.set(id, place);
       return place;
     };
-    const inherited = (node: Profiler.ProfileNode, parent: Profiler.ProfileNode | undefined) =>
-      parent && parent.callFrame.functionName !== "(root)" ? placeOf(parent.id) : strayPlace(node);
     profile.samples?.forEach((id, i) => {
       const ms = (profile.timeDeltas?.[i] ?? 0) / 1000;
       const { stage, where } = placeOf(id);
@@ -129,22 +132,37 @@ export class StageProfile {
   }
 }
 
-function ownPlace({ callFrame }: Profiler.ProfileNode): { stage: Stage; where: string } | null {
+/** Where a frame's time is counted. */
+interface Place {
+  stage: Stage;
+  where: string;
+  /** From a frame of this project's sources, not guessed from a library's name. */
+  isOwn: boolean;
+}
+
+function ownPlace({ callFrame }: Profiler.ProfileNode): Place | null {
   const path = /(?<!node_modules.*)\/src\/(.+)$/.exec(callFrame.url)?.[1];
   const stage = path && STAGE_OF.find(([pattern]) => pattern.test(path))?.[1];
   if (!stage) return null;
-  return {
-    stage,
-    where: `src/${path}:${callFrame.lineNumber + 1} ${callFrame.functionName || "(anonymous)"}`,
-  };
+  const name = callFrame.functionName || "(anonymous)";
+  return { stage, where: `src/${path}:${callFrame.lineNumber + 1} ${name}`, isOwn: true };
 }
 
-function strayPlace({ callFrame }: Profiler.ProfileNode): { stage: Stage; where: string } {
-  const where =
-    `${callFrame.url.replace(/^.*\/node_modules\//, "")} ${callFrame.functionName}`.trim();
-  if (callFrame.functionName === "(garbage collector)")
-    return { stage: "garbage collection", where };
-  if (callFrame.functionName === "(idle)") return { stage: "idle", where };
+function libraryPlace({ callFrame }: Profiler.ProfileNode): Place | null {
   const stage = STAGE_OF_LIBRARY.find(([pattern]) => pattern.test(callFrame.url))?.[1];
-  return { stage: stage ?? "other", where };
+  return stage ? { stage, where: describe(callFrame), isOwn: false } : null;
+}
+
+function noPlace({ callFrame }: Profiler.ProfileNode): Place {
+  const stage =
+    callFrame.functionName === "(garbage collector)"
+      ? "garbage collection"
+      : callFrame.functionName === "(idle)"
+        ? "idle"
+        : "other";
+  return { stage, where: describe(callFrame), isOwn: false };
+}
+
+function describe({ url, functionName }: Profiler.ProfileNode["callFrame"]): string {
+  return `${url.replace(/^.*\/node_modules\//, "")} ${functionName}`.trim();
 }
