@@ -26,7 +26,9 @@ export async function packText(
 ): Promise<PackedFile> {
   const { text, original } = decodeInput(source, name);
   const compressed = await engine.compress(text, options);
-  const full = withEnvelope(compressed, text, original);
+  // The original is the file as it was given, also where its text takes more or fewer bytes as UTF-8.
+  const ratios = { ...compressed.ratios, originalBytes: source.length };
+  const full = withEnvelope({ ...compressed, ratios }, text, original);
   return { bytes: await encodeContainer(full), compressed: full };
 }
 

@@ -63,6 +63,18 @@ describe("compress and decompress", () => {
     await expectRoundTrip(make());
   });
 
+  it("count the bytes of the file as it was given, not of its text as UTF-8", async () => {
+    const letter = Buffer.from("Schöne Grüße aus Köln, Ihre Frau Müller!\r\n", "latin1");
+    const packed = await run(["compress"], letter);
+    const told = await run(["inspect", "-", "--json"], packed.stdout);
+    const { fileBytes, ratios } = JSON.parse(told.text) as {
+      fileBytes: number;
+      ratios: { originalBytes: number; storedBytes: number; storedRatio: number };
+    };
+    expect(ratios).toMatchObject({ originalBytes: letter.length, storedBytes: fileBytes });
+    expect(ratios.storedRatio).toBeCloseTo(letter.length / fileBytes, 6);
+  });
+
   it("give any text back bit for bit", async () => {
     await fc.assert(
       fc.asyncProperty(
