@@ -52,6 +52,8 @@ export class ConnectionLearner {
     if (bytes !== null) learner.#load(bytes);
     learner.#unsubscribe = store.subscribe((change) => {
       if (change.type === "removed") for (const ordinal of change.ordinals) learner.remove(ordinal);
+      // A compaction that drops memories removes derived files, for what they may name.
+      if (change.type === "compacted" && learner.#edgeCount > 0) learner.#changed = true;
     });
     return learner;
   }
@@ -89,8 +91,11 @@ export class ConnectionLearner {
   async save(): Promise<void> {
     if (!this.#changed) return;
     this.#changed = false;
+    const { generation } = this.#store;
     try {
       await this.#store.writeDerived(NAME, this.#serialize());
+      // A write of the store that came in between may have kept it from being written.
+      if (generation !== this.#store.generation) this.#changed = true;
     } catch (error) {
       this.#changed = true;
       throw error;

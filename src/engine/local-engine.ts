@@ -128,9 +128,10 @@ export class LocalEngine implements Engine {
 
   async read(id: string): Promise<ReadResult> {
     this.#assertOpen();
-    const { store, models, opened } = this.#parts;
+    const { store, models, opened, search } = this.#parts;
     const memory = await store.get(id);
-    opened.opened(id);
+    // Cached results were ranked without the connection.
+    if (opened.opened(id)) search.clearCache();
     const { envelope, ...rest } = memory;
     const restored = memory.content === null ? null : decodeEnvelope(memory.content, envelope);
     const text = restored
@@ -194,7 +195,11 @@ export class LocalEngine implements Engine {
       wereForgotten = forgottenBefore - store.forgottenCount();
       return "ids" in target && wereForgotten === asked.length - live.length ? asked : live;
     });
-    if (erased) await this.#parts.models.clearCache();
+    if (erased) {
+      await this.#parts.models.clearCache();
+      // The files of derived data went with what they may have named.
+      await this.#parts.learner.save().catch(() => undefined);
+    }
     if ("ids" in target && ids.length + wereForgotten === 0 && target.ids.length > 0)
       throw new AppError("not_found", `No memory ${target.ids[0]} is stored.`, {
         hint: "It may have been forgotten already; list the store to see what is there.",

@@ -37,11 +37,13 @@ export class OpenedTogether {
     }, SAVE_AFTER_MS);
   }
 
-  opened(id: string): void {
-    if (!this.#hits.has(id) || this.#opened.includes(id)) return;
+  /** True when a connection was strengthened by it. */
+  opened(id: string): boolean {
+    if (!this.#hits.has(id) || this.#opened.includes(id)) return false;
     this.#opened.unshift(id);
-    if (this.#opened.length < 2) return;
+    if (this.#opened.length < 2) return false;
     this.#learner.reinforce(this.#opened);
     this.#saveSoon();
+    return true;
   }
 }
