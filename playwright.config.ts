@@ -9,8 +9,8 @@ export default defineConfig({
   globalSetup: "./test/e2e/global-setup.ts",
   // Two cores, and the embedding model uses both.
   workers: 1,
-  timeout: 120_000,
-  expect: { timeout: 15_000 },
+  timeout: 240_000,
+  expect: { timeout: 30_000 },
   retries: process.env["CI"] ? 1 : 0,
   use: {
     baseURL: `http://localhost:${TEST_PORT}/`,

@@ -8,8 +8,8 @@ export default defineConfig({
   test: {
     include: ["test/{unit,contract,cli}/**/*.test.ts", "test/*.test.ts"],
     environment: "node",
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    testTimeout: 240_000,
+    hookTimeout: 300_000,
     maxWorkers: 2,
   },
 });
