@@ -78,7 +78,6 @@ export class EngineHost {
         void streams.get(callId)?.return?.();
         streams.delete(callId);
       },
-      ping: () => "pong",
     };
   }
 

@@ -45,7 +45,6 @@ export interface EngineHostApi {
   /** `value` is an IteratorResult. */
   pull(callId: string): Promise<Reply>;
   closeStream(callId: string): void;
-  ping(): "pong";
 }
 
 /** Sent beside Comlink's own messages (which it ignores): news of a running call, or of the store. */

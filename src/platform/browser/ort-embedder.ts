@@ -13,13 +13,13 @@ import {
   findWeightsFile,
   type WeightsModel,
 } from "../../model/weights.ts";
-import type { Embedder, EmbedderInfo, EmbedderProvider, ModelState } from "../../ports/embedder.ts";
+import type { Embedder, EmbedderInfo } from "../../ports/embedder.ts";
 import type { BatchLimits } from "../../processing/embedding/batching.ts";
 import { selfTest } from "../../processing/embedding/known-vector.ts";
 import { OnnxEmbedder } from "../../processing/embedding/onnx-embedder.ts";
 import { createOnnxSession } from "../../processing/embedding/onnx-session.ts";
 import { createTextTokenizer, type TextTokenizer } from "../../processing/embedding/tokenizer.ts";
-import { readModelFile, readModelState } from "./model-files.ts";
+import { readModelFile } from "./model-files.ts";
 import { loadWasmRuntime, loadWebGpuRuntime, webGpuObstacle } from "./ort-runtime.ts";
 import { calibrateWhenIdle, usableThreads } from "./thread-calibration.ts";
 
@@ -110,44 +110,5 @@ async function tryWebGpu(
     return `the WebGPU self-test failed: ${failure}`;
   } catch (error) {
     return `WebGPU failed: ${error instanceof Error ? error.message : String(error)}`;
-  }
-}
-
-/** The embedder in the calling worker's own thread, without a worker of its own. */
-export class BrowserEmbedderProvider implements EmbedderProvider {
-  readonly #options: BrowserEmbedderOptions;
-  #loading: Promise<Embedder | null> | null = null;
-  #loaded: Embedder | null = null;
-  #error: string | null = null;
-
-  constructor(options: BrowserEmbedderOptions = {}) {
-    this.#options = options;
-  }
-
-  load(): Promise<Embedder | null> {
-    this.#loading ??= this.#load().then((embedder) => {
-      // Weights may be installed, or replaced, later.
-      if (!embedder) this.#loading = null;
-      return embedder;
-    });
-    return this.#loading;
-  }
-
-  async #load(): Promise<Embedder | null> {
-    try {
-      this.#loaded = await loadBrowserEmbedder(this.#options);
-      this.#error = null;
-    } catch (error) {
-      const missing = error instanceof AppError && error.code === "model_missing";
-      this.#error = missing ? null : error instanceof Error ? error.message : String(error);
-    }
-    return this.#loaded;
-  }
-
-  async state(): Promise<ModelState> {
-    const installed = await readModelState(defaultModel());
-    if (this.#loaded) return { ...installed, state: "loaded", backend: this.#loaded.info.backend };
-    if (this.#error !== null) return { ...installed, state: "failed", error: this.#error };
-    return installed;
   }
 }
