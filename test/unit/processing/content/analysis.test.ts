@@ -49,9 +49,8 @@ describe("analyzeContent", () => {
   });
 
   it("stays bounded on a huge text", () => {
-    const startedAt = performance.now();
-    analyzeContent("word ".repeat(4e6));
-    expect(performance.now() - startedAt).toBeLessThan(5000);
+    // Quadratic time would take minutes: the suite's own limit ends it.
+    expect(analyzeContent("word ".repeat(4e6)).characters).toBe(2e7);
   });
 
   it("gives figures in range for any text", () => {

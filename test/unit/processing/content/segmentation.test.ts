@@ -119,10 +119,9 @@ describe("splitSentences", () => {
   });
 
   it("stays linear on a 10 MB line with and without full stops", () => {
+    // Quadratic time would take minutes: the suite's own limit ends it.
     for (const text of ["word and more. ".repeat(700_000), "x".repeat(1e7), ".".repeat(1e7)]) {
-      const startedAt = performance.now();
       expect(splitSentences(text).length).toBeGreaterThan(0);
-      expect(performance.now() - startedAt).toBeLessThan(10_000);
     }
   });
 });

@@ -222,8 +222,8 @@ describe("HTML", () => {
   });
 
   it("takes unclosed and deeply nested tags in linear time", async () => {
-    const startedAt = performance.now();
+    // Quadratic time would take minutes: the suite's own limit ends it.
     const { items } = await parse(file("deep.html", `<html>${"<div><b><a ".repeat(100_000)}>end`));
-    expect(items.length + performance.now() - startedAt).toBeLessThan(20_000);
+    expect(items.at(-1)?.text).toContain("end");
   });
 });
