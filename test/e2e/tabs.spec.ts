@@ -65,8 +65,9 @@ test("closing the tab in the middle of an import loses nothing that was acknowle
     .locator('input[type="file"]')
     .first()
     .setInputFiles({ name: "barometer.jsonl", mimeType: "text/plain", buffer: Buffer.from(lines) });
-  await expect(again.getByText(/smaller|were here already/).first()).toBeVisible({
-    timeout: 90_000,
+  const panel = again.getByRole("article", { name: /barometer/ });
+  await expect(panel.getByText(/times smaller|× smaller|here already/)).toBeVisible({
+    timeout: 120_000,
   });
   await again.goto("./#/statistics");
   await expect(again.getByText("3,000").first()).toBeVisible();
