@@ -38,6 +38,12 @@ function opfsError(error: unknown, path: string): Error {
   const name = (error as { name?: string } | null)?.name;
   if (name === "NotFoundError" || name === "TypeMismatchError") return missingFile(path);
   if (name === "NoModificationAllowedError") return lockedStore("another tab or worker");
+  if (name === "QuotaExceededError")
+    return new AppError("storage_full", "The browser gives this site no more room.", {
+      hint: "Erase what you no longer need or free some disk space, then try again; what was acknowledged is kept.",
+      retryable: true,
+      cause: error,
+    });
   if (name === "SecurityError" || name === "InvalidStateError")
     return new AppError("storage_unavailable", `"${path}" can't be used: ${String(error)}`, {
       hint: "Reload the page; in a private window storage may be off.",

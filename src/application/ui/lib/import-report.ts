@@ -1,6 +1,6 @@
 /** What an import recognised and what came of it, counted and in words. Pure. */
 
-import type { ImportFile, ImportReport, RecognizedFile } from "../../../engine.ts";
+import type { ImportFile, ImportReport, RecognizedFile, WireError } from "../../../engine.ts";
 import { formatBytes, formatDuration, formatPlural } from "./format.ts";
 
 export interface FormatCount {
@@ -30,6 +30,26 @@ export function countFormats(
     byFormat.set(file.format, count);
   }
   return [...byFormat.values()].sort((a, b) => b.items - a.items);
+}
+
+export interface FailureGroup {
+  error: WireError;
+  /** Different sources that failed so, in order. */
+  sources: string[];
+  count: number;
+}
+
+/** Failures of one cause together: a full disk is one thing to read about, not a thousand. */
+export function groupFailures(failures: ImportReport["failures"]): FailureGroup[] {
+  const groups = new Map<string, FailureGroup>();
+  for (const { source, error } of failures) {
+    const key = `${error.code} ${error.message}`;
+    const group = groups.get(key) ?? { error, sources: [], count: 0 };
+    group.count += 1;
+    if (!group.sources.includes(source)) group.sources.push(source);
+    groups.set(key, group);
+  }
+  return [...groups.values()];
 }
 
 export function describeReport(report: ImportReport): string {
