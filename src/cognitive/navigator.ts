@@ -59,8 +59,7 @@ export class NetworkNavigator {
         found.set(connection.ordinal, connection);
     };
     for (const connection of this.#links(entry)) add(connection);
-    for (const name of this.#entities.namesOf(ordinal)) {
-      if (name.ordinals.size > MAX_SHARED) continue;
+    for (const name of this.#entities.namesOf(ordinal, MAX_SHARED)) {
       const weight = ENTITY_WEIGHT / Math.max(1, name.ordinals.size - 1);
       for (const other of name.ordinals)
         add({ ordinal: other, kind: "entity", weight, via: name.text });

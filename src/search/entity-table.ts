@@ -72,14 +72,20 @@ export class EntityTable {
     return this.#records.get(entityKey(text))?.ordinals ?? EMPTY;
   }
 
-  /** The names in one memory, with all memories that share each. Numbers and dates are left out. */
-  namesOf(ordinal: number): { text: string; ordinals: ReadonlySet<number> }[] {
-    return (this.#keysByOrdinal.get(ordinal) ?? []).flatMap((key) => {
+  /**
+   * The names in one memory that at most `maxShared` memories share, with all of those. Numbers and
+   * dates are left out.
+   */
+  namesOf(
+    ordinal: number,
+    maxShared = Infinity,
+  ): { text: string; ordinals: ReadonlySet<number> }[] {
+    const names: EntityRecord[] = [];
+    for (const key of this.#keysByOrdinal.get(ordinal) ?? []) {
       const record = this.#records.get(key);
-      return record && NAMES.has(record.type)
-        ? [{ text: record.text, ordinals: record.ordinals }]
-        : [];
-    });
+      if (record && record.ordinals.size <= maxShared && NAMES.has(record.type)) names.push(record);
+    }
+    return names;
   }
 
   /** The most frequent people, places, organisations, addresses and URLs, with counts. */

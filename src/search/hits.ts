@@ -3,7 +3,7 @@
 import { META } from "../model/memory.ts";
 import type { RecallHit, ScoreParts } from "../model/query.ts";
 import type { RecallContext } from "./recall.ts";
-import type { QueryPlan, QueryTerm } from "./query-plan.ts";
+import type { QueryPlan } from "./query-plan.ts";
 import { toMemoryView } from "./memory-view.ts";
 import { findTerms, makeSnippet, SCAN_UNITS } from "./snippet.ts";
 
@@ -45,9 +45,9 @@ export async function describeHits(
       memory.metadata[META.thread] ?? "",
       ...memory.entities.map((entity) => entity.text),
     ].join("\n");
-    const matched = new Set<QueryTerm>();
-    for (const part of [body, fields])
-      for (const { term } of findTerms(part, plan.words)) matched.add(term);
+    const matched = snippet.terms;
+    if (matched.size < plan.words.length)
+      for (const { term } of findTerms(fields, plan.words)) matched.add(term);
     for (const term of plan.words)
       if (body.length > SCAN_UNITS && !matched.has(term) && text.matches(hit.ordinal, term))
         matched.add(term);

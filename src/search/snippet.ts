@@ -11,6 +11,8 @@ const LEAD_UNITS = 60;
 export interface Snippet {
   text: string;
   highlights: [start: number, end: number][];
+  /** Terms that the whole text has. */
+  terms: Set<QueryTerm>;
 }
 
 interface Occurrence {
@@ -97,7 +99,11 @@ export function makeSnippet(text: string, terms: readonly QueryTerm[]): Snippet 
   }
   // One unit for one: the offsets stay right.
   const shown = text.slice(start, end).replace(/[\s\0]/g, " ");
-  return { text: lead + shown + tail, highlights };
+  return {
+    text: lead + shown + tail,
+    highlights,
+    terms: new Set(occurrences.map(({ term }) => term)),
+  };
 }
 
 /** The first word start at or after `from`, not beyond `limit`. */

@@ -104,32 +104,38 @@ export class VectorSearch {
             Math.min(MAX_WANTED, Math.max(rescore, options.limit)),
             this.#slotFilter(options.allow),
           );
-    const hits = this.#rescore(query, slots);
-    const minScore = options.minScore ?? -Infinity;
-    return selectBest(hits, options.limit).filter((hit) => hit.score >= minScore);
+    const scores = this.#rescore(query, slots);
+    return selectBest(
+      scores,
+      (i) => this.#ordinalBySlot[slots[i]!]!,
+      options.limit,
+      options.minScore ?? -Infinity,
+    );
   }
 
   /** Cosines of given memories, for candidates that another stage found; undefined without a vector. */
   scores(query: Float32Array, ordinals: readonly number[]): (number | undefined)[] {
     const known = ordinals.filter((ordinal) => this.#slotByOrdinal.has(ordinal));
     const slots = Uint32Array.from(known, (ordinal) => this.#slotByOrdinal.get(ordinal)!);
-    const scores = new Map(this.#rescore(query, slots).map((hit) => [hit.ordinal, hit.score]));
-    return ordinals.map((ordinal) => scores.get(ordinal));
+    const scores = this.#rescore(query, slots);
+    const byOrdinal = new Map(known.map((ordinal, i) => [ordinal, scores[i]!]));
+    return ordinals.map((ordinal) => byOrdinal.get(ordinal));
   }
 
-  #rescore(query: Float32Array, slots: Uint32Array): VectorHit[] {
+  /** The cosine of each slot, in their order. */
+  #rescore(query: Float32Array, slots: Uint32Array): Float64Array {
+    const scores = new Float64Array(slots.length);
     let max = 0;
     for (const value of query) max = Math.max(max, Math.abs(value));
-    if (max === 0) return [];
+    if (max === 0) return scores.fill(-Infinity);
     const scale = max / INT16_MAX;
     const products = this.#kernel.dot(
       Int16Array.from(query, (value) => Math.round(value / scale)),
       slots,
     );
-    return Array.from(slots, (slot, i) => ({
-      ordinal: this.#ordinalBySlot[slot]!,
-      score: products[i]! * scale * this.#scaleBySlot[slot]!,
-    }));
+    for (let i = 0; i < slots.length; i++)
+      scores[i] = products[i]! * scale * this.#scaleBySlot[slots[i]!]!;
+    return scores;
   }
 
   #allSlots(allow: OrdinalSet | undefined): Uint32Array {
@@ -171,15 +177,20 @@ function compareHits(a: VectorHit, b: VectorHit): number {
   return b.score - a.score || a.ordinal - b.ordinal;
 }
 
-/** The best `limit`, sorted; sorts only those above a threshold found by sampling the order statistics. */
-function selectBest(hits: VectorHit[], limit: number): VectorHit[] {
-  if (hits.length > 4 * limit) {
-    const scores = Float64Array.from(hits, (hit) => hit.score).sort();
-    const threshold = scores[scores.length - limit]!;
-    return hits
-      .filter((hit) => hit.score >= threshold)
-      .sort(compareHits)
-      .slice(0, limit);
-  }
+/** The best `limit` of at least `minScore`, sorted: objects are made of those alone. */
+function selectBest(
+  scores: Float64Array,
+  ordinalOf: (index: number) => number,
+  limit: number,
+  minScore: number,
+): VectorHit[] {
+  const threshold =
+    scores.length > limit
+      ? Math.max(minScore, Float64Array.from(scores).sort()[scores.length - limit]!)
+      : minScore;
+  const hits: VectorHit[] = [];
+  for (let i = 0; i < scores.length; i++)
+    if (scores[i]! >= threshold && scores[i] !== -Infinity)
+      hits.push({ ordinal: ordinalOf(i), score: scores[i]! });
   return hits.sort(compareHits).slice(0, limit);
 }
