@@ -1,10 +1,12 @@
 /** Which rows a compaction puts where, and where it reads them from. */
 
 import { currentRow, type MemoryRecord } from "./store-state.ts";
-import type { StoredRow } from "./stored-row.ts";
+import { utf8Length, type StoredRow } from "./stored-row.ts";
 
 /** Content of one row group: one page, the unit of compression and of a fetch. */
 const GROUP_CONTENT_BYTES = 2 * 1024 * 1024;
+/** Their envelopes are a page, too: of mails with large attachments it grows faster. */
+const GROUP_ENVELOPE_BYTES = 4 * 1024 * 1024;
 const GROUP_ROWS = 16_384;
 /** Text that a dictionary is trained from. */
 const SAMPLE_BYTES = 2 * 1024 * 1024;
@@ -30,22 +32,35 @@ export function estimateBytes(records: readonly MemoryRecord[]): number {
   return size;
 }
 
-/** Cuts records into row groups of about one page of content. */
-export function* cutGroups(records: readonly MemoryRecord[]): Generator<MemoryRecord[]> {
-  let from = 0;
-  let size = 0;
-  for (let i = 0; i < records.length; i++) {
-    size += estimateBytes([records[i]!]);
-    if (size < GROUP_CONTENT_BYTES && i + 1 - from < GROUP_ROWS) continue;
-    yield records.slice(from, i + 1);
-    from = i + 1;
-    size = 0;
+/** Reads records in order and cuts them into row groups of about one page of content. */
+export async function* readGroups(
+  records: readonly MemoryRecord[],
+): AsyncGenerator<{ own: MemoryRecord[]; rows: StoredRow[] }> {
+  const source = new RowSource();
+  let group = { own: [] as MemoryRecord[], rows: [] as StoredRow[] };
+  let content = 0;
+  let envelopes = 0;
+  for (const record of records) {
+    const row = await source.read(record);
+    group.own.push(record);
+    group.rows.push(row);
+    content += row.content === null ? 0 : utf8Length(row.content);
+    envelopes += row.envelope?.length ?? 0;
+    if (
+      content < GROUP_CONTENT_BYTES &&
+      envelopes < GROUP_ENVELOPE_BYTES &&
+      group.rows.length < GROUP_ROWS
+    )
+      continue;
+    yield group;
+    group = { own: [], rows: [] };
+    [content, envelopes] = [0, 0];
   }
-  if (from < records.length) yield records.slice(from);
+  if (group.rows.length > 0) yield group;
 }
 
 /** Whole rows of several segments, read group by group; merging by time comes back to the same few. */
-export class RowSource {
+class RowSource {
   readonly #groups = new Map<string, StoredRow[]>();
 
   async read(record: MemoryRecord): Promise<StoredRow> {

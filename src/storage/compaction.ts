@@ -13,7 +13,7 @@ import { journalPath } from "./journal.ts";
 import { encodeChange, encodeVectors, type ChangedFields } from "./journal-records.ts";
 import type { Manifest, ManifestSegment } from "./manifest.ts";
 import { Segment, segmentPath } from "./segment.ts";
-import { RowSource, TextSamples, byGroup, cutGroups, estimateBytes } from "./compaction-rows.ts";
+import { TextSamples, byGroup, estimateBytes, readGroups } from "./compaction-rows.ts";
 import { PageReuse, SegmentWriter } from "./segment-writer.ts";
 import {
   DERIVED_PREFIX,
@@ -26,7 +26,6 @@ import {
   type StoreCore,
 } from "./store-core.ts";
 import { currentRow, type MemoryRecord } from "./store-state.ts";
-import type { StoredRow } from "./stored-row.ts";
 
 /** Content of one segment: the unit that an erase rewrites. */
 const SEGMENT_CONTENT_BYTES = 16 * 1024 * 1024;
@@ -237,11 +236,8 @@ async function buildSegments(
   let placed: Output["placed"] = [];
   let group = 0;
   let segmentContent = 0;
-  const source = new RowSource();
-  for (const own of cutGroups(plan.rows)) {
+  for await (const { own, rows } of readGroups(plan.rows)) {
     writer ??= new SegmentWriter(core.zstd, options.level);
-    const rows: StoredRow[] = [];
-    for (const record of own) rows.push(await source.read(record));
     await writer.writeGroup(rows, null);
     samples.add(rows);
     own.forEach((record, index) =>
