@@ -117,7 +117,12 @@ export class LocalEngine implements Engine {
     throwIfAborted(options.signal);
     const { search, models, navigator, opened } = this.#parts;
     const result = await search.recall(query, {
-      embedQuery: (text) => models.embedQuery(text),
+      embedQuery: async (text) => {
+        const embedded = await models.embedQuery(text);
+        if (!embedded) return null;
+        await search.useModel(embedded.model);
+        return embedded.vector;
+      },
       spread: navigator.spread,
       ...(options.signal ? { signal: options.signal } : {}),
     });

@@ -26,12 +26,18 @@ export class ModelHolder {
     return (this.#loading = loading);
   }
 
-  /** The query's vector, or null for keyword search alone. */
-  async embedQuery(text: string): Promise<Float32Array | null> {
+  /** The query's vector and the model that made it, or null for keyword search alone. */
+  async embedQuery(text: string): Promise<{ vector: Float32Array; model: string } | null> {
     const embedder = await this.load();
     if (!embedder || text.trim() === "") return null;
     const [vector] = await embedder.embed([text]);
-    return vector ?? null;
+    return vector ? { vector, model: embedder.info.id } : null;
+  }
+
+  /** Id of the loaded model, or null; loads nothing. */
+  async loadedModel(): Promise<string | null> {
+    const embedder = await this.#loading;
+    return embedder?.info.id ?? null;
   }
 
   /** The compressor, with embeddings where asked and possible; `embeddingModel` names what makes them. */

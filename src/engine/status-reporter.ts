@@ -58,12 +58,14 @@ export class StatusReporter {
     const keepCounts: Record<KeepLevel, number> = { exact: 0, summary: 0, gist: 0 };
     let originalBytes = 0;
     let storedBytes = 0;
+    const model = await models.loadedModel();
     let embeddedCount = 0;
     for (const entry of store.catalog.entries()) {
       keepCounts[entry.keep]++;
       originalBytes += entry.originalBytes;
       storedBytes += entry.storedBytes;
-      if (entry.embedded) embeddedCount++;
+      // A vector of another model is as good as none: it is made again.
+      if (entry.embedded && (model === null || entry.embeddingModel === model)) embeddedCount++;
     }
     const embeddingCache = await models.cacheStats();
     return {

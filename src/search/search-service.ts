@@ -6,6 +6,7 @@
 import { LRUCache } from "lru-cache";
 import { AppError } from "../errors.ts";
 import { META } from "../model/memory.ts";
+import type { QuantizedVector } from "../model/vector.ts";
 import type { BrowsePage, BrowseQuery, Facets, RecallQuery, RecallResult } from "../model/query.ts";
 import { systemClock, type Clock } from "../ports/clock.ts";
 import type { CatalogEntry, IndexRow, MemoryStore, StoreChange } from "../storage/memory-store.ts";
@@ -48,6 +49,8 @@ export class SearchService {
   #pending: Promise<void> = Promise.resolve();
   #unsubscribe: () => void = () => undefined;
   #closed = false;
+  /** The model whose vectors are in the index; null while there are none. */
+  #model: string | null = null;
 
   private constructor(
     store: MemoryStore,
@@ -197,7 +200,7 @@ export class SearchService {
         this.#addRows(change.rows);
         break;
       case "embedded":
-        change.ordinals.forEach((ordinal, i) => vectors.set(ordinal, change.vectors[i]!));
+        change.ordinals.forEach((ordinal, i) => this.#setVector(ordinal, change.vectors[i]!));
         break;
       case "removed":
         // Results and lists hold the text of what was removed.
@@ -256,7 +259,7 @@ export class SearchService {
   }
 
   #addRows(rows: readonly IndexRow[]): void {
-    const { text, vectors } = this.#context;
+    const { text } = this.#context;
     const documents: TextDocument[] = [];
     for (const row of rows) {
       const entry = this.#store.catalog.byOrdinal(row.ordinal);
@@ -267,9 +270,28 @@ export class SearchService {
         documents.push(toDocument(row, entry));
       this.#topics.set(row.ordinal, mark);
       this.entities.add(row.ordinal, row.entities);
-      if (row.embedding) vectors.set(row.ordinal, row.embedding);
+      if (row.embedding) this.#setVector(row.ordinal, row.embedding);
     }
     text.add(documents);
+  }
+
+  /** Vectors of different models are never compared: those of another than the current one stay out. */
+  #setVector(ordinal: number, vector: QuantizedVector): void {
+    const model = this.#store.catalog.byOrdinal(ordinal)?.embeddingModel ?? null;
+    this.#model ??= model;
+    if (model === this.#model) this.#context.vectors.set(ordinal, vector);
+    else this.#context.vectors.remove(ordinal);
+  }
+
+  /** The model that makes the queries' vectors from now on; vectors of others leave the index. */
+  async useModel(model: string): Promise<void> {
+    if (model === this.#model) return;
+    const isFirst = this.#model === null;
+    this.#model = model;
+    if (isFirst) return;
+    this.#forgetDerived();
+    for await (const rows of this.#store.scan({ columns: ["embedding"] }))
+      for (const row of rows) if (row.embedding) this.#setVector(row.ordinal, row.embedding);
   }
 }
 

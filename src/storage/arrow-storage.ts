@@ -16,6 +16,7 @@ import { sha256Hex } from "./bytes.ts";
 import { compactStore, type CompactionOptions } from "./compaction.ts";
 import { discardDamaged, isInDamagedSegment, listDamaged } from "./damage.ts";
 import { decodeDerived, encodeDerived } from "./derived.ts";
+import { shareTextBytes } from "./journal-text-share.ts";
 import type { FrameKind } from "./journal.ts";
 import { encodeChange, encodeVectors, type Change } from "./journal-records.ts";
 import type {
@@ -155,16 +156,12 @@ export class ArrowStorage implements MemoryStore {
   }
 
   /** Writes one frame, then applies it. Nothing is applied when the write fails. */
-  async #write<T>(
-    kind: FrameKind,
-    payload: Uint8Array,
-    apply: (journal: number, storedBytes: number) => T,
-  ): Promise<T> {
+  async #write<T>(kind: FrameKind, payload: Uint8Array, apply: (journal: number) => T): Promise<T> {
     const core = this.#core;
-    const storedBytes = await core.journal.append(kind, payload);
+    await core.journal.append(kind, payload);
     core.generation++;
     core.journalPayloadBytes += payload.length;
-    return apply(core.journal.number, storedBytes);
+    return apply(core.journal.number);
   }
 
   #emit(change: StoreChange | null): void {
@@ -208,11 +205,11 @@ export class ArrowStorage implements MemoryStore {
         ordinal: first + i,
         storedBytes: 0,
       }));
-      const payload = encodeBatch(rows);
-      const applied = await this.#write("memories", payload, (journal, storedBytes) => {
+      shareTextBytes(this.#core.zstd, rows);
+      const applied = await this.#write("memories", encodeBatch(rows), (journal) => {
         this.#core.nextOrdinal = first + rows.length;
         this.#core.journalRows += rows.length;
-        return state.applyMemories(rows, journal, { storedBytes, payloadBytes: payload.length });
+        return state.applyMemories(rows, journal);
       });
       this.#emit({ type: "added", entries: applied.added, rows: applied.rows });
       if (applied.linked.length > 0) this.#emit({ type: "updated", entries: applied.linked });

@@ -241,10 +241,7 @@ function applyFrame(opened: OpenedStore, frame: Frame, number: number): void {
   switch (frame.kind) {
     case "memories": {
       const rows = decodeBatch(frame.payload);
-      state.applyMemories(rows, number, {
-        storedBytes: frame.storedBytes,
-        payloadBytes: frame.payload.length,
-      });
+      state.applyMemories(rows, number);
       for (const row of rows) opened.nextOrdinal = Math.max(opened.nextOrdinal, row.ordinal + 1);
       opened.journalRows += rows.length;
       opened.generation++;

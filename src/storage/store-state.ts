@@ -9,7 +9,7 @@ import { MemoryCatalog, entryFromRow } from "./catalog.ts";
 import type { Change, ChangedFields, VectorBatch } from "./journal-records.ts";
 import type { CatalogEntry, IndexRow, StoreChange } from "./memory-store.ts";
 import type { Segment } from "./segment.ts";
-import { textBytes, type StoredRow } from "./stored-row.ts";
+import type { StoredRow } from "./stored-row.ts";
 
 export type Place =
   | { kind: "journal"; row: StoredRow; journal: number }
@@ -82,19 +82,13 @@ export class StoreState {
   applyMemories(
     rows: readonly StoredRow[],
     journal: number,
-    frame: { storedBytes: number; payloadBytes: number },
   ): { added: CatalogEntry[]; rows: IndexRow[]; linked: CatalogEntry[] } {
-    // Vectors hardly compress, so they are taken out of both sides of the ratio.
-    const vectorBytes = rows.reduce((sum, row) => sum + (row.embedding?.codes.length ?? 0), 0);
-    const ratio =
-      Math.max(1, frame.storedBytes - vectorBytes) / Math.max(1, frame.payloadBytes - vectorBytes);
     const added: MemoryRecord[] = [];
     for (const row of rows) {
       if (this.catalog.byId(row.id)) continue;
-      const stored = { ...row, storedBytes: Math.ceil(textBytes(row) * Math.min(1, ratio)) };
       const record: MemoryRecord = {
-        entry: entryFromRow(stored),
-        place: { kind: "journal", row: stored, journal },
+        entry: entryFromRow(row),
+        place: { kind: "journal", row, journal },
         embedding: null,
         changedIn: 0,
       };

@@ -342,6 +342,22 @@ describe("an engine with the embedding model", () => {
     expect(signals).toContain("semantic");
     expect(hits[0]!.snippet).toContain("plum");
     expect(hits[0]!.memory.quality.similarity).not.toBeNull();
+
+    // A vector that another model made is never compared with ours: it counts as missing.
+    const files: { path: string; blob: Blob }[] = [];
+    for await (const { path, bytes } of engine.exportStore("jsonl")) {
+      const text = new TextDecoder().decode(bytes).replaceAll("all-MiniLM-L6-v2-int8@", "other@");
+      files.push({ path, blob: new Blob([text]) });
+    }
+    const other = await open(new MemoryVolume(), provider);
+    await other.importStore({ kind: "files", files });
+    const foreign = await other.recall({ query: "dessert recipe" });
+    expect(foreign.hits.every((hit) => hit.score.semantic === 0)).toBe(true);
+    expect((await other.status()).embeddings.pendingCount).toBe(2);
+    expect(await other.embedMissing()).toBe(2);
+    const mended = await other.recall({ query: "dessert recipe" });
+    expect(mended.hits[0]!.score.semantic).toBeGreaterThan(0);
+    await other.close();
     await engine.close();
   });
 });

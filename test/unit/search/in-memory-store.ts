@@ -141,7 +141,11 @@ export class InMemoryStore implements MemoryStore {
     updates: readonly { id: string; embedding: QuantizedVector }[],
   ): Promise<void> {
     const ordinals = updates.map(({ id }) => this.#byId.get(id)!);
-    updates.forEach(({ embedding }, i) => (this.#row(ordinals[i]!).memory.embedding = embedding));
+    updates.forEach(({ embedding }, i) => {
+      const row = this.#row(ordinals[i]!);
+      row.memory.embedding = embedding;
+      Object.assign(row.entry, { embedded: true, embeddingModel: "test" });
+    });
     this.generation++;
     this.#emit({ type: "embedded", ordinals, vectors: updates.map((update) => update.embedding) });
   }
