@@ -151,10 +151,8 @@ export interface EngineStatus {
 }
 
 export interface EngineEvent {
-  type: "changed" | "model" | "embedding-progress";
+  type: "changed" | "model";
   generation: number;
-  /** For "embedding-progress". */
-  pendingCount?: number;
 }
 
 export interface Engine {

@@ -18,6 +18,8 @@ import { recognizeExport } from "../storage/interchange/import.ts";
 import { restoreExport } from "./export-restorer.ts";
 import { IngestRun, type IngestDeps, type IngestItem } from "./ingest.ts";
 
+/** Only these are looked into for an export: of a thousand mails not one needs to be opened for it. */
+const EXPORT_NAME = /\.(?:parquet|jsonl|ndjson)(?:\.gz)?$/i;
 /** A group is one journal frame and one embedding batch: small enough that a kill loses little work. */
 const GROUP_ITEMS = 32;
 const GROUP_CHARACTERS = 128 * 1024;
@@ -72,7 +74,8 @@ export async function importFiles(
     const others: ImportFile[] = [];
     for (const file of files) {
       await checkpoint(options);
-      if ((await recognizeExport(file)) === null) others.push(file);
+      const isExport = EXPORT_NAME.test(file.path) && (await recognizeExport(file)) !== null;
+      if (!isExport) others.push(file);
       else await restoreFile(deps, file, options, report);
     }
     for await (const event of parseFiles(others, {

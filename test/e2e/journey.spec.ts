@@ -53,7 +53,7 @@ test("from a first visit to an offline memory that survives the browser", async 
 
   await test.step("the first visit says what this is, and how big the model's download is", async () => {
     await expect(page.getByRole("heading", { level: 1 })).toHaveText("A memory for your text");
-    await expect(page.getByRole("button", { name: /install|download/i })).toBeVisible();
+    await expect(page.getByRole("button", { name: /^Install the model/ })).toBeVisible();
     await expect(page.getByText(/2\d(\.\d)? MB/).first()).toBeVisible();
     expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
   });
@@ -86,7 +86,7 @@ test("from a first visit to an offline memory that survives the browser", async 
   await test.step("the model is installed with progress; what was remembered gets its vectors", async () => {
     await page.goto("./#/settings");
     await page
-      .getByRole("button", { name: /install|download/i })
+      .getByRole("button", { name: /^Install the model/ })
       .first()
       .click();
     await expect(page.getByText("Installed.").first()).toBeVisible({ timeout: 60_000 });
