@@ -18,7 +18,8 @@ export const memoryInputSchema = z.object({
   metadata: metadata.optional(),
 });
 
-const filterSchema = z.strictObject({
+/** Of recall, browse and forget, also over HTTP. */
+export const filterSchema = z.strictObject({
   after: timestamp.optional(),
   before: timestamp.optional(),
   sources: z.array(z.string()).optional(),

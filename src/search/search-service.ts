@@ -165,11 +165,6 @@ export class SearchService {
     return { entries: this.#results.size, hits: this.#hits, misses: this.#misses };
   }
 
-  /** Resolves when every change so far is in the indexes. */
-  async settled(): Promise<void> {
-    await this.#pending;
-  }
-
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;

@@ -4,10 +4,6 @@ import { META } from "../model/memory.ts";
 import type { Catalog, CatalogEntry } from "./memory-store.ts";
 import type { StoredRow } from "./stored-row.ts";
 
-function duplicateKey(source: string | undefined, contentSha256: string): string {
-  return `${contentSha256}\n${source ?? ""}`;
-}
-
 /** Several memories may share a key; the first that is live answers. */
 class MultiMap {
   readonly #ids = new Map<string, CatalogEntry | CatalogEntry[]>();
@@ -38,7 +34,6 @@ class MultiMap {
 export class MemoryCatalog implements Catalog {
   readonly #byOrdinal: (CatalogEntry | undefined)[] = [];
   readonly #byId = new Map<string, CatalogEntry>();
-  readonly #duplicates = new MultiMap();
   readonly #externalIds = new MultiMap();
   #limit = 0;
 
@@ -56,10 +51,6 @@ export class MemoryCatalog implements Catalog {
 
   byId(id: string): CatalogEntry | undefined {
     return this.#byId.get(id);
-  }
-
-  findDuplicate(source: string | undefined, contentSha256: string): CatalogEntry | undefined {
-    return this.#duplicates.get(duplicateKey(source, contentSha256));
   }
 
   byExternalId(externalId: string): CatalogEntry | undefined {
@@ -96,13 +87,11 @@ export class MemoryCatalog implements Catalog {
   }
 
   #index(entry: CatalogEntry): void {
-    this.#duplicates.add(duplicateKey(entry.metadata[META.source], entry.contentSha256), entry);
     const externalId = entry.metadata[META.externalId];
     if (externalId !== undefined) this.#externalIds.add(externalId, entry);
   }
 
   #unindex(entry: CatalogEntry): void {
-    this.#duplicates.remove(duplicateKey(entry.metadata[META.source], entry.contentSha256), entry);
     const externalId = entry.metadata[META.externalId];
     if (externalId !== undefined) this.#externalIds.remove(externalId, entry);
   }

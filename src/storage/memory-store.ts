@@ -50,8 +50,6 @@ export interface Catalog {
   readonly ordinalLimit: number;
   byOrdinal(ordinal: number): CatalogEntry | undefined;
   byId(id: string): CatalogEntry | undefined;
-  /** The live memory of this source and content, if it is there (re-imports are recognised by it). */
-  findDuplicate(source: string | undefined, contentSha256: string): CatalogEntry | undefined;
   /** The live memory with this `META.externalId`, for threading. */
   byExternalId(externalId: string): CatalogEntry | undefined;
   entries(): IterableIterator<CatalogEntry>;

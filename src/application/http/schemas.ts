@@ -1,7 +1,8 @@
 /** What the HTTP interface takes, checked before it reaches the engine. Bytes travel as base64. */
 
 import { z } from "zod";
-import { CONTENT_KINDS, ENTITY_TYPES } from "../../model/memory.ts";
+import { filterSchema } from "../../engine/input-schemas.ts";
+import { ENTITY_TYPES } from "../../model/memory.ts";
 
 const timestamp = z.number().min(-8.64e15).max(8.64e15);
 const unit = z.number().min(0).max(1);
@@ -26,22 +27,10 @@ export const rememberBody = z.strictObject({
   embed: z.boolean().optional(),
 });
 
-const filter = z.strictObject({
-  after: timestamp.optional(),
-  before: timestamp.optional(),
-  sources: z.array(z.string()).optional(),
-  speakers: z.array(z.string()).optional(),
-  kinds: z.array(z.enum(CONTENT_KINDS)).optional(),
-  entities: z.array(z.string()).optional(),
-  keep: z.array(z.enum(["exact", "summary", "gist"])).optional(),
-  userId: z.string().optional(),
-  metadata: z.record(z.string(), z.string()).optional(),
-});
-
 export const recallBody = z.strictObject({
   query: z.string().trim().min(1).max(10_000),
   topK: z.int().min(1).max(1_000).optional(),
-  filter: filter.optional(),
+  filter: filterSchema.optional(),
   prefix: z.boolean().optional(),
 });
 

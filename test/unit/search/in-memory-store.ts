@@ -86,7 +86,6 @@ export class InMemoryStore implements MemoryStore {
       },
       byOrdinal: (ordinal) => rows().get(ordinal)?.entry,
       byId: (id) => rows().get(byId().get(id) ?? -1)?.entry,
-      findDuplicate: () => undefined,
       byExternalId: (externalId) =>
         [...rows().values()].find((row) => row.entry.metadata["external_id"] === externalId)?.entry,
       *entries() {

@@ -3,7 +3,6 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { META } from "../../../src/model/memory.ts";
 import { MemoryFileStore, MemoryVolume } from "../../../src/platform/memory/memory-file-store.ts";
 import { ArrowStorage } from "../../../src/storage/arrow-storage.ts";
-import { sha256Hex } from "../../../src/storage/bytes.ts";
 import { encodeEnvelope } from "../../../src/storage/envelope.ts";
 import type { IndexRow, NewMemory, StoreChange } from "../../../src/storage/memory-store.ts";
 import { mailBodies, makeMemories, makeMemory, sampleVector } from "./sample-memories.ts";
@@ -253,26 +252,20 @@ describe("arrow storage", () => {
     await check();
   });
 
-  it("finds duplicates by source and text, and by external id", async () => {
+  it("finds a memory by its external id while it is live", async () => {
     const a = await makeMemory("Same words", 0, {
       metadata: { [META.source]: "a", [META.externalId]: "<1@x>" },
     });
     const b = await makeMemory("Same words", 1, { metadata: { [META.source]: "b" } });
     const c = await makeMemory("Same words", 2, { metadata: {} });
     await store.append([a, b, c]);
-    const sha = await sha256Hex("Same words");
     const check = () => {
-      expect(store.catalog.findDuplicate("a", sha)?.id).toBe(a.id);
-      expect(store.catalog.findDuplicate("b", sha)?.id).toBe(b.id);
-      expect(store.catalog.findDuplicate(undefined, sha)?.id).toBe(c.id);
-      expect(store.catalog.findDuplicate("z", sha)).toBeUndefined();
       expect(store.catalog.byExternalId("<1@x>")?.id).toBe(a.id);
     };
     check();
     await reopen();
     check();
     await store.forget([a.id]);
-    expect(store.catalog.findDuplicate("a", sha)).toBeUndefined();
     expect(store.catalog.byExternalId("<1@x>")).toBeUndefined();
     await store.restore([a.id]);
     check();
