@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- ingest [--count 120] [--rounds 4] [--threads N] [--hot 12] [--json FILE]`: raw
+ * `npm run bench -- ingest [--count 240] [--rounds 4] [--threads N] [--hot 12] [--json FILE]`: raw
  * mails through the whole engine into a folder, beside the bare embedder over the very texts that
  * went through the network, in turns (A B A B) so that a slow moment of the machine meets both.
  */
@@ -22,7 +22,7 @@ const WARM_UP_MAILS = 16;
 
 const { values } = parseArgs({
   options: {
-    count: { type: "string", default: "120" },
+    count: { type: "string", default: "240" },
     rounds: { type: "string", default: "4" },
     threads: { type: "string" },
     hot: { type: "string", default: "12" },
