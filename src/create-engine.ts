@@ -5,11 +5,13 @@ import { NetworkNavigator } from "./cognitive/navigator.ts";
 import { LocalEngine } from "./engine/local-engine.ts";
 import { ModelHolder } from "./engine/model-holder.ts";
 import { OpenedTogether } from "./engine/opened-together.ts";
+import { SettingsStore } from "./engine/settings-store.ts";
 import { SqlHolder } from "./engine/sql-holder.ts";
 import { WriteQueue } from "./engine/write-queue.ts";
 import { systemClock, type Clock } from "./ports/clock.ts";
 import type { EmbedderProvider } from "./ports/embedder.ts";
 import type { FileStore } from "./ports/file-store.ts";
+import type { KeyStore, LanguageModelSource } from "./ports/language-model.ts";
 import type { SqlEngine } from "./ports/sql.ts";
 import { SearchService } from "./search/search-service.ts";
 import { ArrowStorage } from "./storage/arrow-storage.ts";
@@ -20,6 +22,10 @@ export interface EnginePorts {
   /** Called on the first SQL question. */
   sql: () => Promise<SqlEngine>;
   clock?: Clock;
+  /** Language models of this platform; none: summaries are extractive. */
+  languageSources?: readonly LanguageModelSource[];
+  /** Where API keys are kept. */
+  keys?: KeyStore;
 }
 
 /** Opens the store (recovering what a crash left) and its indexes. Closes the file store when that fails. */
@@ -30,6 +36,7 @@ export async function createEngine(ports: EnginePorts): Promise<LocalEngine> {
     const search = await SearchService.open(store, { clock });
     const learner = await ConnectionLearner.open(store, clock);
     const writes = new WriteQueue();
+    const settings = new SettingsStore(ports.fileStore);
     return new LocalEngine({
       fileStore: ports.fileStore,
       store,
@@ -41,6 +48,9 @@ export async function createEngine(ports: EnginePorts): Promise<LocalEngine> {
       sql: new SqlHolder(store, ports.sql, writes),
       clock,
       writes,
+      settings,
+      languageSources: ports.languageSources ?? [],
+      keys: ports.keys ?? null,
     });
   } catch (error) {
     await ports.fileStore.close();

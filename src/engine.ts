@@ -4,9 +4,31 @@
  */
 
 import type { ErrorCode, WireError } from "./errors.ts";
+import type { Comparison, Evaluation } from "./model/comparison.ts";
 import type { CompressedMemory, DecompressResult } from "./model/compressed-memory.ts";
 import type {
+  EpisodeDetail,
+  EpisodePage,
+  EpisodeReport,
+  RetentionPolicy,
+  RetentionPreview,
+  RetentionReport,
+} from "./model/episode.ts";
+import type {
+  CustomModel,
+  LanguageModelInfo,
+  LanguageProvider,
+  LanguageSettings,
+  ModelProfile,
+  ProviderSettings,
+  ProviderState,
+  RouteDecision,
+  RouteRequest,
+  SpendingReport,
+} from "./model/language-model.ts";
+import type {
   CompressionMode,
+  Entity,
   KeepLevel,
   Memory,
   MemoryInput,
@@ -32,6 +54,12 @@ export interface CompressOptions extends TaskOptions {
   mode?: CompressionMode;
   /** Level to keep; "summary" is granted only when the quality gate passes. Default "exact". */
   keep?: Extract<KeepLevel, "exact" | "summary">;
+  /** "auto" lets the router choose, "extractive" uses no language model, else a model's id. Default: as the settings say. */
+  model?: string;
+  /** Longest that a language model may be expected to take for one text. */
+  latencyBudgetMs?: number;
+  /** Most that one text may be expected to cost. */
+  costLimitUsd?: number;
 }
 
 export interface RememberOptions extends CompressOptions {
@@ -54,6 +82,10 @@ export interface Receipt {
   originalBytes: number;
   storedBytes: number;
   quality?: QualityVector;
+  /** What wrote the summary. */
+  model?: string;
+  /** Why a language model took no part, or another one than asked for. */
+  modelReason?: string;
   error?: WireError;
 }
 
@@ -148,14 +180,77 @@ export interface EngineStatus {
   caches: Record<string, { entries: number; hits: number; misses: number }>;
   /** Rolling recall latency in ms over the last 200 queries; null before the first. */
   recallMs: { p50: number; p99: number; count: number } | null;
+  language: {
+    settings: LanguageSettings;
+    /** Models that could answer now. */
+    readyCount: number;
+    todayUsd: number;
+    profiles: ModelProfile[];
+  };
+  episodes: { count: number; memberCount: number };
+}
+
+/** Language models: what is there, how they did, what they cost. */
+export interface LanguageModels {
+  list(): Promise<LanguageModelInfo[]>;
+  /** Downloads and checks an in-browser model; aborting pauses, a second call continues. */
+  install(id: string, options?: TaskOptions): Promise<void>;
+  remove(id: string): Promise<void>;
+  /** A model of the user's own by its address. */
+  add(model: CustomModel): Promise<LanguageModelInfo>;
+  settings(): Promise<LanguageSettings>;
+  configure(settings: Partial<LanguageSettings>): Promise<LanguageSettings>;
+  providers(): Promise<ProviderState[]>;
+  configureProvider(
+    settings: Partial<ProviderSettings> & { provider: LanguageProvider },
+  ): Promise<ProviderState>;
+  /** An empty key removes it. */
+  setKey(
+    provider: LanguageProvider,
+    key: string,
+    options?: { save?: boolean },
+  ): Promise<ProviderState>;
+  /** What the router would choose now, and why. */
+  route(request: RouteRequest): Promise<RouteDecision>;
+  profiles(): Promise<ModelProfile[]>;
+  spending(): Promise<SpendingReport>;
+  /** A short prompt to a model, to see that it answers and how fast. */
+  probe(
+    id: string,
+    options?: TaskOptions,
+  ): Promise<{ text: string; elapsedMs: number; tokensPerSecond: number | null }>;
+}
+
+/** Memories that belong together. */
+export interface Episodes {
+  /** Groups what has no episode yet, and writes gists; with `rebuild` everything. */
+  build(
+    options?: TaskOptions & { mode?: CompressionMode; rebuild?: boolean },
+  ): Promise<EpisodeReport>;
+  list(options?: { offset?: number; limit?: number }): Promise<EpisodePage>;
+  read(id: string): Promise<EpisodeDetail>;
+}
+
+/** How detail fades: only as set, previewed, undoable until compaction. */
+export interface Retention {
+  policy(): Promise<RetentionPolicy>;
+  setPolicy(policy: RetentionPolicy): Promise<RetentionPolicy>;
+  /** What would move now; under another policy when one is given. */
+  preview(policy?: RetentionPolicy): Promise<RetentionPreview>;
+  apply(options?: TaskOptions): Promise<RetentionReport>;
+  /** Takes back what moved since the last compaction; returns how many. */
+  undo(): Promise<number>;
 }
 
 export interface EngineEvent {
-  type: "changed" | "model";
+  type: "changed" | "model" | "language";
   generation: number;
 }
 
 export interface Engine {
+  readonly language: LanguageModels;
+  readonly episodes: Episodes;
+  readonly retention: Retention;
   /** Compresses, embeds and stores; resolves when every accepted item is durable. One failed item doesn't stop the rest. */
   remember(items: MemoryInput[], options?: RememberOptions): Promise<Receipt[]>;
   recall(query: RecallQuery, options?: { signal?: AbortSignal }): Promise<RecallResult>;
@@ -168,6 +263,21 @@ export interface Engine {
   restore(ids: string[]): Promise<string[]>;
   compress(text: string, options?: CompressOptions): Promise<CompressedMemory>;
   decompress(compressed: CompressedMemory): Promise<DecompressResult>;
+  /** Judges anyone's summary of a text by the gate of a mode. */
+  evaluate(
+    input: { original: string; summary: string; entities?: Entity[]; mode?: CompressionMode },
+    options?: TaskOptions,
+  ): Promise<Evaluation>;
+  /** A stored memory or a text beside its candidate summaries, each judged; stores nothing. */
+  compare(
+    target: { id: string } | { text: string },
+    options?: CompressOptions,
+  ): Promise<Comparison>;
+  /** Writes the summaries of stored memories again, with another mode or model; a better summary replaces the old. */
+  resummarize(
+    target: { ids: string[] } | { filter: MemoryFilter },
+    options?: RememberOptions,
+  ): Promise<Receipt[]>;
   /** Read-only, DuckDB over the segments: view `memories`. */
   sql(query: string, options?: { maxRows?: number }): Promise<SqlTable>;
   exportStore(format: ExportFormat): AsyncIterable<ExportedFile>;

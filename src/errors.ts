@@ -24,6 +24,9 @@ export const ERROR_CODES = [
   "worker_lost", // the worker or the leading tab ended before it answered
   "closed", // the engine was closed
   "network", // a source could not be reached
+  "rate_limited", // a provider asks to wait
+  "unauthorized", // a provider refused the key, or none is set
+  "budget_exceeded", // the daily budget for language models is used up
   "internal", // a defect of ours
 ] as const;
 
@@ -78,6 +81,9 @@ export const HTTP_STATUS: Record<ErrorCode, number> = {
   worker_lost: 503,
   closed: 503,
   network: 502,
+  rate_limited: 429,
+  unauthorized: 401,
+  budget_exceeded: 402,
   internal: 500,
 };
 
@@ -100,6 +106,9 @@ export const EXIT_CODE: Record<ErrorCode, number> = {
   worker_lost: 9,
   closed: 9,
   network: 9,
+  rate_limited: 9,
+  unauthorized: 8,
+  budget_exceeded: 8,
   internal: 1,
 };
 

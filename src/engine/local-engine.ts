@@ -22,6 +22,7 @@ import type {
 import { AppError, throwIfAborted } from "../errors.ts";
 import type { ConnectionLearner } from "../cognitive/connection-learner.ts";
 import type { NetworkNavigator } from "../cognitive/navigator.ts";
+import type { Comparison, Evaluation } from "../model/comparison.ts";
 import type { CompressedMemory, DecompressResult } from "../model/compressed-memory.ts";
 import type { Memory, MemoryInput, MemoryPatch } from "../model/memory.ts";
 import type {
@@ -35,6 +36,7 @@ import type {
 import { checkpoint, type TaskOptions } from "../model/task-control.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { FileStore } from "../ports/file-store.ts";
+import type { KeyStore, LanguageModelSource } from "../ports/language-model.ts";
 import type { SqlTable } from "../ports/sql.ts";
 import type { LLMCompressor } from "../processing/compression/compressor.ts";
 import { EXACT_QUALITY, reconstructText } from "../processing/compression/reconstructor.ts";
@@ -44,6 +46,12 @@ import { compileFilter } from "../search/filters.ts";
 import { decodeEnvelope } from "../storage/envelope.ts";
 import { exportMemories } from "../storage/interchange/export.ts";
 import type { Catalog, MemoryStore } from "../storage/memory-store.ts";
+import { compareSummaries, evaluateSummary } from "./comparison.ts";
+import { EpisodeService } from "./episode-service.ts";
+import { LanguageService } from "./language-service.ts";
+import { resummarize } from "./resummarize.ts";
+import { RetentionService } from "./retention-service.ts";
+import type { SettingsStore } from "./settings-store.ts";
 import { embedMissing } from "./embedding-backfill.ts";
 import { importFiles } from "./importer.ts";
 import { IngestRun, type IngestDeps } from "./ingest.ts";
@@ -73,6 +81,9 @@ export interface EngineParts {
   sql: SqlHolder;
   clock: Clock;
   writes: WriteQueue;
+  settings: SettingsStore;
+  languageSources: readonly LanguageModelSource[];
+  keys: KeyStore | null;
 }
 
 export class LocalEngine implements Engine {
@@ -83,11 +94,17 @@ export class LocalEngine implements Engine {
   readonly #listeners = new Set<(event: EngineEvent) => void>();
   readonly #unsubscribe: () => void;
   #closed = false;
+  readonly language: LanguageService;
+  readonly episodes: EpisodeService;
+  readonly retention: RetentionService;
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
     this.#writes = parts.writes;
-    this.#status = new StatusReporter(parts, this.#latency);
+    this.language = new LanguageService(parts);
+    this.episodes = new EpisodeService(parts);
+    this.retention = new RetentionService(parts);
+    this.#status = new StatusReporter(parts, this.#latency, this.language, this.episodes);
     this.#unsubscribe = parts.store.subscribe(() => this.#emit({ type: "changed" }));
   }
 
@@ -230,6 +247,33 @@ export class LocalEngine implements Engine {
     return compressor.decompress(compressed);
   }
 
+  async evaluate(
+    input: Parameters<Engine["evaluate"]>[0],
+    options: TaskOptions = {},
+  ): Promise<Evaluation> {
+    this.#assertOpen();
+    return evaluateSummary(this.#parts, input, options);
+  }
+
+  async compare(
+    target: { id: string } | { text: string },
+    options: CompressOptions = {},
+  ): Promise<Comparison> {
+    this.#assertOpen();
+    validate(compressOptionsSchema, options, "The options");
+    const text = "id" in target ? (await this.read(target.id)).text : target.text;
+    return compareSummaries(this.#parts, text, options);
+  }
+
+  async resummarize(
+    target: Parameters<Engine["resummarize"]>[0],
+    options: RememberOptions = {},
+  ): Promise<Receipt[]> {
+    this.#assertOpen();
+    validate(compressOptionsSchema, options, "The options");
+    return resummarize(this.#parts, target, options);
+  }
+
   async sql(query: string, options: { maxRows?: number } = {}): Promise<SqlTable> {
     this.#assertOpen();
     return this.#parts.sql.query(query, options);
@@ -281,6 +325,7 @@ export class LocalEngine implements Engine {
     this.#listeners.clear();
     await this.#writes.drain();
     const { search, models, sql, store } = this.#parts;
+    await this.language.close();
     this.#parts.opened.close();
     await this.#saveDerived();
     this.#parts.learner.close();

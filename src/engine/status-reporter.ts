@@ -4,6 +4,8 @@ import type { EngineStatus } from "../engine.ts";
 import type { Entity, KeepLevel, Ratios } from "../model/memory.ts";
 import { VERSION } from "../model/version.ts";
 import { estimateTokens, recallContext } from "../processing/compression/ratios.ts";
+import type { EpisodeService } from "./episode-service.ts";
+import type { LanguageService } from "./language-service.ts";
 import type { EngineParts } from "./local-engine.ts";
 import type { LatencyWindow } from "./latency-window.ts";
 import { computeRatios, EMBEDDING_BYTES } from "./memory-ratios.ts";
@@ -21,9 +23,19 @@ export class StatusReporter {
   readonly #parts: EngineParts;
   readonly #latency: LatencyWindow;
 
-  constructor(parts: EngineParts, latency: LatencyWindow) {
+  readonly #language: LanguageService;
+  readonly #episodes: EpisodeService;
+
+  constructor(
+    parts: EngineParts,
+    latency: LatencyWindow,
+    language: LanguageService,
+    episodes: EpisodeService,
+  ) {
     this.#parts = parts;
     this.#latency = latency;
+    this.#language = language;
+    this.#episodes = episodes;
   }
 
   /** Ratios of one memory; its share of the indexes is the mean over the store. */
@@ -103,6 +115,8 @@ export class StatusReporter {
         ...(embeddingCache ? { embedding: embeddingCache } : {}),
       },
       recallMs: this.#latency.summary(),
+      language: await this.#language.status(),
+      episodes: this.#episodes.counts(),
     };
   }
 

@@ -1,5 +1,6 @@
 /** What can be asked of a memory and what comes back. */
 
+import type { ContextPack } from "./episode.ts";
 import type { ContentKind, EntityType, KeepLevel, Memory } from "./memory.ts";
 
 /** All conditions hold together; lists are "any of". */
@@ -25,6 +26,8 @@ export interface RecallQuery {
   filter?: MemoryFilter;
   /** The last word is still being typed: match it as a prefix. */
   prefix?: boolean;
+  /** Also packs the hits into this many tokens, as gists, summaries or originals. */
+  contextTokens?: number;
 }
 
 /** Per-signal parts of a hit's score, each already weighted: they add up to `total`. */
@@ -75,6 +78,8 @@ export interface RecallResult {
   candidateCount: number;
   /** Which signals took part; `semantic` is absent while no embedding model is installed. */
   signals: ("lexical" | "semantic" | "activation" | "recency" | "fields")[];
+  /** When `contextTokens` was asked for. */
+  context?: ContextPack;
 }
 
 export interface BrowseQuery {

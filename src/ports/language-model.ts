@@ -1,4 +1,9 @@
-/** Generates text. The providers live in `processing/language`; an in-browser model is one more adapter. */
+/**
+ * Generates text. HTTP providers live in `processing/language`; in-browser models are adapters in
+ * `platform/browser`. One contract suite runs over all of them.
+ */
+
+import type { CustomModel, LanguageModelInfo, LanguageProvider } from "../model/language-model.ts";
 
 export interface ChatMessage {
   role: "system" | "user" | "assistant";
@@ -7,24 +12,83 @@ export interface ChatMessage {
 
 export interface GenerateRequest {
   messages: ChatMessage[];
+  /** Longest answer in tokens. */
   maxTokens?: number;
+  /** 0 repeats as exactly as the model can. */
   temperature?: number;
   stop?: string[];
+  /** Asks for JSON; with a schema (JSON Schema) the answer follows it where the protocol can, and is checked. */
+  json?: { schema?: Record<string, unknown>; name?: string };
   signal?: AbortSignal;
+  /** Whole call, retries included. */
+  timeoutMs?: number;
+}
+
+export interface TokenUsage {
+  inputTokens: number;
+  outputTokens: number;
+  /** Part of `inputTokens` that the provider had cached. */
+  cachedInputTokens?: number;
+  /** True when the provider didn't say and the tokens were estimated. */
+  estimated?: boolean;
 }
 
 export interface GenerateResult {
   text: string;
+  /** "filtered": the provider's content filter ended the answer. */
   finishReason: "stop" | "length" | "filtered";
-  usage: { inputTokens: number; outputTokens: number };
+  usage: TokenUsage;
+  /** The model as the provider names it. */
   model: string;
 }
 
+/**
+ * One model, ready to answer. Failures: `invalid_input` (refused request), `too_large` (context
+ * overflow), `rate_limited`, `unauthorized`, `network`, `model_failed` (cut stream, unreadable
+ * answer, lost device), `budget_exceeded`; `AbortError` when cancelled.
+ */
 export interface LanguageModel {
   readonly id: string;
   readonly contextTokens: number;
   generate(request: GenerateRequest): Promise<GenerateResult>;
   /** Yields text deltas; the return value is the whole result. */
   stream(request: GenerateRequest): AsyncGenerator<string, GenerateResult>;
+  /** Where the protocol has it; unit length is not promised. */
+  embed?(texts: readonly string[], options?: { signal?: AbortSignal }): Promise<Float32Array[]>;
   close(): Promise<void>;
+}
+
+export interface InstallProgress {
+  doneBytes: number;
+  totalBytes: number;
+}
+
+/** The models of one provider on this platform. */
+export interface LanguageModelSource {
+  readonly provider: LanguageProvider;
+  /** What is there or could be; never throws, a source that can't be reached says so per model. */
+  list(): Promise<LanguageModelInfo[]>;
+  /** Loads or connects. `model_missing`, `model_failed`, `unauthorized`. */
+  open(
+    name: string,
+    options?: { signal?: AbortSignal; onProgress?: (progress: InstallProgress) => void },
+  ): Promise<LanguageModel>;
+  /** Downloads and checks; continues a broken download. Aborting pauses it: what arrived stays. */
+  install?(
+    name: string,
+    options?: { signal?: AbortSignal; onProgress?: (progress: InstallProgress) => void },
+  ): Promise<void>;
+  remove?(name: string): Promise<void>;
+  /** Adds a model of the user's own; `invalid_input` for an address that can't be one. */
+  add?(model: CustomModel): Promise<LanguageModelInfo>;
+  close(): Promise<void>;
+}
+
+/** Where API keys are. A key never leaves it but into a request's header, and is never logged. */
+export interface KeyStore {
+  get(provider: LanguageProvider): Promise<string | null>;
+  where(provider: LanguageProvider): Promise<"none" | "memory" | "saved" | "environment" | "file">;
+  /** `save` keeps it (encrypted) beyond this page or process; `unsupported_input` where that can't be. */
+  set(provider: LanguageProvider, key: string, options?: { save?: boolean }): Promise<void>;
+  remove(provider: LanguageProvider): Promise<void>;
 }

@@ -28,6 +28,7 @@ export interface ModelService {
   remove(): Promise<void>;
 }
 
+type Method = (...values: unknown[]) => Promise<unknown>;
 type Notify = (notification: Notification) => void;
 
 export class EngineHost {
@@ -127,8 +128,11 @@ export class EngineHost {
             ...Array<undefined>(Math.max(0, withTask - args.length)).fill(undefined),
             { ...(args[withTask] as object | undefined), ...lived },
           ];
-    const target = this.#engine[method] as (...values: unknown[]) => Promise<unknown>;
-    return target.apply(this.#engine, full);
+    // "language.list" is the method of a part of the engine.
+    const [first, second] = method.split(".") as [keyof Engine, string | undefined];
+    const owner = second === undefined ? this.#engine : this.#engine[first];
+    const target = (owner as unknown as Record<string, Method>)[second ?? first]!;
+    return target.apply(owner, full);
   }
 }
 
@@ -137,6 +141,13 @@ const TASK_METHODS: Partial<Record<CallableMethod, number>> = {
   remember: 1,
   recall: 1,
   compress: 1,
+  evaluate: 1,
+  compare: 1,
+  resummarize: 1,
+  "language.install": 1,
+  "language.probe": 1,
+  "episodes.build": 0,
+  "retention.apply": 0,
   importStore: 1,
   embedMissing: 0,
   compact: 0,

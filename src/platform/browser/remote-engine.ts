@@ -9,6 +9,7 @@ import type {
   Engine,
   EngineEvent,
   EngineStatus,
+  Episodes,
   ExportedFile,
   ExportFormat,
   ForgetReceipt,
@@ -17,11 +18,14 @@ import type {
   ImportReport,
   ImportSource,
   DecompressResult,
+  LanguageModels,
   ReadResult,
   Receipt,
   RememberOptions,
+  Retention,
 } from "../../engine.ts";
 import { AppError, createAbortError, fromWireError, throwIfAborted } from "../../errors.ts";
+import type { Comparison, Evaluation } from "../../model/comparison.ts";
 import type { MemoryInput, MemoryPatch } from "../../model/memory.ts";
 import type {
   BrowsePage,
@@ -43,6 +47,34 @@ type CallOptions = ImportOptions & {
 };
 
 export class RemoteEngine implements Engine {
+  readonly language: LanguageModels = {
+    list: () => this.#call("language.list", []),
+    install: (id, options) => this.#call("language.install", [id], options),
+    remove: (id) => this.#call("language.remove", [id]),
+    add: (model) => this.#call("language.add", [model]),
+    settings: () => this.#call("language.settings", []),
+    configure: (settings) => this.#call("language.configure", [settings]),
+    providers: () => this.#call("language.providers", []),
+    configureProvider: (settings) => this.#call("language.configureProvider", [settings]),
+    setKey: (provider, key, options) =>
+      this.#call("language.setKey", [provider, key, options ?? {}]),
+    route: (request) => this.#call("language.route", [request]),
+    profiles: () => this.#call("language.profiles", []),
+    spending: () => this.#call("language.spending", []),
+    probe: (id, options) => this.#call("language.probe", [id], options),
+  };
+  readonly episodes: Episodes = {
+    build: (options) => this.#call("episodes.build", [], options),
+    list: (options) => this.#call("episodes.list", [options ?? {}]),
+    read: (id) => this.#call("episodes.read", [id]),
+  };
+  readonly retention: Retention = {
+    policy: () => this.#call("retention.policy", []),
+    setPolicy: (policy) => this.#call("retention.setPolicy", [policy]),
+    preview: (policy) => this.#call("retention.preview", policy === undefined ? [] : [policy]),
+    apply: (options) => this.#call("retention.apply", [], options),
+    undo: () => this.#call("retention.undo", []),
+  };
   readonly #links: EngineLinks;
   readonly #calls = new Map<string, CallOptions>();
   readonly #listeners = new Set<(event: EngineEvent) => void>();
@@ -82,6 +114,21 @@ export class RemoteEngine implements Engine {
   }
   decompress(compressed: CompressedMemory): Promise<DecompressResult> {
     return this.#call("decompress", [compressed]);
+  }
+  evaluate(input: Parameters<Engine["evaluate"]>[0], options?: TaskOptions): Promise<Evaluation> {
+    return this.#call("evaluate", [input], options);
+  }
+  compare(
+    target: { id: string } | { text: string },
+    options?: CompressOptions,
+  ): Promise<Comparison> {
+    return this.#call("compare", [target], options);
+  }
+  resummarize(
+    target: Parameters<Engine["resummarize"]>[0],
+    options?: RememberOptions,
+  ): Promise<Receipt[]> {
+    return this.#call("resummarize", [target], options);
   }
   sql(query: string, options: { maxRows?: number } = {}): Promise<SqlTable> {
     return this.#call("sql", [query, options]);
