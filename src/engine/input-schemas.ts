@@ -36,6 +36,7 @@ export const recallQuerySchema = z.strictObject({
   topK: z.int().min(1).max(1_000).optional(),
   filter: filterSchema.optional(),
   prefix: z.boolean().optional(),
+  contextTokens: z.int().min(16).max(1_000_000).optional(),
 });
 
 export const browseQuerySchema = z.strictObject({
@@ -61,10 +62,18 @@ export const forgetTargetSchema = z.union([
   z.strictObject({ all: z.literal(true) }),
 ]);
 
-export const compressOptionsSchema = z.object({
-  mode: z.enum(["fast", "balanced", "high"]).optional(),
+export const compressionModeSchema = z.enum(["fast", "balanced", "high"]);
+
+/** What a call may ask of compression; also over HTTP. */
+export const compressOptionFields = {
+  mode: compressionModeSchema.optional(),
   keep: z.enum(["exact", "summary"]).optional(),
-});
+  model: z.string().min(1).max(300).optional(),
+  latencyBudgetMs: z.number().positive().max(86_400_000).optional(),
+  costLimitUsd: z.number().min(0).max(1_000).optional(),
+};
+
+export const compressOptionsSchema = z.object(compressOptionFields);
 
 /**
  * Checks the value and gives it back under its own type; throws `invalid_input` naming the field.

@@ -7,7 +7,14 @@ import { Hono, type MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { AppError } from "../../errors.ts";
 import type { CompressedMemory, Engine, ReadResult } from "../../engine.ts";
-import { compressBody, compressedBody, eraseQuery, recallBody, rememberBody } from "./schemas.ts";
+import {
+  compressBody,
+  compressedBody,
+  eraseQuery,
+  evaluateBody,
+  recallBody,
+  rememberBody,
+} from "./schemas.ts";
 import { check, defined, errorResponse, readBody, toBase64 } from "./wire.ts";
 
 export interface RouteOptions {
@@ -27,7 +34,7 @@ export function createRoutes(engine: Engine, options: RouteOptions = {}): Hono {
     errorResponse(
       context,
       new AppError("not_found", `There is no ${context.req.method} ${context.req.path}`, {
-        hint: "Routes: /v1/memories, /v1/recall, /v1/compress, /v1/decompress, /v1/status.",
+        hint: "Routes: /v1/memories, /v1/recall, /v1/compress, /v1/decompress, /v1/evaluate, /v1/status.",
       }),
     ),
   );
@@ -95,6 +102,11 @@ export function createRoutes(engine: Engine, options: RouteOptions = {}): Hono {
       ...(keepReason === undefined ? {} : { keepReason }),
     };
     return context.json(await engine.decompress(compressed));
+  });
+
+  app.post("/v1/evaluate", async (context) => {
+    const input = await readBody(context, evaluateBody);
+    return context.json(await engine.evaluate(defined(input), { signal: context.req.raw.signal }));
   });
 
   app.get("/v1/status", async (context) => context.json(await engine.status()));

@@ -1,7 +1,7 @@
 /** What the HTTP interface takes, checked before it reaches the engine. Bytes travel as base64. */
 
 import { z } from "zod";
-import { filterSchema } from "../../engine/input-schemas.ts";
+import { compressOptionFields, filterSchema } from "../../engine/input-schemas.ts";
 import { ENTITY_TYPES } from "../../model/memory.ts";
 
 const timestamp = z.number().min(-8.64e15).max(8.64e15);
@@ -22,8 +22,7 @@ const item = z.strictObject({
 
 export const rememberBody = z.strictObject({
   items: z.array(item).min(1).max(1_000),
-  mode: mode.optional(),
-  keep: keep.optional(),
+  ...compressOptionFields,
   embed: z.boolean().optional(),
 });
 
@@ -32,12 +31,18 @@ export const recallBody = z.strictObject({
   topK: z.int().min(1).max(1_000).optional(),
   filter: filterSchema.optional(),
   prefix: z.boolean().optional(),
+  contextTokens: z.int().min(16).max(1_000_000).optional(),
+});
+
+export const evaluateBody = z.strictObject({
+  original: z.string().min(1),
+  summary: z.string(),
+  mode: mode.optional(),
 });
 
 export const compressBody = z.strictObject({
   text: z.string(),
-  mode: mode.optional(),
-  keep: keep.optional(),
+  ...compressOptionFields,
 });
 
 const size = z.number().min(0);
