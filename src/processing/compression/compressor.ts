@@ -25,7 +25,7 @@ import { Reconstructor } from "./reconstructor.ts";
 import { encodeResidual, encodeText, sha256Hex } from "./residual.ts";
 import { pooledVector, pooledWindows, unitVector } from "./similarity.ts";
 import { analyzeSource, type ForeignSpans, type SourceAnalysis } from "./source-analysis.ts";
-import { SummaryGenerator, type SummaryWriter } from "./summary.ts";
+import { SummaryGenerator, type SummaryWriter, type WriterPreferences } from "./summary.ts";
 import { summarize } from "./summarize.ts";
 import { planUnits, unitWindows } from "./units.ts";
 
@@ -34,6 +34,12 @@ export interface CompressSettings extends TaskOptions {
   mode?: CompressionMode;
   /** Default "exact". */
   keep?: Extract<KeepLevel, "exact" | "summary">;
+  /** "auto", "extractive" or a model's id; default as the writers are set. */
+  model?: string;
+  /** Longest that a language model may be expected to take for one text. */
+  latencyBudgetMs?: number;
+  /** Most that one text may be expected to cost. */
+  costLimitUsd?: number;
 }
 
 export interface CompressItem {
@@ -53,6 +59,8 @@ export interface CompressionResult {
   keep: Extract<KeepLevel, "exact" | "summary">;
   /** Why "summary" was asked for and "exact" is kept. */
   keepReason?: string;
+  /** Why this model wrote the summary, or why no language model did; absent where none was asked. */
+  modelReason?: string;
   /** Search vector: length-weighted mean of the unit vectors, unit length. Null without a model or without words. */
   vector: Float32Array | null;
   /** SHA-256 of the UTF-8, lower-case hex. */
@@ -228,6 +236,7 @@ export class LLMCompressor {
           source: analyzeSource(text, this.#extractor, this.#foreignSpans, kind),
           contentSha256: sha256Hex(bytes),
           originalBytes: bytes.length,
+          ...(kind && { kind }),
         });
       } catch (error) {
         prepared.push(toError(error));
@@ -271,6 +280,8 @@ export class LLMCompressor {
         embedder: this.#embedder,
         mode,
         keep: settings.keep ?? "exact",
+        ...(item.kind && { kind: item.kind }),
+        preferences: preferencesOf(settings),
         ...(settings.signal && { signal: settings.signal }),
       });
       return {
@@ -291,6 +302,16 @@ interface Prepared {
   source: SourceAnalysis;
   contentSha256: string;
   originalBytes: number;
+  kind?: ContentKind;
+}
+
+function preferencesOf(settings: CompressSettings): WriterPreferences {
+  const { model, latencyBudgetMs, costLimitUsd } = settings;
+  return {
+    ...(model !== undefined && { model }),
+    ...(latencyBudgetMs !== undefined && { latencyBudgetMs }),
+    ...(costLimitUsd !== undefined && { costLimitUsd }),
+  };
 }
 
 type PreparedItem = Prepared | Error;

@@ -3,7 +3,13 @@
  * gate decide. When nothing shorter may stand for the text, it is kept exactly, with the reason.
  */
 
-import type { CompressionMode, Entity, KeepLevel, QualityVector } from "../../model/memory.ts";
+import type {
+  CompressionMode,
+  ContentKind,
+  Entity,
+  KeepLevel,
+  QualityVector,
+} from "../../model/memory.ts";
 import { gate } from "./gate.ts";
 import {
   embedUnits,
@@ -20,6 +26,9 @@ import {
   VERBATIM,
   VERBATIM_MAX_BYTES,
   type SummaryCandidate,
+  type SummaryRequest,
+  type WriterPreferences,
+  type WrittenSummaries,
 } from "./summary.ts";
 import { planUnits } from "./units.ts";
 
@@ -32,6 +41,8 @@ export interface SummarizeInput {
   embedder: TextVectors | null;
   mode: CompressionMode;
   keep: Extract<KeepLevel, "exact" | "summary">;
+  kind?: ContentKind;
+  preferences?: WriterPreferences;
   signal?: AbortSignal;
 }
 
@@ -42,6 +53,8 @@ export interface SummaryOutcome {
   quality: QualityVector;
   keep: Extract<KeepLevel, "exact" | "summary">;
   keepReason?: string;
+  /** Why this model wrote it, or why none did; absent where none was asked. */
+  modelReason?: string;
 }
 
 /** Entities kept beside an exact text (they are found again in it) and beside a summary alone. */
@@ -108,28 +121,70 @@ async function measure(
   return checker.check(candidate.text, entities, units, vectors, windowVector);
 }
 
-/** The summary beside an exact text: the first candidate that says nothing unsupported. */
+/** A summary beside an exact text may be this much less like it than the extractive one: it reads better. */
+const EXACT_SIMILARITY_SLACK = 0.1;
+
+/** The summary beside an exact text: a writer's that says nothing unsupported, else the extractive one. */
 async function summarizeExact(input: SummarizeInput): Promise<SummaryOutcome> {
-  const { source, sourceBytes, generator, mode, signal } = input;
+  const { source, sourceBytes, generator, mode, preferences } = input;
   const entities = keptEntities(source.entities, MAX_ENTITIES.exact);
-  const request = {
+  const budgetBytes = summaryBudget(sourceBytes, mode);
+  const extractive = generator.extractive({ source, budgetBytes });
+  const own = await measure(input, extractive, entities);
+  const outcome = (candidate: SummaryCandidate, quality: QualityVector): SummaryOutcome => ({
+    summary: candidate.text,
+    model: candidate.model,
+    entities,
+    quality,
+    keep: "exact",
+  });
+  if (!generator.hasWriters(mode, preferences)) return outcome(extractive, own.quality);
+  const written = await generator.written(requestOf(input, budgetBytes));
+  let best: SummaryOutcome | null = null;
+  const notes = [...written.notes];
+  for (const candidate of written.candidates) {
+    const { quality, evidence } = await measure(input, candidate, entities);
+    const close =
+      (quality.similarity ?? 1) >= (own.quality.similarity ?? 0) - EXACT_SIMILARITY_SLACK;
+    const pass = quality.faithfulness === 1 && close;
+    generator.judged(candidate, { pass, similarity: quality.similarity });
+    if (!pass)
+      notes.push(
+        `The summary of ${candidate.model} was not taken: ${evidence.unsupported[0] ?? "it is less like the text than its own sentences are"}`,
+      );
+    else if (!best || (quality.similarity ?? 0) > (best.quality.similarity ?? 0))
+      best = outcome(candidate, quality);
+  }
+  return { ...(best ?? outcome(extractive, own.quality)), ...reasonOf(written, notes, best) };
+}
+
+function requestOf(
+  { source, kind, mode, preferences, signal }: SummarizeInput,
+  budgetBytes: number,
+): SummaryRequest {
+  return {
     source,
     mode,
-    budgetBytes: summaryBudget(sourceBytes, mode),
+    budgetBytes,
+    ...(kind && { kind }),
+    ...(preferences && { preferences }),
     ...(signal && { signal }),
   };
-  let last: SummaryOutcome | undefined;
-  for await (const candidate of generator.candidates(request)) {
-    const { quality } = await measure(input, candidate, entities);
-    last = { summary: candidate.text, model: candidate.model, entities, quality, keep: "exact" };
-    if (quality.faithfulness === 1) return last;
-  }
-  return last!;
+}
+
+/** One sentence on the model: why it was chosen, or why its summary isn't the one that is kept. */
+function reasonOf(
+  { route }: WrittenSummaries,
+  notes: readonly string[],
+  written: object | null,
+): { modelReason?: string } {
+  const reason = written ? route?.reason : (notes.at(-1) ?? route?.reason);
+  return reason === undefined ? {} : { modelReason: reason };
 }
 
 /** The smallest summary that passes the gate, or why there is none. */
 async function keepAsSummary(input: SummarizeInput): Promise<SummaryOutcome | string> {
-  const { source, sourceBytes, generator, mode, signal } = input;
+  const { source, sourceBytes, generator, mode, preferences } = input;
   if (!source.vectors) return "Its meaning could not be compared: no embedding model is installed";
   const own = ownShare(source);
   if (own < MIN_OWN_SHARE)
@@ -150,12 +205,14 @@ async function keepAsSummary(input: SummarizeInput): Promise<SummaryOutcome | st
     quality,
     keep: "summary",
   });
-  if (generator.hasWriters(mode)) {
+  if (generator.hasWriters(mode, preferences)) {
     const budgetBytes = Math.min(maxBytes, summaryBudget(sourceBytes, mode));
-    const request = { source, mode, budgetBytes, ...(signal && { signal }) };
-    for await (const candidate of generator.candidates(request)) {
+    const written = await generator.written(requestOf(input, budgetBytes));
+    for (const candidate of written.candidates) {
       const report = await measure(input, candidate, entities, true);
-      if (passes(report)) return outcome(candidate, report);
+      const pass = passes(report);
+      generator.judged(candidate, { pass, similarity: report.quality.similarity });
+      if (pass) return { ...outcome(candidate, report), ...reasonOf(written, [], candidate) };
     }
   }
   // Quality grows with each unit: walk up until the gate opens by sentences, then ask by windows.

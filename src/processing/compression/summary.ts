@@ -3,7 +3,9 @@
  * they are given. Which candidate is taken is decided by the quality gate, not here.
  */
 
-import type { CompressionMode } from "../../model/memory.ts";
+import { isAbortError, toError } from "../../errors.ts";
+import type { RouteDecision } from "../../model/language-model.ts";
+import type { CompressionMode, ContentKind } from "../../model/memory.ts";
 import { fitBudget, rankUnits } from "./selection.ts";
 import type { SourceAnalysis } from "./source-analysis.ts";
 import type { TextUnit } from "./units.ts";
@@ -16,31 +18,56 @@ export const VERBATIM = "verbatim";
 /** Texts up to this many bytes are their own summary: there is nothing to leave out. */
 export const VERBATIM_MAX_BYTES = 320;
 
-export interface SummaryCandidate {
-  text: string;
-  /** "extractive", "verbatim" or the name of the model that wrote it. */
-  model: string;
-  /** Ascending indices of the source's units, where it consists of them. */
-  unitIndices?: number[];
+/** What the caller wants of a language model; names as in the engine's `CompressOptions`. */
+export interface WriterPreferences {
+  /** "auto" lets the writer choose, "extractive" keeps all out, else a model's id. */
+  model?: string;
+  /** Longest that one text may be expected to take. */
+  latencyBudgetMs?: number;
+  /** Most that one text may be expected to cost. */
+  costLimitUsd?: number;
 }
 
 export interface SummaryRequest {
   source: SourceAnalysis;
+  /** What the text is, where known. */
+  kind?: ContentKind;
   mode: CompressionMode;
   /** UTF-8 bytes the summary should not exceed. */
   budgetBytes: number;
-  /** What the gate said about an earlier candidate. */
+  /** What the gate said about an earlier candidate, in plain words. */
   feedback?: readonly string[];
+  preferences?: WriterPreferences;
   signal?: AbortSignal;
 }
 
-/** Something that writes summaries: a language model behind a prompt. */
+export interface SummaryCandidate {
+  text: string;
+  /** "extractive", "verbatim" or the id of the model that wrote it. */
+  model: string;
+  /** Ascending indices of the source's units, where it consists of them. */
+  unitIndices?: number[];
+  costUsd?: number;
+  elapsedMs?: number;
+}
+
+export interface WrittenSummaries {
+  /** Best first; empty when no model took part. */
+  candidates: SummaryCandidate[];
+  /** Which model was chosen and why; null when nothing was routed. */
+  route: RouteDecision | null;
+  /** Why a model took no part or failed, plain words. */
+  notes: string[];
+}
+
+/** Something that writes summaries: language models behind a router. */
 export interface SummaryWriter {
-  readonly model: string;
-  /** Whether it takes part at this level of effort. */
-  supports(mode: CompressionMode): boolean;
-  /** One or more candidates, best first. */
-  write(request: SummaryRequest): Promise<SummaryCandidate[]>;
+  /** Whether it might take part at this level of effort: cheap, synchronous. */
+  supports(mode: CompressionMode, preferences?: WriterPreferences): boolean;
+  /** Throws nothing but `AbortError`: what failed is in the notes. */
+  write(request: SummaryRequest): Promise<WrittenSummaries>;
+  /** Told how the gate judged one of its candidates. */
+  judged?(candidate: SummaryCandidate, verdict: { pass: boolean; similarity: number | null }): void;
 }
 
 const BUDGET_FACTOR: Readonly<Record<CompressionMode, number>> = {
@@ -69,20 +96,48 @@ function candidateOf(source: SourceAnalysis, unitIndices: number[]): SummaryCand
 /** Makes candidate summaries of one analysed source at a time. */
 export class SummaryGenerator {
   readonly #writers: readonly SummaryWriter[];
+  readonly #authors = new WeakMap<SummaryCandidate, SummaryWriter>();
 
   constructor(writers: readonly SummaryWriter[] = []) {
     this.#writers = writers;
   }
 
-  /** Candidates within the budget: those of the writers that take part, then the extractive one. */
-  async *candidates(request: SummaryRequest): AsyncGenerator<SummaryCandidate> {
-    for (const writer of this.#writers)
-      if (writer.supports(request.mode)) yield* await writer.write(request);
-    yield this.extractive(request);
+  /** Whether any writer takes part: decides if a text is worth asking them. */
+  hasWriters(mode: CompressionMode, preferences?: WriterPreferences): boolean {
+    return (
+      preferences?.model !== EXTRACTIVE &&
+      this.#writers.some((writer) => writer.supports(mode, preferences))
+    );
   }
 
-  hasWriters(mode: CompressionMode): boolean {
-    return this.#writers.some((writer) => writer.supports(mode));
+  /**
+   * What the writers that take part propose, all together. A writer that breaks its promise and
+   * throws becomes a note: a text is never lost to a model.
+   */
+  async written(request: SummaryRequest): Promise<WrittenSummaries> {
+    const all: WrittenSummaries = { candidates: [], route: null, notes: [] };
+    if (request.preferences?.model === EXTRACTIVE) return all;
+    for (const writer of this.#writers) {
+      if (!writer.supports(request.mode, request.preferences)) continue;
+      try {
+        const written = await writer.write(request);
+        for (const candidate of written.candidates) {
+          all.candidates.push(candidate);
+          this.#authors.set(candidate, writer);
+        }
+        all.route ??= written.route;
+        all.notes.push(...written.notes);
+      } catch (error) {
+        if (isAbortError(error)) throw error;
+        all.notes.push(`A language model failed: ${toError(error).message}`);
+      }
+    }
+    return all;
+  }
+
+  /** Passes the gate's verdict on to whoever wrote the candidate. */
+  judged(candidate: SummaryCandidate, verdict: { pass: boolean; similarity: number | null }): void {
+    this.#authors.get(candidate)?.judged?.(candidate, verdict);
   }
 
   /** The extractive summary within the budget (one unit at least). */

@@ -123,9 +123,13 @@ describe("compression without an embedding model", () => {
     const text = opening(address(1790), 2000);
     const sentence = (await compressor.compress(text)).summary;
     const writer = (summary: string): SummaryWriter => ({
-      model: "writer",
       supports: (mode) => mode !== "fast",
-      write: () => Promise.resolve([{ text: summary, model: "writer" }]),
+      write: () =>
+        Promise.resolve({
+          candidates: [{ text: summary, model: "writer" }],
+          route: null,
+          notes: [],
+        }),
     });
     const honest = new LLMCompressor({ embedder: null, writers: [writer(sentence)] });
     expect((await honest.compress(text, { mode: "high" })).model).toBe("writer");
