@@ -38,7 +38,7 @@ export interface WeightsModel {
   /** Folder under `.cache/models/`, under `/models/` and in the browser's storage. */
   name: string;
   title: string;
-  task: "embedding";
+  task: "embedding" | "language";
   /** Fetched by the set-up. */
   default: boolean;
   /** SPDX identifier. */
