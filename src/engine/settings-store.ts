@@ -6,25 +6,29 @@
 
 import type { z } from "zod";
 import type { FileStore } from "../ports/file-store.ts";
+import type { RecordStore } from "../ports/record-store.ts";
 
 const PREFIX = "settings/";
 
-export class SettingsStore {
+export class SettingsStore implements RecordStore {
   readonly #files: FileStore;
 
   constructor(files: FileStore) {
     this.#files = files;
   }
 
-  /** The stored value, or `fallback` where none is stored or the stored one doesn't fit the schema. */
-  async read<T>(name: string, schema: z.ZodType<T>, fallback: T): Promise<T> {
+  /**
+   * The stored value, or `fallback` where none is stored or the stored one doesn't fit the schema.
+   * `schema` must describe `T`; its output is taken as such (optional fields keep their exact form).
+   */
+  async read<T>(name: string, schema: z.ZodType, fallback: T): Promise<T> {
     const path = `${PREFIX}${name}.json`;
     if (!(await this.#files.stat(path))) return fallback;
     try {
       const parsed = schema.safeParse(
         JSON.parse(new TextDecoder().decode(await this.#files.read(path))),
       );
-      return parsed.success ? parsed.data : fallback;
+      return parsed.success ? (parsed.data as T) : fallback;
     } catch (error) {
       if (error instanceof SyntaxError) return fallback;
       throw error;

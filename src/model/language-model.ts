@@ -59,6 +59,10 @@ export interface LanguageModelInfo {
   contextTokens: number;
   /** Longest answer, where the provider limits it further. */
   maxOutputTokens?: number;
+  /** Room that its thinking needs beside the answer, within the output limit and billed as output. */
+  thinkingTokens?: number;
+  /** True when a request that sets a temperature is refused. */
+  fixedSampling?: boolean;
   /** True when the text doesn't leave the device (or, for Ollama, its own machine). */
   local: boolean;
   /** Null: its price is not known, so a budget can't admit it. A local one costs 0. */

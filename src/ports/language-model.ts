@@ -22,6 +22,11 @@ export interface GenerateRequest {
   signal?: AbortSignal;
   /** Whole call, retries included. */
   timeoutMs?: number;
+  /**
+   * Called before every attempt after the first (a retry, a repair of its JSON), with what is known
+   * of the one before: each attempt may be billed. A rejection ends the call with that error.
+   */
+  onAttempt?: (previous: { error?: unknown; usage?: TokenUsage }) => Promise<void>;
 }
 
 export interface TokenUsage {
