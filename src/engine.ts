@@ -151,6 +151,10 @@ export interface ImportReport {
   storedBytes: number;
   /** The first 1,000 failures: which file or item, why, what to do. */
   failures: { source: string; error: WireError }[];
+  /** What wrote the summaries of what was stored: "extractive", "verbatim" or a model's id. */
+  writers: { model: string; count: number }[];
+  /** Why language models took no part or failed, each reason once. */
+  modelNotes: { reason: string; count: number }[];
   elapsedMs: number;
 }
 

@@ -170,6 +170,8 @@ class ReportBuilder {
   readonly #files = new Map<string, RecognizedFile>();
   readonly #failures: ImportReport["failures"] = [];
   readonly #counts = { stored: 0, duplicate: 0, failed: 0 };
+  readonly #writers = new Map<string, number>();
+  readonly #modelNotes = new Map<string, number>();
   #originalBytes = 0;
   #storedBytes = 0;
   #parsedItems = 0;
@@ -233,6 +235,9 @@ class ReportBuilder {
       }
       this.#originalBytes += receipt.originalBytes;
       this.#storedBytes += receipt.storedBytes;
+      if (receipt.status !== "stored") continue;
+      if (receipt.model !== undefined) increment(this.#writers, receipt.model);
+      if (receipt.modelReason !== undefined) increment(this.#modelNotes, receipt.modelReason);
     }
     const done = this.#counts.stored + this.#counts.duplicate + this.#counts.failed;
     this.#options.onProgress?.({
@@ -254,7 +259,13 @@ class ReportBuilder {
       originalBytes: this.#originalBytes,
       storedBytes: this.#storedBytes,
       failures: this.#failures,
+      writers: [...this.#writers].map(([model, count]) => ({ model, count })),
+      modelNotes: [...this.#modelNotes].map(([reason, count]) => ({ reason, count })),
       elapsedMs,
     };
   }
+}
+
+function increment(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
 }

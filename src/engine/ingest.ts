@@ -4,7 +4,7 @@
  */
 
 import { AppError, isAbortError, isClosed, toWireError } from "../errors.ts";
-import type { ErrorCode, Receipt, RememberOptions } from "../engine.ts";
+import type { CompressOptions, ErrorCode, Receipt, RememberOptions } from "../engine.ts";
 import { createMemoryId } from "../model/id.ts";
 import { contentKind, META, type MemoryInput } from "../model/memory.ts";
 import { checkpoint } from "../model/task-control.ts";
@@ -156,6 +156,7 @@ export class IngestRun {
     const settings = {
       mode: this.#options.mode ?? "fast",
       keep: this.#options.keep ?? "exact",
+      ...writerPreferences(this.#options),
       ...(this.#options.signal ? { signal: this.#options.signal } : {}),
       ...(this.#options.control ? { control: this.#options.control } : {}),
     } as const;
@@ -197,6 +198,8 @@ export class IngestRun {
           originalBytes: entry.originalBytes,
           storedBytes: entry.storedBytes,
           quality: result.quality,
+          model: result.model,
+          ...(result.modelReason === undefined ? {} : { modelReason: result.modelReason }),
         } satisfies Receipt;
       });
     } catch (error) {
@@ -258,6 +261,19 @@ export class IngestRun {
 
 /** What a model that fails, or is removed or replaced while it is in use, ends a call with. */
 const MODEL_LOST: ReadonlySet<ErrorCode> = new Set(["model_failed", "model_missing", "closed"]);
+
+/** What a call asks of language models, for the compressor. */
+export function writerPreferences({
+  model,
+  latencyBudgetMs,
+  costLimitUsd,
+}: CompressOptions): Pick<CompressOptions, "model" | "latencyBudgetMs" | "costLimitUsd"> {
+  return {
+    ...(model === undefined ? {} : { model }),
+    ...(latencyBudgetMs === undefined ? {} : { latencyBudgetMs }),
+    ...(costLimitUsd === undefined ? {} : { costLimitUsd }),
+  };
+}
 
 /** The owner of memories whose input names none. */
 export const DEFAULT_USER = "local";
