@@ -21,6 +21,8 @@ export async function embedMissing(deps: IngestDeps, options: TaskOptions): Prom
       hint: "Install it in Settings, or run `npm run setup`.",
     });
   const pending = [...store.catalog.entries()]
+    // Of what is kept as its episode's gist nothing is left to embed.
+    .filter((entry) => entry.keep !== "gist")
     .filter((entry) => !entry.embedded || entry.embeddingModel !== embeddingModel)
     .sort((a, b) => b.timestamp - a.timestamp);
   let done = 0;

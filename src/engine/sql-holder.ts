@@ -44,8 +44,8 @@ export class SqlHolder {
   #attach(engine: SqlEngine): Promise<void> {
     return this.#writes.run(async () => {
       if (this.#attachedGeneration === this.#store.generation) return;
-      const { sources, excludedIds } = await this.#store.sqlSources();
-      await engine.attach(sources, { excludedIds });
+      const { sources, excludedIds, faded } = await this.#store.sqlSources();
+      await engine.attach(sources, { excludedIds, faded });
       this.#attachedGeneration = this.#store.generation;
     });
   }

@@ -77,7 +77,12 @@ export class StatusReporter {
       originalBytes += entry.originalBytes;
       storedBytes += entry.storedBytes;
       // A vector of another model is as good as none: it is made again.
-      if (entry.embedded && (model === null || entry.embeddingModel === model)) embeddedCount++;
+      if (
+        entry.keep !== "gist" &&
+        entry.embedded &&
+        (model === null || entry.embeddingModel === model)
+      )
+        embeddedCount++;
     }
     const embeddingCache = await models.cacheStats();
     return {
@@ -107,7 +112,8 @@ export class StatusReporter {
       embeddings: {
         model: await models.state(),
         embeddedCount,
-        pendingCount: store.catalog.size - embeddedCount,
+        // Of what is kept as its episode's gist nothing is left to embed.
+        pendingCount: Math.max(0, store.catalog.size - keepCounts.gist - embeddedCount),
       },
       usage: await fileStore.usage(),
       caches: {

@@ -112,6 +112,22 @@ export interface Memory {
   storedBytes: number;
 }
 
+/** From the most detail to the least. */
+export const KEEP_LEVELS: readonly KeepLevel[] = ["exact", "summary", "gist"];
+
+/** Whether `level` keeps less than `other`. */
+export function keepsLess(level: KeepLevel, other: KeepLevel): boolean {
+  return KEEP_LEVELS.indexOf(level) > KEEP_LEVELS.indexOf(other);
+}
+
+/**
+ * Whether a stored item is an episode's gist instead of a memory: its `episodeId` names itself,
+ * which no metadata can claim. Members name it by their `episodeId`.
+ */
+export function isEpisode(item: Pick<Memory, "id" | "episodeId">): boolean {
+  return item.episodeId === item.id;
+}
+
 /** One text to remember. */
 export interface MemoryInput {
   text: string;

@@ -1,5 +1,6 @@
 /** Read-only SQL over the segments. */
 
+import type { KeepLevel } from "../model/memory.ts";
 import type { FileHandle } from "./file-store.ts";
 
 export interface SqlTable {
@@ -22,6 +23,8 @@ export interface SqlSource {
 export interface SqlAttachOptions {
   /** Memories that are in the files and must not appear: forgotten, not yet compacted away. */
   excludedIds?: readonly string[];
+  /** Memories of which less is to be seen than the files hold: moved down, not yet compacted. */
+  faded?: readonly { id: string; keep: KeepLevel }[];
 }
 
 export interface SqlEngine {

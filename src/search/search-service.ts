@@ -5,7 +5,7 @@
 
 import { LRUCache } from "lru-cache";
 import { AppError } from "../errors.ts";
-import { META } from "../model/memory.ts";
+import { META, isEpisode } from "../model/memory.ts";
 import type { QuantizedVector } from "../model/vector.ts";
 import type { BrowsePage, BrowseQuery, Facets, RecallQuery, RecallResult } from "../model/query.ts";
 import { systemClock, type Clock } from "../ports/clock.ts";
@@ -209,7 +209,7 @@ export class SearchService {
         break;
       case "updated":
         this.#forgetDerived();
-        this.#enqueue(() => this.#reindex(change.entries));
+        this.#enqueue(() => this.#reindex(change.entries, change.textChanged ?? false));
         break;
       case "compacted":
         this.#forgetDerived();
@@ -225,14 +225,18 @@ export class SearchService {
   }
 
   /** Indexes again the memories whose text or topics changed. */
-  async #reindex(entries: readonly CatalogEntry[]): Promise<void> {
+  async #reindex(entries: readonly CatalogEntry[], textChanged: boolean): Promise<void> {
     const changed = entries.filter(
       (entry) =>
         !this.#closed &&
         this.#store.catalog.byOrdinal(entry.ordinal) !== undefined &&
-        this.#topics.get(entry.ordinal) !== fingerprint(entry),
+        (textChanged || this.#topics.get(entry.ordinal) !== fingerprint(entry)),
     );
     if (changed.length === 0) return;
+    // A vector tells of the text as well as words do.
+    for (const entry of changed)
+      if (!entry.embedded || (entry.keep === "gist" && !isEpisode(entry)))
+        this.#context.vectors.remove(entry.ordinal);
     const ordinals = changed.map((entry) => entry.ordinal);
     const [texts, contents] = await Promise.all([
       this.#store.getSummaries(ordinals),
@@ -300,7 +304,8 @@ async function restoreText(store: MemoryStore): Promise<SemanticIndex | null> {
   } catch {
     return null;
   }
-  if (index.size === store.catalog.size) return index;
+  const episodeCount = [...store.catalog.episodes()].length;
+  if (index.size === store.catalog.size + episodeCount) return index;
   index.close();
   return null;
 }

@@ -7,7 +7,7 @@
  */
 
 import { AppError } from "../errors.ts";
-import type { Entity, MemoryPatch, QualityVector } from "../model/memory.ts";
+import type { Entity, KeepLevel, MemoryPatch, QualityVector } from "../model/memory.ts";
 import type { TaskOptions } from "../model/task-control.ts";
 import type { QuantizedVector } from "../model/vector.ts";
 import type { FileStore } from "../ports/file-store.ts";
@@ -18,14 +18,22 @@ import { discardDamaged, isInDamagedSegment, listDamaged } from "./damage.ts";
 import { decodeDerived, encodeDerived } from "./derived.ts";
 import { shareTextBytes } from "./journal-text-share.ts";
 import type { FrameKind } from "./journal.ts";
-import { encodeChange, encodeVectors, type Change } from "./journal-records.ts";
+import {
+  encodeBundle,
+  encodeChange,
+  encodeVectors,
+  type Bundle,
+  type Change,
+} from "./journal-records.ts";
 import type {
   Catalog,
   CatalogEntry,
   IndexRow,
+  MemoryEdit,
   MemoryStore,
   NewMemory,
   StoreChange,
+  StoreEdits,
   StoreSizes,
   SqlSources,
 } from "./memory-store.ts";
@@ -39,9 +47,11 @@ import {
   type StoreCore,
 } from "./store-core.ts";
 import { patchFields } from "./patch-fields.ts";
+import { bundleEdits } from "./store-edits.ts";
 import { StoreReads, type IndexColumn, type WholeMemory } from "./store-reads.ts";
-import type { MemoryRecord } from "./store-state.ts";
+import { writtenLevel, type MemoryRecord } from "./store-state.ts";
 import { normalizeMemory, type StoredRow } from "./stored-row.ts";
+import { measureStore } from "./store-sizes.ts";
 import { loadZstd } from "./zstd.ts";
 
 export interface ArrowStorageOptions {
@@ -179,35 +189,13 @@ export class ArrowStorage implements MemoryStore {
   async append(memories: readonly NewMemory[]): Promise<CatalogEntry[]> {
     this.#checkOpen();
     if (memories.length === 0) return [];
-    const normal = memories.map(normalizeMemory);
-    await Promise.all(
-      normal.map(async ({ id, content, contentSha256 }) => {
-        if (content !== null && (await sha256Hex(content)) !== contentSha256)
-          throw new AppError("invalid_input", `The checksum of memory ${id} isn't its text's.`, {
-            hint: "`contentSha256` is the SHA-256 of the UTF-8 of `content`, in lower-case hex.",
-          });
-      }),
-    );
+    const normal = await checkedMemories(memories);
     await this.#backpressure();
     const entries = await this.#exclusive(async () => {
       const { state } = this.#core;
-      const ids = new Set<string>();
-      for (const { id } of normal) {
-        if (ids.has(id) || state.catalog.byId(id) || state.forgotten.has(id))
-          throw new AppError("invalid_input", `There is a memory ${id} already.`, {
-            hint: "Give each memory an id of its own.",
-          });
-        ids.add(id);
-      }
-      const first = this.#core.nextOrdinal;
-      const rows = normal.map((memory, i): StoredRow => ({
-        ...memory,
-        ordinal: first + i,
-        storedBytes: 0,
-      }));
-      shareTextBytes(this.#core.zstd, rows);
+      const rows = this.#newRows(normal);
       const applied = await this.#write("memories", encodeBatch(rows), (journal) => {
-        this.#core.nextOrdinal = first + rows.length;
+        this.#core.nextOrdinal += rows.length;
         this.#core.journalRows += rows.length;
         return state.applyMemories(rows, journal);
       });
@@ -217,6 +205,80 @@ export class ArrowStorage implements MemoryStore {
     });
     this.#maybeCompact();
     return entries;
+  }
+
+  /** Rows with the next ordinals. To be called alone among writers, right before they are written. */
+  #newRows(memories: readonly NewMemory[]): StoredRow[] {
+    const { state, nextOrdinal, zstd } = this.#core;
+    const ids = new Set<string>();
+    for (const { id } of memories) {
+      if (ids.has(id) || state.catalog.byId(id) || state.forgotten.has(id))
+        throw new AppError("invalid_input", `There is a memory ${id} already.`, {
+          hint: "Give each memory an id of its own.",
+        });
+      ids.add(id);
+    }
+    const rows = memories.map((memory, i): StoredRow => ({
+      ...memory,
+      ordinal: nextOrdinal + i,
+      storedBytes: 0,
+    }));
+    shareTextBytes(zstd, rows);
+    return rows;
+  }
+
+  async commit({ add = [], edits = [] }: StoreEdits): Promise<void> {
+    this.#checkOpen();
+    if (add.length === 0 && edits.length === 0) return;
+    const normal = await checkedMemories(add);
+    await this.#backpressure();
+    await this.#exclusive(async () => {
+      const known = (id: string) => this.#entry(id);
+      const rows = this.#newRows(normal);
+      await this.#bundle({ rows, ...bundleEdits(this.#core.zstd, edits, known) });
+    });
+    this.#maybeCompact();
+  }
+
+  async #bundle(bundle: Bundle): Promise<void> {
+    const changes = await this.#write("bundle", encodeBundle(bundle), (journal) => {
+      this.#core.nextOrdinal += bundle.rows.length;
+      this.#core.journalRows += bundle.rows.length;
+      return this.#core.state.applyBundle(bundle, journal);
+    });
+    for (const change of changes) this.#emit(change);
+  }
+
+  async lift(ids?: readonly string[]): Promise<string[]> {
+    return this.#exclusive(async () => {
+      const named = ids && new Set(ids);
+      const able = this.fading()
+        .filter(({ entry }) => !named || named.has(entry.id))
+        .map(({ entry }) => this.#core.state.recordOf(entry));
+      if (able.length === 0) return [];
+      const bare = able.filter(({ entry }) => entry.keep === "gist");
+      const lifted = able.map(({ entry }) => entry.id);
+      await this.#change({ op: "lift", ids: lifted });
+      const embedded = bare.filter(({ entry }) => entry.embedded);
+      const vectors: QuantizedVector[] = [];
+      for (const record of embedded) vectors.push((await this.#reads.indexRow(record)).embedding!);
+      if (vectors.length > 0)
+        this.#emit({
+          type: "embedded",
+          ordinals: embedded.map(({ entry }) => entry.ordinal),
+          vectors,
+        });
+      return lifted;
+    });
+  }
+
+  fading(): { entry: CatalogEntry; detail: KeepLevel }[] {
+    const found: { entry: CatalogEntry; detail: KeepLevel }[] = [];
+    for (const entry of this.catalog.entries()) {
+      const { detail, sinking } = this.#core.state.recordOf(entry);
+      if (entry.keep !== detail && sinking === null) found.push({ entry, detail });
+    }
+    return found;
   }
 
   async patch(id: string, patch: MemoryPatch): Promise<CatalogEntry> {
@@ -273,7 +335,10 @@ export class ArrowStorage implements MemoryStore {
     this.#maybeCompact();
   }
 
-  async forget(ids: readonly string[], options: { erase?: boolean } = {}): Promise<string[]> {
+  async forget(
+    ids: readonly string[],
+    options: { erase?: boolean; edits?: readonly MemoryEdit[] } = {},
+  ): Promise<string[]> {
     const erase = options.erase ?? false;
     const { state } = this.#core;
     const live = await this.#exclusive(async () => {
@@ -282,8 +347,13 @@ export class ArrowStorage implements MemoryStore {
       const affected = erase
         ? unique.filter((id) => known.includes(id) || state.forgotten.has(id))
         : known;
-      if (affected.length > 0)
-        await this.#change({ op: "forget", ids: affected, ...(erase ? { erase: true } : {}) });
+      if (affected.length === 0) return known;
+      const change: Change = { op: "forget", ids: affected, ...(erase ? { erase: true } : {}) };
+      if (!options.edits?.length) await this.#change(change);
+      else {
+        const bundle = bundleEdits(this.#core.zstd, options.edits, (id) => this.#entry(id));
+        await this.#bundle({ rows: [], ...bundle, changes: [...bundle.changes, change] });
+      }
       return known;
     });
     if (erase) await this.#erase();
@@ -464,28 +534,16 @@ export class ArrowStorage implements MemoryStore {
     for (const { path, info } of this.#core.segments.values())
       if (!this.#core.damagedSegments.has(info.number))
         sources.push({ name: path, handle: await this.#core.files.handle(path) });
-    return { sources, excludedIds: [...this.#core.state.forgotten.keys()] };
+    const faded: SqlSources["faded"] = [];
+    for (const entry of this.catalog.entries())
+      if (entry.keep !== writtenLevel(this.#core.state.recordOf(entry)))
+        faded.push({ id: entry.id, keep: entry.keep });
+    return { sources, excludedIds: [...this.#core.state.forgotten.keys()], faded };
   }
 
   async sizes(): Promise<StoreSizes> {
     this.#checkOpen();
-    const sizes = {
-      segmentCount: 0,
-      journalBytes: 0,
-      segmentBytes: 0,
-      indexBytes: 0,
-      totalBytes: 0,
-    };
-    for (const { path, sizeBytes } of await this.#core.files.list()) {
-      sizes.totalBytes += sizeBytes;
-      if (path.startsWith("journal-")) sizes.journalBytes += sizeBytes;
-      else if (path.startsWith(DERIVED_PREFIX)) sizes.indexBytes += sizeBytes;
-      else if (path.startsWith("segments/")) {
-        sizes.segmentBytes += sizeBytes;
-        sizes.segmentCount++;
-      }
-    }
-    return sizes;
+    return measureStore(this.#core.files);
   }
 
   /** Waits for a running compaction, notes what the journal holds, and closes the files. */
@@ -505,6 +563,20 @@ export class ArrowStorage implements MemoryStore {
       await this.#core.files.close();
     }
   }
+}
+
+/** As they will come back; text that isn't what its checksum says is refused. */
+async function checkedMemories(memories: readonly NewMemory[]): Promise<NewMemory[]> {
+  const normal = memories.map(normalizeMemory);
+  await Promise.all(
+    normal.map(async ({ id, content, contentSha256 }) => {
+      if (content !== null && (await sha256Hex(content)) !== contentSha256)
+        throw new AppError("invalid_input", `The checksum of memory ${id} isn't its text's.`, {
+          hint: "`contentSha256` is the SHA-256 of the UTF-8 of `content`, in lower-case hex.",
+        });
+    }),
+  );
+  return normal;
 }
 
 /** A first journal to write to after the last one was found damaged. */

@@ -1,6 +1,6 @@
 /** The light fields of every live memory, held in memory, with the look-ups that ingest needs. */
 
-import { META } from "../model/memory.ts";
+import { META, isEpisode } from "../model/memory.ts";
 import type { Catalog, CatalogEntry } from "./memory-store.ts";
 import type { StoredRow } from "./stored-row.ts";
 
@@ -35,10 +35,12 @@ export class MemoryCatalog implements Catalog {
   readonly #byOrdinal: (CatalogEntry | undefined)[] = [];
   readonly #byId = new Map<string, CatalogEntry>();
   readonly #externalIds = new MultiMap();
+  readonly #episodes = new Set<CatalogEntry>();
+  readonly #members = new Map<string, Set<CatalogEntry>>();
   #limit = 0;
 
   get size(): number {
-    return this.#byId.size;
+    return this.#byId.size - this.#episodes.size;
   }
 
   get ordinalLimit(): number {
@@ -58,7 +60,22 @@ export class MemoryCatalog implements Catalog {
   }
 
   *entries(): IterableIterator<CatalogEntry> {
+    for (const entry of this.#byOrdinal) if (entry && !isEpisode(entry)) yield entry;
+  }
+
+  /** Memories and gists alike: what indexes and exports are made of. */
+  *all(): IterableIterator<CatalogEntry> {
     for (const entry of this.#byOrdinal) if (entry) yield entry;
+  }
+
+  *episodes(): IterableIterator<CatalogEntry> {
+    yield* this.#episodes;
+  }
+
+  membersOf(episodeId: string): CatalogEntry[] {
+    return [...(this.#members.get(episodeId) ?? [])].sort(
+      (a, b) => a.timestamp - b.timestamp || a.ordinal - b.ordinal,
+    );
   }
 
   /** Makes sure that later ordinals lie above. */
@@ -89,11 +106,22 @@ export class MemoryCatalog implements Catalog {
   #index(entry: CatalogEntry): void {
     const externalId = entry.metadata[META.externalId];
     if (externalId !== undefined) this.#externalIds.add(externalId, entry);
+    if (isEpisode(entry)) this.#episodes.add(entry);
+    else if (entry.episodeId !== null) {
+      const members = this.#members.get(entry.episodeId);
+      if (members) members.add(entry);
+      else this.#members.set(entry.episodeId, new Set([entry]));
+    }
   }
 
   #unindex(entry: CatalogEntry): void {
     const externalId = entry.metadata[META.externalId];
     if (externalId !== undefined) this.#externalIds.remove(externalId, entry);
+    this.#episodes.delete(entry);
+    if (entry.episodeId === null) return;
+    const members = this.#members.get(entry.episodeId);
+    members?.delete(entry);
+    if (members?.size === 0) this.#members.delete(entry.episodeId);
   }
 }
 

@@ -25,7 +25,7 @@ import {
   rotateJournal,
   type StoreCore,
 } from "./store-core.ts";
-import { currentRow, type MemoryRecord } from "./store-state.ts";
+import { currentRow, isBare, writtenLevel, type MemoryRecord } from "./store-state.ts";
 
 /** Content of one segment: the unit that an erase rewrites. */
 const SEGMENT_CONTENT_BYTES = 16 * 1024 * 1024;
@@ -33,7 +33,10 @@ const SEGMENT_CONTENT_BYTES = 16 * 1024 * 1024;
 const SMALL_SEGMENT_BYTES = 4 * 1024 * 1024;
 
 export interface CompactionOptions extends TaskOptions {
-  /** Forgotten memories to leave out: all, those being erased, or none. */
+  /**
+   * Forgotten memories to leave out: all, those being erased, or none. With "forgotten" moves to
+   * lower keep levels are carried out, too: what can be undone ends with an explicit compaction.
+   */
   drop: "forgotten" | "erased" | "none";
   /** ZSTD level of text. */
   level: number;
@@ -89,6 +92,7 @@ export async function compactStore(core: StoreCore, options: CompactionOptions):
     return true;
   } catch (error) {
     for (const found of core.state.forgotten.values()) found.dropping = false;
+    for (const record of core.state.records) if (record) record.sinking = null;
     const kept = new Set(core.manifest.segments.map(({ number }) => number));
     for (const number of written)
       if (!kept.has(number)) await core.files.remove(segmentPath(number)).catch(() => undefined);
@@ -117,6 +121,8 @@ async function planCompaction(core: StoreCore, options: CompactionOptions): Prom
   );
   state.mend(dropped, core.journal.number);
 
+  const sinks = ({ entry, detail }: MemoryRecord) =>
+    options.drop === "forgotten" && entry.keep !== detail;
   const rows: MemoryRecord[] = [];
   const bySegment = new Map<Segment, MemoryRecord[]>();
   const dirty = new Set<Segment>();
@@ -131,7 +137,7 @@ async function planCompaction(core: StoreCore, options: CompactionOptions): Prom
       const own = bySegment.get(segment);
       if (own) own.push(record);
       else bySegment.set(segment, [record]);
-      if (record.changedIn > 0) dirty.add(segment);
+      if (record.changedIn > 0 || sinks(record)) dirty.add(segment);
     }
   }
   const usable = [...core.segments.values()].filter(
@@ -150,11 +156,12 @@ async function planCompaction(core: StoreCore, options: CompactionOptions): Prom
   // Damage found now is left out of another plan, instead of failing half-way.
   if (await markDamaged(core, [...merged, ...rewritten])) return planCompaction(core, options);
 
-  const faded = live.some(({ entry, changedIn }) => changedIn > 0 && entry.keep !== "exact");
-  const purges = dropped.size > 0 || faded;
+  const sinking = live.filter((record) => sinks(record) && !damaged(record));
+  const purges = dropped.size > 0 || sinking.length > 0;
   const generation = core.generation;
   const frozen = await rotateJournal(core, { useDictionary: !purges });
   for (const id of dropped) state.forgotten.get(id)!.dropping = true;
+  for (const record of sinking) record.sinking = record.entry.keep;
   core.journalRows = 0;
   core.journalPayloadBytes = 0;
   for (const segment of merged) rows.push(...(bySegment.get(segment) ?? []));
@@ -295,9 +302,16 @@ async function swap(
     for (const { record, storedBytes, group, index } of placed) {
       record.place = { kind: "segment", segment, group, index };
       record.entry.storedBytes = storedBytes;
+      record.detail = writtenLevel(record);
+      record.sinking = null;
+      if (isBare(record.entry, record.detail)) {
+        Object.assign(record, { embedding: null, text: null });
+        Object.assign(record.entry, { embedded: false, embeddingModel: null });
+      }
       if (record.changedIn > plan.frozen) continue;
       record.changedIn = 0;
       record.embedding = null;
+      record.text = null;
     }
   }
   state.drop(plan.dropped);
@@ -338,6 +352,14 @@ async function carryOver(
         encodeChange({ op: "forget", ids, carried: true, ...(erase ? { erase: true } : {}) }),
       );
   }
+  for (const keep of ["summary", "gist"] as const) {
+    const ids = state.records
+      .filter((record) => record && record.entry.keep === keep && writtenLevel(record) !== keep)
+      .map((record) => record!.entry.id)
+      .filter((id) => !plan.dropped.has(id));
+    if (ids.length > 0)
+      await journal.append("change", encodeChange({ op: "fade", keep, ids, carried: true }));
+  }
   const records = state.records.filter(
     (record): record is MemoryRecord =>
       record !== undefined &&
@@ -346,12 +368,26 @@ async function carryOver(
       record.place.kind === "segment" &&
       !replaced.has(record.place.segment.info.number),
   );
-  for (const { entry, embedding } of records) {
+  for (const { entry, embedding, text } of records) {
+    if (text)
+      await journal.append(
+        "change",
+        encodeChange({
+          op: "text",
+          id: entry.id,
+          summary: text.summary,
+          entities: text.entities.map(({ text, type, confidence }) => [text, type, confidence]),
+          ...(entry.embedded ? {} : { dropVector: true }),
+          carried: true,
+        }),
+      );
     const fields: ChangedFields = {
       metadata: Object.entries(entry.metadata),
       timestamp: entry.timestamp,
-      keep: entry.keep,
       activation: entry.activation,
+      episodeId: entry.episodeId,
+      mode: entry.mode,
+      model: entry.model,
       previousId: entry.previousId,
       nextId: entry.nextId,
       supersedes: entry.supersedes,

@@ -1,10 +1,15 @@
-/** What a journal frame says, apart from new memories: changes as JSON, vectors as JSON plus their codes. */
+/**
+ * What a journal frame says, apart from new memories: changes as JSON, vectors as JSON plus their
+ * codes, and bundles of all three that hold or fail together.
+ */
 
 import { z } from "zod";
 import { AppError } from "../errors.ts";
-import type { QualityVector } from "../model/memory.ts";
+import { ENTITY_TYPES, type QualityVector } from "../model/memory.ts";
 import type { QuantizedVector } from "../model/vector.ts";
+import { decodeBatch, encodeBatch } from "./arrow-batch.ts";
 import { ByteReader, ByteWriter } from "./bytes.ts";
+import type { StoredRow } from "./stored-row.ts";
 
 const count = z.number().int();
 const idOrNull = z.string().nullable();
@@ -31,6 +36,10 @@ const fields = z.strictObject({
   validFrom: count.nullable().optional(),
   validTo: count.nullable().optional(),
   quality: quality.optional(),
+  episodeId: idOrNull.optional(),
+  mode: z.enum(["fast", "balanced", "high"]).optional(),
+  model: z.string().optional(),
+  storedBytes: count.nonnegative().optional(),
 });
 export type ChangedFields = z.infer<typeof fields>;
 
@@ -54,6 +63,28 @@ const changeSchema = z.discriminatedUnion("op", [
     ids: z.array(z.string()),
     carried: z.literal(true).optional(),
   }),
+  /** Another summary in place of the one behind the row; with `dropVector` its vector goes, too. */
+  z.strictObject({
+    op: z.literal("text"),
+    id: z.string(),
+    summary: z.string(),
+    entities: z.array(z.tuple([z.string(), z.enum(ENTITY_TYPES), z.number()])),
+    dropVector: z.literal(true).optional(),
+    carried: z.literal(true).optional(),
+  }),
+  /** Moves down to a keep level; the detail stays until an explicit compaction. */
+  z.strictObject({
+    op: z.literal("fade"),
+    keep: z.enum(["summary", "gist"]),
+    ids: z.array(z.string()),
+    carried: z.literal(true).optional(),
+  }),
+  /** Takes such moves back. */
+  z.strictObject({
+    op: z.literal("lift"),
+    ids: z.array(z.string()),
+    carried: z.literal(true).optional(),
+  }),
 ]);
 export type Change = z.infer<typeof changeSchema>;
 
@@ -65,11 +96,46 @@ function undecodable(what: string, cause?: unknown): AppError {
   return new AppError("corrupt_data", `A ${what} in the journal can't be decoded.`, { cause });
 }
 
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
 export function decodeChange(payload: Uint8Array): Change {
   try {
-    return changeSchema.parse(JSON.parse(new TextDecoder().decode(payload)));
+    return changeSchema.parse(JSON.parse(decoder.decode(payload)));
   } catch (cause) {
     throw undecodable("change", cause);
+  }
+}
+
+/** New memories, changes and vectors of one frame: applied in this order, all or none. */
+export interface Bundle {
+  rows: StoredRow[];
+  changes: Change[];
+  vectors: VectorBatch | null;
+}
+
+export function encodeBundle({ rows, changes, vectors }: Bundle): Uint8Array {
+  const writer = new ByteWriter();
+  for (const part of [
+    rows.length === 0 ? new Uint8Array() : encodeBatch(rows),
+    new TextEncoder().encode(JSON.stringify(changes)),
+    vectors === null ? new Uint8Array() : encodeVectors(vectors),
+  ])
+    writer.u32(part.length).bytes(part);
+  return writer.finish();
+}
+
+export function decodeBundle(payload: Uint8Array): Bundle {
+  try {
+    const reader = new ByteReader(payload, "bundle of changes");
+    const part = () => reader.bytes(reader.u32()).slice();
+    const [rows, changes, vectors] = [part(), part(), part()];
+    return {
+      rows: rows.length === 0 ? [] : decodeBatch(rows),
+      changes: z.array(changeSchema).parse(JSON.parse(decoder.decode(changes))),
+      vectors: vectors.length === 0 ? null : decodeVectors(vectors),
+    };
+  } catch (cause) {
+    throw undecodable("bundle of changes", cause);
   }
 }
 

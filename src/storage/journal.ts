@@ -29,7 +29,7 @@ const DICTIONARY_LEVEL = 9;
 /** Larger frames find their repetitions in themselves. */
 const MAX_DICTIONARY_FRAME_BYTES = 64 * 1024;
 
-export const FRAME_KINDS = ["schema", "memories", "change", "vectors"] as const;
+export const FRAME_KINDS = ["schema", "memories", "change", "vectors", "bundle"] as const;
 export type FrameKind = (typeof FRAME_KINDS)[number];
 
 export interface Frame {

@@ -45,6 +45,7 @@ export interface CatalogEntry {
 }
 
 export interface Catalog {
+  /** Memories; gists of episodes aren't counted. */
   readonly size: number;
   /** One past the largest ordinal given out. */
   readonly ordinalLimit: number;
@@ -52,7 +53,38 @@ export interface Catalog {
   byId(id: string): CatalogEntry | undefined;
   /** The live memory with this `META.externalId`, for threading. */
   byExternalId(externalId: string): CatalogEntry | undefined;
+  /** Memories; gists of episodes are found by `episodes`, `byId` and `byOrdinal` only. */
   entries(): IterableIterator<CatalogEntry>;
+  /** The rows that hold gists. */
+  episodes(): IterableIterator<CatalogEntry>;
+  /** Memories of one episode, by time. */
+  membersOf(episodeId: string): CatalogEntry[];
+}
+
+/** One change of a stored memory; several are one journal frame. */
+export interface MemoryEdit {
+  id: string;
+  /** A move down; undone by `lift` until the next `compact`. */
+  keep?: KeepLevel;
+  episodeId?: string | null;
+  /** Merged; null deletes a key. */
+  metadata?: Record<string, string | null>;
+  timestamp?: number;
+  quality?: QualityVector;
+  /** Another summary, with the vector of whatever it stands for: undefined keeps the old one, null drops it. */
+  text?: {
+    summary: string;
+    entities: Entity[];
+    mode: Memory["mode"];
+    model: string;
+    embedding?: QuantizedVector | null;
+    embeddingModel?: string | null;
+  };
+}
+
+export interface StoreEdits {
+  add?: readonly NewMemory[];
+  edits?: readonly MemoryEdit[];
 }
 
 /** What indexes need of one memory. `content` is null where it faded. */
@@ -76,11 +108,14 @@ export interface StoreSizes {
 export interface SqlSources {
   sources: { name: string; handle: FileHandle }[];
   excludedIds: string[];
+  /** Moved down, while the files still hold more. */
+  faded: { id: string; keep: KeepLevel }[];
 }
 
 export type StoreChange =
   | { type: "added"; entries: CatalogEntry[]; rows: IndexRow[] }
-  | { type: "updated"; entries: CatalogEntry[] }
+  /** `textChanged`: summaries or entities, not only light fields. */
+  | { type: "updated"; entries: CatalogEntry[]; textChanged?: boolean }
   | { type: "embedded"; ordinals: number[]; vectors: QuantizedVector[] }
   | { type: "removed"; ordinals: number[]; ids: string[] }
   | { type: "compacted" };
@@ -95,12 +130,22 @@ export interface MemoryStore {
   /** Durable when resolved. One journal frame: all or none. Links `previousId`/`nextId` of neighbours already stored. */
   append(memories: readonly NewMemory[]): Promise<CatalogEntry[]>;
   patch(id: string, patch: MemoryPatch): Promise<CatalogEntry>;
+  /** New memories and changes of others in one journal frame: all or none. Durable when resolved. */
+  commit(edits: StoreEdits): Promise<void>;
+  /** Takes moves down back (all, or those named) whose detail is still there. Returns the ids that rose. */
+  lift(ids?: readonly string[]): Promise<string[]>;
+  /** Moves down that `lift` could take back, with the level whose detail is still there. */
+  fading(): { entry: CatalogEntry; detail: KeepLevel }[];
   setEmbeddings(
     updates: readonly { id: string; embedding: QuantizedVector; quality?: QualityVector }[],
     embeddingModel: string,
   ): Promise<void>;
   /** Tombstones in the journal. With `erase`, resolves when no byte of them is left in any file. Returns the ids that were live. */
-  forget(ids: readonly string[], options?: { erase?: boolean }): Promise<string[]>;
+  forget(
+    ids: readonly string[],
+    /** `edits` go into the same journal frame: what else must change when these go. */
+    options?: { erase?: boolean; edits?: readonly MemoryEdit[] },
+  ): Promise<string[]>;
   /** Lifts tombstones that compaction has not carried out. */
   restore(ids: readonly string[]): Promise<string[]>;
   forgottenCount(): number;

@@ -9,7 +9,7 @@ import type { FileStore } from "../ports/file-store.ts";
 import { arrowSchemaMessage, decodeBatch } from "./arrow-batch.ts";
 import { crc32c } from "./bytes.ts";
 import { Journal, journalPath, replayJournal, type Dictionary, type Frame } from "./journal.ts";
-import { decodeChange, decodeVectors } from "./journal-records.ts";
+import { decodeBundle, decodeChange, decodeVectors } from "./journal-records.ts";
 import { MANIFEST_PATHS, readManifest, writeManifest, type Manifest } from "./manifest.ts";
 import { Segment, segmentPath } from "./segment.ts";
 import {
@@ -257,6 +257,15 @@ function applyFrame(opened: OpenedStore, frame: Frame, number: number): void {
       const batch = decodeVectors(frame.payload);
       state.applyVectors(batch, number);
       if (!batch.carried) opened.generation++;
+      break;
+    }
+    case "bundle": {
+      const bundle = decodeBundle(frame.payload);
+      state.applyBundle(bundle, number);
+      for (const row of bundle.rows)
+        opened.nextOrdinal = Math.max(opened.nextOrdinal, row.ordinal + 1);
+      opened.journalRows += bundle.rows.length;
+      opened.generation++;
       break;
     }
     case "schema":

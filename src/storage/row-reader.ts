@@ -8,7 +8,7 @@ import { AppError } from "../errors.ts";
 import type { Entity, EntityType } from "../model/memory.ts";
 import type { QuantizedVector } from "../model/vector.ts";
 import { decodeText, type HeavyColumn, type Segment } from "./segment.ts";
-import type { MemoryRecord } from "./store-state.ts";
+import { isBare, type MemoryRecord } from "./store-state.ts";
 
 interface Block {
   values: unknown[];
@@ -116,12 +116,17 @@ export class RowReader {
     return ((await this.#cell(record, "envelope")) as Uint8Array | null)?.slice() ?? null;
   }
 
+  /** Empty where only the episode's gist is left. */
   async summary(record: MemoryRecord): Promise<string> {
+    if (isBare(record.entry, record.entry.keep)) return "";
+    if (record.text) return record.text.summary;
     if (record.place.kind === "journal") return record.place.row.summary;
     return decodeText((await this.#cell(record, "summary")) as Uint8Array);
   }
 
   async entities(record: MemoryRecord): Promise<Entity[]> {
+    if (isBare(record.entry, record.entry.keep)) return [];
+    if (record.text) return record.text.entities;
     if (record.place.kind === "journal") return record.place.row.entities;
     const cells = (await this.#cell(record, "entities")) as EntityBytes;
     return cells.map(({ text, type, confidence }) => ({
@@ -132,9 +137,10 @@ export class RowReader {
   }
 
   async embedding(record: MemoryRecord): Promise<QuantizedVector | null> {
+    const { entry } = record;
+    if (!entry.embedded || isBare(entry, entry.keep)) return null;
     if (record.embedding) return record.embedding;
     if (record.place.kind === "journal") return record.place.row.embedding;
-    if (!record.entry.embedded) return null;
     const codes = (await this.#cell(record, "embedding")) as Uint8Array | null;
     if (!codes) return null;
     const scale = (await this.#cell(record, "embedding_scale")) as number;

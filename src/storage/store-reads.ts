@@ -85,13 +85,13 @@ export class StoreReads {
     );
   }
 
-  /** Every live memory, file by file. @param alive throws once the store is closed */
+  /** Every live memory and gist, file by file. @param alive throws once the store is closed */
   async *scan(
     alive: () => void,
     columns: readonly IndexColumn[] = INDEX_COLUMNS,
   ): AsyncIterable<IndexRow[]> {
     const wanted = new Set<string>(columns);
-    const entries = [...this.#core.state.catalog.entries()].sort((a, b) => a.ordinal - b.ordinal);
+    const entries = [...this.#core.state.catalog.all()].sort((a, b) => a.ordinal - b.ordinal);
     const records = entries.map((entry) => this.#core.state.recordOf(entry));
     // In the order of the files, so that each block is decoded once.
     records.sort((a, b) => placeOrder(a.place, b.place));
@@ -106,7 +106,7 @@ export class StoreReads {
   }
 
   async *scanMemories(alive: () => void): AsyncIterable<WholeMemory[]> {
-    const entries = [...this.#core.state.catalog.entries()].sort(
+    const entries = [...this.#core.state.catalog.all()].sort(
       (a, b) => a.timestamp - b.timestamp || a.ordinal - b.ordinal,
     );
     for (let from = 0; from < entries.length; from += SCAN_ROWS) {

@@ -4,9 +4,10 @@
  * reopening can't differ from going on.
  */
 
+import { isEpisode, keepsLess, type Entity, type KeepLevel } from "../model/memory.ts";
 import type { QuantizedVector } from "../model/vector.ts";
 import { MemoryCatalog, entryFromRow } from "./catalog.ts";
-import type { Change, ChangedFields, VectorBatch } from "./journal-records.ts";
+import type { Bundle, Change, ChangedFields, VectorBatch } from "./journal-records.ts";
 import type { CatalogEntry, IndexRow, StoreChange } from "./memory-store.ts";
 import type { Segment } from "./segment.ts";
 import type { StoredRow } from "./stored-row.ts";
@@ -21,6 +22,12 @@ export interface MemoryRecord {
   place: Place;
   /** A vector newer than the row's. */
   embedding: QuantizedVector | null;
+  /** A summary newer than the row's. */
+  text: { summary: string; entities: Entity[] } | null;
+  /** The level of the row behind `place`. The entry's may be lower: a move that can be taken back. */
+  detail: KeepLevel;
+  /** The level that a running compaction writes it at; then it can rise no more. */
+  sinking: KeepLevel | null;
   /** Number of the journal that holds the last change which the row lacks; 0 when it lacks none. */
   changedIn: number;
 }
@@ -32,8 +39,6 @@ export interface Forgotten {
   /** A running compaction leaves it out. */
   dropping: boolean;
 }
-
-const KEEP_ORDER = { exact: 0, summary: 1, gist: 2 } as const;
 
 export class StoreState {
   readonly catalog = new MemoryCatalog();
@@ -57,6 +62,9 @@ export class StoreState {
       entry: entryFromRow(row),
       place: { kind: "segment", segment, group, index },
       embedding: null,
+      text: null,
+      detail: row.keep,
+      sinking: null,
       changedIn: 0,
     });
   }
@@ -90,6 +98,9 @@ export class StoreState {
         entry: entryFromRow(row),
         place: { kind: "journal", row, journal },
         embedding: null,
+        text: null,
+        detail: row.keep,
+        sinking: null,
         changedIn: 0,
       };
       this.#add(record);
@@ -173,7 +184,76 @@ export class StoreState {
         // Rows are added by the caller, who can read them.
         return entries.length === 0 ? null : { type: "added", entries, rows: [] };
       }
+      case "text":
+        return this.#eachKnown(change, [change.id], (record) => {
+          record.text = {
+            summary: change.summary,
+            entities: change.entities.map(([text, type, confidence]) => ({
+              text,
+              type,
+              confidence,
+            })),
+          };
+          record.changedIn = journal;
+          if (!change.dropVector) return {};
+          record.embedding = null;
+          return { embedded: false, embeddingModel: null };
+        });
+      case "fade":
+        return this.#eachKnown(change, change.ids, ({ entry }) =>
+          keepsLess(change.keep, entry.keep) ? { keep: change.keep } : null,
+        );
+      case "lift":
+        return this.#eachKnown(change, change.ids, ({ entry, detail }) =>
+          entry.keep === detail ? null : { keep: detail },
+        );
     }
+  }
+
+  /** Applies what `fields` says of each memory, forgotten ones too; null leaves one as it is. */
+  #eachKnown(
+    change: Extract<Change, { op: "text" | "fade" | "lift" }>,
+    ids: readonly string[],
+    fields: (record: MemoryRecord) => Partial<Omit<CatalogEntry, "ordinal" | "id">> | null,
+  ): StoreChange | null {
+    const entries: CatalogEntry[] = [];
+    const unknown: string[] = [];
+    for (const id of ids) {
+      const live = this.recordById(id);
+      const record = live ?? this.forgotten.get(id)?.record;
+      if (!record) {
+        unknown.push(id);
+        continue;
+      }
+      const changed = fields(record);
+      if (changed === null) continue;
+      if (live) {
+        this.catalog.update(record.entry, changed);
+        entries.push(record.entry);
+      } else Object.assign(record.entry, changed);
+    }
+    if (unknown.length > 0)
+      this.unresolved.push(
+        change.op === "text"
+          ? { ...change, carried: true }
+          : { ...change, ids: unknown, carried: true },
+      );
+    return entries.length === 0
+      ? null
+      : { type: "updated", entries, ...(change.op === "text" ? { textChanged: true } : {}) };
+  }
+
+  /** In the order of rows, changes, vectors. */
+  applyBundle({ rows, changes, vectors }: Bundle, journal: number): StoreChange[] {
+    const applied: (StoreChange | null)[] = [];
+    if (rows.length > 0) {
+      const { added, rows: indexed, linked } = this.applyMemories(rows, journal);
+      applied.push({ type: "added", entries: added, rows: indexed });
+      if (linked.length > 0) applied.push({ type: "updated", entries: linked });
+    }
+    for (const change of changes) applied.push(this.applyChange(change, journal));
+    if (vectors) applied.push(this.applyVectors(vectors, journal));
+    return applied.filter((change) => change !== null);
   }
 
   applyVectors(batch: VectorBatch, journal: number): StoreChange | null {
@@ -211,16 +291,20 @@ export class StoreState {
       if (
         !gone(entry.previousId) &&
         !gone(entry.nextId) &&
+        !gone(entry.episodeId) &&
         !gone(entry.supersedes) &&
         !gone(entry.supersededBy)
       )
         return;
-      Object.assign(entry, {
+      const mended = {
         previousId: past(entry.previousId, "previousId"),
         nextId: past(entry.nextId, "nextId"),
+        episodeId: gone(entry.episodeId) ? null : entry.episodeId,
         supersedes: gone(entry.supersedes) ? null : entry.supersedes,
         supersededBy: gone(entry.supersededBy) ? null : entry.supersededBy,
-      });
+      };
+      if (this.catalog.byId(entry.id) === entry) this.catalog.update(entry, mended);
+      else Object.assign(entry, mended);
       record.changedIn = journal;
     };
     for (const record of this.records) if (record && !ids.has(record.entry.id)) mendRecord(record);
@@ -256,7 +340,7 @@ function changedFields(
   const change: Partial<CatalogEntry> = {};
   for (const [name, value] of Object.entries(plain))
     if (value !== undefined) Object.assign(change, { [name]: value });
-  if (keep !== undefined && KEEP_ORDER[keep] > KEEP_ORDER[entry.keep]) change.keep = keep;
+  if (keep !== undefined && keepsLess(keep, entry.keep)) change.keep = keep;
   if (metadata) {
     const merged = new Map<string, string>(Object.entries(entry.metadata));
     for (const [key, value] of metadata)
@@ -267,20 +351,42 @@ function changedFields(
   return change;
 }
 
-/** The whole row as it is now: the row behind its place with the entry's fields and what faded taken out. */
+/** The level of what a compaction writes. */
+export function writtenLevel(record: MemoryRecord): KeepLevel {
+  return record.sinking ?? record.detail;
+}
+
+/** Whether nothing of a memory's own speaks for it at this level. */
+export function isBare(entry: CatalogEntry, level: KeepLevel): boolean {
+  return level === "gist" && !isEpisode(entry);
+}
+
+/**
+ * The whole row as a compaction writes it: the row behind its place with the entry's fields. What
+ * faded is left out only where the move is carried out; else the row keeps its detail and its level,
+ * and the journal repeats the move.
+ */
 export function currentRow(record: MemoryRecord, row: StoredRow): StoredRow {
   const { entry } = record;
-  const exact = entry.keep === "exact";
+  const level = writtenLevel(record);
+  const exact = level === "exact";
+  const bare = isBare(entry, level);
+  const embedding = entry.embeddingModel === null ? null : (record.embedding ?? row.embedding);
   return {
     ...row,
     content: exact ? row.content : null,
     envelope: exact ? row.envelope : null,
-    embedding: record.embedding ?? row.embedding,
-    embeddingModel: entry.embeddingModel,
+    summary: bare ? "" : (record.text?.summary ?? row.summary),
+    entities: bare ? [] : (record.text?.entities ?? row.entities),
+    embedding: bare ? null : embedding,
+    embeddingModel: bare ? null : entry.embeddingModel,
+    episodeId: entry.episodeId,
+    mode: entry.mode,
+    model: entry.model,
     timestamp: entry.timestamp,
     activation: entry.activation,
     metadata: entry.metadata,
-    keep: entry.keep,
+    keep: level,
     quality: entry.quality,
     previousId: entry.previousId,
     nextId: entry.nextId,

@@ -9,7 +9,13 @@
 import { AppError, isAbortError, throwIfAborted } from "../../errors.ts";
 import type { SqlAttachOptions, SqlEngine, SqlSource, SqlTable } from "../../ports/sql.ts";
 import type { DuckDbHost } from "./duckdb-host.ts";
-import { EXCLUDED_TABLE, memoriesViewSql, quoteLiteral, STORE_SCHEMA } from "./memories-view.ts";
+import {
+  EXCLUDED_TABLE,
+  FADED_TABLE,
+  memoriesViewSql,
+  quoteLiteral,
+  STORE_SCHEMA,
+} from "./memories-view.ts";
 import { QueryDeadline } from "./query-deadline.ts";
 import { readRows, runStatement } from "./result-reader.ts";
 import { forbiddenFunctions, planSql, SENTINEL, statementFor } from "./sql-guard.ts";
@@ -45,6 +51,7 @@ export class DuckDbSqlEngine implements SqlEngine {
   readonly #options: Required<DuckDbEngineOptions>;
   #sources: readonly SqlSource[] = [];
   #excludedIds: readonly string[] = [];
+  #faded: NonNullable<SqlAttachOptions["faded"]> = [];
   #attachment = 0;
   #session: Session | null = null;
   #queue: Promise<unknown> = Promise.resolve();
@@ -61,6 +68,7 @@ export class DuckDbSqlEngine implements SqlEngine {
     return this.#enqueue(() => {
       this.#sources = [...sources];
       this.#excludedIds = [...(options.excludedIds ?? [])];
+      this.#faded = [...(options.faded ?? [])];
       this.#attachment++;
       return Promise.resolve();
     });
@@ -160,6 +168,7 @@ export class DuckDbSqlEngine implements SqlEngine {
     await db.runQuery(main, `CREATE SCHEMA ${STORE_SCHEMA}`);
     await db.runQuery(main, `SET schema = '${STORE_SCHEMA}'`);
     await db.runQuery(main, `CREATE TABLE ${EXCLUDED_TABLE} (memory_id VARCHAR)`);
+    await db.runQuery(main, `CREATE TABLE ${FADED_TABLE} (memory_id VARCHAR, keep VARCHAR)`);
     await db.runQuery(main, `SET memory_limit = '${this.#options.memoryLimitMb}MB'`);
     await db.runQuery(main, "SET enable_object_cache = true");
     const functions = readRows(
@@ -192,8 +201,18 @@ export class DuckDbSqlEngine implements SqlEngine {
     try {
       for (const [index, source] of sources.entries())
         await session.host.register(names[index]!, source);
-      await this.#exclude(session);
-      await db.runQuery(session.main, memoriesViewSql(names, this.#excludedIds.length > 0));
+      await this.#fill(
+        session,
+        EXCLUDED_TABLE,
+        this.#excludedIds.map((id) => [id]),
+      );
+      await this.#fill(
+        session,
+        FADED_TABLE,
+        this.#faded.map(({ id, keep }) => [id, keep]),
+      );
+      const hidden = { excluded: this.#excludedIds.length > 0, faded: this.#faded.length > 0 };
+      await db.runQuery(session.main, memoriesViewSql(names, hidden));
       const columns = readRows(await db.runQuery(session.main, "DESCRIBE memories"));
       session.columns = columns.map((row) => String(row["column_name"]));
     } catch (error) {
@@ -206,12 +225,12 @@ export class DuckDbSqlEngine implements SqlEngine {
     return session;
   }
 
-  async #exclude(session: Session): Promise<void> {
+  async #fill(session: Session, table: string, rows: readonly string[][]): Promise<void> {
     const { db } = session.host;
-    await db.runQuery(session.main, `DELETE FROM ${EXCLUDED_TABLE}`);
-    for (let i = 0; i < this.#excludedIds.length; i += 1_000) {
-      const values = this.#excludedIds.slice(i, i + 1_000).map((id) => `(${quoteLiteral(id)})`);
-      await db.runQuery(session.main, `INSERT INTO ${EXCLUDED_TABLE} VALUES ${values.join(", ")}`);
+    await db.runQuery(session.main, `DELETE FROM ${table}`);
+    for (let i = 0; i < rows.length; i += 1_000) {
+      const values = rows.slice(i, i + 1_000).map((row) => `(${row.map(quoteLiteral).join(", ")})`);
+      await db.runQuery(session.main, `INSERT INTO ${table} VALUES ${values.join(", ")}`);
     }
   }
 

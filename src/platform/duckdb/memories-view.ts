@@ -58,15 +58,43 @@ export const STORE_SCHEMA = "store";
 /** The table that holds ids of forgotten memories; user queries may not name it. */
 export const EXCLUDED_TABLE = `${STORE_SCHEMA}.excluded_memory_ids`;
 
+/** The table of memories whose keep level is lower than the files say; user queries may not name it. */
+export const FADED_TABLE = `${STORE_SCHEMA}.faded_memories`;
+
+/** Columns of a faded memory as they are once its move is carried out. */
+const FADED_COLUMNS: readonly string[] = [
+  "NULL AS content",
+  "NULL AS envelope",
+  "faded_keep AS keep",
+  "CASE faded_keep WHEN 'gist' THEN '' ELSE summary END AS summary",
+  "CASE faded_keep WHEN 'gist' THEN [] ELSE entities END AS entities",
+  ...["embedding", "embedding_scale", "embedding_model"].map(
+    (name) => `CASE faded_keep WHEN 'gist' THEN NULL ELSE ${name} END AS ${name}`,
+  ),
+].map((column) => {
+  const [, expression, name] = /^(.*) AS (\w+)$/.exec(column)!;
+  return `CASE WHEN faded_keep IS NULL THEN "${name}" ELSE ${expression} END AS "${name}"`;
+});
+
 /** The statement that makes the view over registered files (none: an empty view of the same shape). */
-export function memoriesViewSql(fileNames: readonly string[], hasExcluded: boolean): string {
+export function memoriesViewSql(
+  fileNames: readonly string[],
+  hidden: { excluded: boolean; faded: boolean },
+): string {
   const lifted = LIFTED.map(([name, expression]) => `${expression} AS "${name}"`).join(", ");
   const from =
     fileNames.length === 0
       ? `(SELECT ${SEGMENT_COLUMNS.map(([name, type]) => `NULL::${type} AS "${name}"`).join(", ")} WHERE false)`
       : `read_parquet([${fileNames.map(quoteLiteral).join(", ")}], union_by_name = true)`;
-  const where = hasExcluded
-    ? ` WHERE memory_id NOT IN (SELECT memory_id FROM ${EXCLUDED_TABLE})`
+  // The gist of an episode is no memory: its row names itself.
+  const where =
+    " WHERE (episode_id IS NULL OR episode_id <> memory_id)" +
+    (hidden.excluded ? ` AND memory_id NOT IN (SELECT memory_id FROM ${EXCLUDED_TABLE})` : "");
+  const join = hidden.faded
+    ? ` LEFT JOIN (SELECT memory_id AS faded_id, keep AS faded_keep FROM ${FADED_TABLE}) ON memory_id = faded_id`
     : "";
-  return `CREATE OR REPLACE VIEW ${STORE_SCHEMA}.memories AS SELECT memory_id, ${lifted}, * EXCLUDE (memory_id) FROM ${from}${where}`;
+  const columns = hidden.faded
+    ? `* EXCLUDE (memory_id, faded_id, faded_keep) REPLACE (${FADED_COLUMNS.join(", ")})`
+    : "* EXCLUDE (memory_id)";
+  return `CREATE OR REPLACE VIEW ${STORE_SCHEMA}.memories AS SELECT memory_id, ${lifted}, ${columns} FROM ${from}${join}${where}`;
 }

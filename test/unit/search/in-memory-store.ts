@@ -2,7 +2,7 @@
 
 import { AppError } from "../../../src/errors.ts";
 import { createMemoryId } from "../../../src/model/id.ts";
-import type { Entity, Memory } from "../../../src/model/memory.ts";
+import { isEpisode, type Entity, type Memory } from "../../../src/model/memory.ts";
 import { quantizeVector, type QuantizedVector } from "../../../src/model/vector.ts";
 import type {
   Catalog,
@@ -89,8 +89,15 @@ export class InMemoryStore implements MemoryStore {
       byExternalId: (externalId) =>
         [...rows().values()].find((row) => row.entry.metadata["external_id"] === externalId)?.entry,
       *entries() {
-        for (const row of rows().values()) yield row.entry;
+        for (const row of rows().values()) if (!isEpisode(row.entry)) yield row.entry;
       },
+      *episodes() {
+        for (const row of rows().values()) if (isEpisode(row.entry)) yield row.entry;
+      },
+      membersOf: (episodeId) =>
+        [...rows().values()]
+          .map((row) => row.entry)
+          .filter((entry) => entry.episodeId === episodeId && !isEpisode(entry)),
     };
   }
 
@@ -206,6 +213,11 @@ export class InMemoryStore implements MemoryStore {
     return 0;
   }
   restore = unused;
+  commit = unused;
+  lift = unused;
+  fading = (): never => {
+    throw new Error("not used by search");
+  };
   get = unused;
   sqlSources = unused;
   sizes = unused;
