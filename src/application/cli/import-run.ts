@@ -13,6 +13,7 @@ import type { CommandContext } from "./context.ts";
 import { describeFailure, EXIT_PARTIAL, fileFailure } from "./failure.ts";
 import { FileNames } from "./file-names.ts";
 import { writeWholeFile, type WalkedFile } from "./files.ts";
+import { printable } from "./output.ts";
 import { formatBytes, formatDuration, formatPlural, formatRatio } from "./format.ts";
 import { SerialQueue } from "./serial-queue.ts";
 
@@ -156,5 +157,13 @@ function describeReport(report: ImportReport, failedCount: number): string {
     parts.push(
       `${formatBytes(originalBytes)} kept in ${formatBytes(storedBytes)} (${formatRatio(originalBytes / storedBytes)})`,
     );
-  return `${parts.join("; ")}.`;
+  const written = report.writers.filter(({ model }) => model !== "verbatim");
+  if (written.some(({ model }) => model !== "extractive"))
+    parts.push(
+      `summaries by ${written.map(({ model, count }) => `${printable(model)} (${count.toLocaleString("en-US")})`).join(", ")}`,
+    );
+  const notes = report.modelNotes.map(
+    ({ reason, count }) => `\n  ${count.toLocaleString("en-US")}x: ${printable(reason)}`,
+  );
+  return `${parts.join("; ")}.${notes.join("")}`;
 }
