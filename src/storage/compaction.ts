@@ -10,7 +10,7 @@ import { AppError } from "../errors.ts";
 import { crc32c } from "./bytes.ts";
 import { trainDictionary } from "./dictionary.ts";
 import { journalPath } from "./journal.ts";
-import { encodeChange, encodeVectors, type ChangedFields } from "./journal-records.ts";
+import { carryOver } from "./compaction-carry.ts";
 import type { Manifest, ManifestSegment } from "./manifest.ts";
 import { Segment, segmentPath } from "./segment.ts";
 import { TextSamples, byGroup, estimateBytes, readGroups } from "./compaction-rows.ts";
@@ -332,82 +332,4 @@ async function swap(
     ...known.filter(({ number }) => !used.has(number)).map(({ number }) => dictionaryPath(number)),
     ...derived.map(({ path }) => path),
   ];
-}
-
-/** Repeats in the new journal what the old ones said about rows that stay where they are. */
-async function carryOver(
-  core: StoreCore,
-  plan: Plan,
-  replaced: ReadonlySet<number>,
-): Promise<void> {
-  const { state, journal } = core;
-  if (core.damagedSegments.size > 0)
-    for (const change of state.unresolved) await journal.append("change", encodeChange(change));
-  const forgotten = [...state.forgotten].filter(([id]) => !plan.dropped.has(id));
-  for (const erase of [false, true]) {
-    const ids = forgotten.filter(([, found]) => found.erase === erase).map(([id]) => id);
-    if (ids.length > 0)
-      await journal.append(
-        "change",
-        encodeChange({ op: "forget", ids, carried: true, ...(erase ? { erase: true } : {}) }),
-      );
-  }
-  for (const keep of ["summary", "gist"] as const) {
-    const ids = state.records
-      .filter((record) => record && record.entry.keep === keep && writtenLevel(record) !== keep)
-      .map((record) => record!.entry.id)
-      .filter((id) => !plan.dropped.has(id));
-    if (ids.length > 0)
-      await journal.append("change", encodeChange({ op: "fade", keep, ids, carried: true }));
-  }
-  const records = state.records.filter(
-    (record): record is MemoryRecord =>
-      record !== undefined &&
-      record.changedIn > 0 &&
-      record.changedIn <= plan.frozen &&
-      record.place.kind === "segment" &&
-      !replaced.has(record.place.segment.info.number),
-  );
-  for (const { entry, embedding, text } of records) {
-    if (text)
-      await journal.append(
-        "change",
-        encodeChange({
-          op: "text",
-          id: entry.id,
-          summary: text.summary,
-          entities: text.entities.map(({ text, type, confidence }) => [text, type, confidence]),
-          ...(entry.embedded ? {} : { dropVector: true }),
-          carried: true,
-        }),
-      );
-    const fields: ChangedFields = {
-      metadata: Object.entries(entry.metadata),
-      timestamp: entry.timestamp,
-      activation: entry.activation,
-      episodeId: entry.episodeId,
-      mode: entry.mode,
-      model: entry.model,
-      previousId: entry.previousId,
-      nextId: entry.nextId,
-      supersedes: entry.supersedes,
-      supersededBy: entry.supersededBy,
-      validFrom: entry.validFrom,
-      validTo: entry.validTo,
-      quality: entry.quality,
-    };
-    await journal.append(
-      "change",
-      encodeChange({ op: "patch", id: entry.id, fields, carried: true }),
-    );
-    if (embedding)
-      await journal.append(
-        "vectors",
-        encodeVectors({
-          model: entry.embeddingModel!,
-          updates: [{ id: entry.id, embedding }],
-          carried: true,
-        }),
-      );
-  }
 }
