@@ -1,5 +1,5 @@
 /**
- * Installed weights in the origin's private file system: `models/ID/FILE`, outside of the store.
+ * Installed weights in the origin's private file system: `models/FOLDER/FILE`, outside of the store.
  * A file has its final name only after its SHA-256 was checked; `FILE.part` is a download that goes on.
  */
 
@@ -11,9 +11,9 @@ import {
   weightsSizeBytes,
 } from "../../model/weights.ts";
 import type { ModelState } from "../../ports/embedder.ts";
+import { fileSize, PART_SUFFIX } from "./resumable-file.ts";
 
 const ROOT_FOLDER = "models";
-export const PART_SUFFIX = ".part";
 
 /** The folder of all models; `storage_unavailable` where the browser gives no private file system. */
 export async function openModelsFolder(): Promise<FileSystemDirectoryHandle> {
@@ -28,45 +28,36 @@ export async function openModelsFolder(): Promise<FileSystemDirectoryHandle> {
   }
 }
 
+/** Folder of a model of the weights table: an embedding model's changes with its vectors' identity. */
+export function modelFolderName(model: WeightsModel): string {
+  return model.task === "embedding" ? embedderId(model) : model.name;
+}
+
 /** Null when nothing of the model is there. */
-export async function findModelFolder(
-  model: WeightsModel,
-): Promise<FileSystemDirectoryHandle | null> {
+export async function findModelFolder(name: string): Promise<FileSystemDirectoryHandle | null> {
   try {
-    return await (await openModelsFolder()).getDirectoryHandle(embedderId(model));
+    return await (await openModelsFolder()).getDirectoryHandle(name);
   } catch {
     return null;
   }
 }
 
-export async function createModelFolder(model: WeightsModel): Promise<FileSystemDirectoryHandle> {
-  return (await openModelsFolder()).getDirectoryHandle(embedderId(model), { create: true });
+export async function createModelFolder(name: string): Promise<FileSystemDirectoryHandle> {
+  return (await openModelsFolder()).getDirectoryHandle(name, { create: true });
 }
 
 /** Deletes the model with what a download left; nothing there is no error. */
-export async function deleteModelFolder(model: WeightsModel): Promise<void> {
+export async function deleteModelFolder(name: string): Promise<void> {
   try {
-    await (await openModelsFolder()).removeEntry(embedderId(model), { recursive: true });
+    await (await openModelsFolder()).removeEntry(name, { recursive: true });
   } catch (error) {
     if ((error as { name?: string }).name !== "NotFoundError") throw toError(error);
   }
 }
 
-/** Bytes of a file, or null when it isn't there. */
-export async function fileSize(
-  folder: FileSystemDirectoryHandle,
-  name: string,
-): Promise<number | null> {
-  try {
-    return (await (await folder.getFileHandle(name)).getFile()).size;
-  } catch {
-    return null;
-  }
-}
-
 /** What is installed, without loading it; never throws. */
 export async function readModelState(model: WeightsModel): Promise<ModelState> {
-  const folder = await findModelFolder(model);
+  const folder = await findModelFolder(modelFolderName(model));
   let installedBytes = 0;
   let complete = folder !== null;
   for (const file of folder ? model.files : []) {
@@ -91,7 +82,7 @@ export async function readModelFile(
   model: WeightsModel,
   file: WeightsFile,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const folder = await findModelFolder(model);
+  const folder = await findModelFolder(modelFolderName(model));
   let bytes: Uint8Array<ArrayBuffer>;
   try {
     if (!folder) throw new Error("no folder");

@@ -9,9 +9,7 @@ import wasmModuleUrl from "onnxruntime-web/ort-wasm-simd-threaded.mjs?url";
 import webgpuBinaryUrl from "onnxruntime-web/ort-wasm-simd-threaded.asyncify.wasm?url";
 import webgpuModuleUrl from "onnxruntime-web/ort-wasm-simd-threaded.asyncify.mjs?url";
 import type { OrtModule } from "../../processing/embedding/onnx-session.ts";
-
-/** The cache that the service worker answers runtime parts from (see vite.config.ts). */
-const OFFLINE_CACHE = "runtime-parts";
+import { keepForOffline } from "./runtime-parts.ts";
 
 /** ONNX Runtime for WASM. The thread count holds for the life of the worker. */
 export async function loadWasmRuntime(threads: number): Promise<OrtModule> {
@@ -19,7 +17,7 @@ export async function loadWasmRuntime(threads: number): Promise<OrtModule> {
   const paths = absolutePaths(wasmModuleUrl, wasmBinaryUrl);
   ort.env.wasm.numThreads = threads;
   ort.env.wasm.wasmPaths = paths;
-  await keepForOffline(paths);
+  await keepForOffline([paths.mjs, paths.wasm]);
   return ort;
 }
 
@@ -29,7 +27,7 @@ export async function loadWebGpuRuntime(): Promise<OrtModule> {
   const paths = absolutePaths(webgpuModuleUrl, webgpuBinaryUrl);
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.wasmPaths = paths;
-  await keepForOffline(paths);
+  await keepForOffline([paths.mjs, paths.wasm]);
   return ort;
 }
 
@@ -39,20 +37,6 @@ function absolutePaths(
   wasm: string,
 ): Env.WasmFilePaths & { mjs: string; wasm: string } {
   return { mjs: new URL(mjs, location.href).href, wasm: new URL(wasm, location.href).href };
-}
-
-/**
- * Puts the runtime where the service worker finds it, because on the very first visit that worker
- * wasn't there yet when the files were fetched. Without it the model would not load offline.
- */
-async function keepForOffline(paths: { mjs: string; wasm: string }): Promise<void> {
-  if (import.meta.env.DEV || typeof caches === "undefined") return;
-  try {
-    const cache = await caches.open(OFFLINE_CACHE);
-    for (const url of [paths.mjs, paths.wasm]) if (!(await cache.match(url))) await cache.add(url);
-  } catch {
-    // Offline already, or no room: the model itself may still load.
-  }
 }
 
 /** Null when a hardware WebGPU adapter is there, else why it isn't used. */

@@ -3,8 +3,7 @@
  * on first use, ended after idling, started again when it is needed or when it crashed.
  */
 
-import { wrap } from "comlink";
-import { AppError, createAbortError, fromWireError, throwIfAborted } from "../../errors.ts";
+import { AppError, throwIfAborted } from "../../errors.ts";
 import type {
   Embedder,
   EmbedderInfo,
@@ -14,8 +13,9 @@ import type {
 } from "../../ports/embedder.ts";
 import type { EmbeddingHostApi } from "./embedding-host.ts";
 import { modelState } from "./model-installer.ts";
-import { pulseEnded } from "./worker-pulse.ts";
-import type { RemoteApi } from "./worker-scope.ts";
+import { unwrapReply, WorkerSession } from "./worker-session.ts";
+
+type Session = WorkerSession<EmbeddingHostApi>;
 
 /** An idle model gives its ~150 MB back. */
 const IDLE_MS = 5 * 60_000;
@@ -82,9 +82,9 @@ class RemoteEmbedder implements Embedder {
   }
 
   static async start(createWorker: () => Worker): Promise<RemoteEmbedder> {
-    const session = new Session(createWorker());
+    const session = startSession(createWorker);
     try {
-      const info = unwrap(await session.race(session.host.load()));
+      const info = unwrapReply(await session.race(session.host.load()));
       return new RemoteEmbedder(createWorker, session, info);
     } catch (error) {
       session.end();
@@ -100,7 +100,7 @@ class RemoteEmbedder implements Embedder {
       const cancel = () => void session.host.cancel(callId);
       options.signal?.addEventListener("abort", cancel, { once: true });
       try {
-        const joined = unwrap(await session.race(session.host.embed(callId, [...texts])));
+        const joined = unwrapReply(await session.race(session.host.embed(callId, [...texts])));
         options.onProgress?.(texts.length);
         const { dimensions } = this.info;
         return texts.map((_, row) => joined.slice(row * dimensions, (row + 1) * dimensions));
@@ -111,7 +111,7 @@ class RemoteEmbedder implements Embedder {
   }
 
   countTokens(text: string): Promise<number> {
-    return this.#use(async (session) => unwrap(await session.race(session.host.countTokens(text))));
+    return this.#use(async (session) => unwrapReply(await session.race(session.host.countTokens(text))));
   }
 
   /** Ends the worker; calls under way end with `model_failed`. */
@@ -126,7 +126,7 @@ class RemoteEmbedder implements Embedder {
   async #use<T>(work: (session: Session) => Promise<T>): Promise<T> {
     if (this.#closed) throw workerEnded("it was closed");
     if (this.#session?.ended) this.#session = null;
-    this.#session ??= new Session(this.#createWorker());
+    this.#session ??= startSession(this.#createWorker);
     this.#running++;
     try {
       return await work(this.#session);
@@ -147,42 +147,8 @@ class RemoteEmbedder implements Embedder {
   }
 }
 
-/** One life of the worker. */
-class Session {
-  readonly host: RemoteApi<EmbeddingHostApi>;
-  readonly #worker: Worker;
-  readonly #death: Promise<never>;
-  #die: (error: AppError) => void = () => undefined;
-  #ended = false;
-
-  constructor(worker: Worker) {
-    this.#worker = worker;
-    this.host = wrap<EmbeddingHostApi>(worker) as unknown as RemoteApi<EmbeddingHostApi>;
-    this.#death = new Promise((_, reject) => (this.#die = reject));
-    this.#death.catch(() => undefined);
-    worker.addEventListener("error", (event) => this.end(event.message || "it could not start"));
-    // Stopped without a word, for its memory perhaps: no event tells.
-    const lockName = `llm-compression:embedding:${crypto.randomUUID()}`;
-    void this.host
-      .hold(lockName)
-      .then(() => pulseEnded(lockName))
-      .then(() => this.end("the browser stopped it"));
-  }
-
-  get ended(): boolean {
-    return this.#ended;
-  }
-
-  race<T>(promise: Promise<T>): Promise<T> {
-    return Promise.race([promise, this.#death]);
-  }
-
-  /** Also ends what waits for the worker: a terminated one never answers. */
-  end(reason = "it was closed"): void {
-    this.#ended = true;
-    this.#worker.terminate();
-    this.#die(workerEnded(reason));
-  }
+function startSession(createWorker: () => Worker): Session {
+  return new WorkerSession<EmbeddingHostApi>(createWorker(), "embedding", workerEnded);
 }
 
 function workerEnded(reason: string): AppError {
@@ -190,12 +156,4 @@ function workerEnded(reason: string): AppError {
     hint: "Keyword search goes on. Try again; if it fails again, reinstall the model in Settings.",
     retryable: true,
   });
-}
-
-function unwrap<T>(
-  reply: { ok: true; value: T } | { ok: false; error: Parameters<typeof fromWireError>[0] },
-): T {
-  if (reply.ok) return reply.value;
-  if (reply.error.code === "aborted") throw createAbortError();
-  throw fromWireError(reply.error);
 }
