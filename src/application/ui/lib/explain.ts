@@ -7,7 +7,7 @@ export interface Explanation {
   message: string;
   next: string | null;
   /** What a button beside it may do. */
-  action: "retry" | "reload" | "settings" | null;
+  action: "retry" | "reload" | "settings" | "models" | "costs" | null;
 }
 
 const BY_CODE: Partial<
@@ -39,14 +39,29 @@ const BY_CODE: Partial<
     action: "reload",
   },
   model_missing: {
-    title: "The embedding model is not installed",
-    next: "Keyword search works without it. Install it in Settings to search by meaning.",
+    title: "The model is not installed",
+    next: "The embedding model is installed under Settings, language models under Models. Keyword search works without any.",
     action: "settings",
   },
   model_failed: {
-    title: "The embedding model could not run",
-    next: "Keyword search still works. Remove and reinstall the model in Settings.",
+    title: "The model could not run",
+    next: "Try again, or remove and install it again. Keyword search still works, and summaries are made of the original's sentences.",
     action: "settings",
+  },
+  rate_limited: {
+    title: "The server asks to wait",
+    next: "Too many requests went to it. Try again in a while, or set a limit under Models.",
+    action: "retry",
+  },
+  unauthorized: {
+    title: "The server refused the key",
+    next: "Set a valid key for it under Models.",
+    action: "models",
+  },
+  budget_exceeded: {
+    title: "Today's budget is used up",
+    next: "Models on this device and the original's sentences are used until tomorrow. The budget is set under Costs.",
+    action: "costs",
   },
   corrupt_data: {
     title: "Some stored bytes are damaged",

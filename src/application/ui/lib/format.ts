@@ -68,6 +68,21 @@ export function formatMs(ms: number): string {
   return ms >= 9.95 ? `${integer.format(ms)} ms` : `${oneDigit.format(ms)} ms`;
 }
 
+const cents = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD" });
+const smallUsd = new Intl.NumberFormat("en-US", {
+  style: "currency",
+  currency: "USD",
+  maximumSignificantDigits: 2,
+});
+
+/** US dollars: "$1.20", "$0.0041", "$0", "under $0.0001". */
+export function formatUsd(usd: number): string {
+  if (!Number.isFinite(usd)) return "–";
+  if (usd === 0) return "$0";
+  if (Math.abs(usd) < 0.0001) return "under $0.0001";
+  return Math.abs(usd) < 0.1 ? smallUsd.format(usd) : cents.format(usd);
+}
+
 /** A time to wait: "under a second", "12 s", "3 min", "1 h 20 min". */
 export function formatDuration(ms: number): string {
   const seconds = Math.round(ms / 1000);

@@ -1,6 +1,12 @@
 /** What an import recognised and what came of it, counted and in words. Pure. */
 
-import type { ImportFile, ImportReport, RecognizedFile, WireError } from "../../../engine.ts";
+import type {
+  ImportFile,
+  ImportReport,
+  Receipt,
+  RecognizedFile,
+  WireError,
+} from "../../../engine.ts";
 import { formatBytes, formatDuration, formatPlural } from "./format.ts";
 
 export interface FormatCount {
@@ -50,6 +56,24 @@ export function groupFailures(failures: ImportReport["failures"]): FailureGroup[
     groups.set(key, group);
   }
   return [...groups.values()];
+}
+
+/** Why memories are kept exactly although a summary was asked for, counted as they come. */
+export class KeepReasons {
+  readonly #counts = new Map<string, number>();
+
+  add(receipt: Receipt): void {
+    const reason = receipt.status === "stored" ? receipt.keepReason : undefined;
+    if (reason) this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + 1);
+  }
+
+  /** The most frequent first. */
+  list(limit: number): { reason: string; count: number }[] {
+    return [...this.#counts]
+      .map(([reason, count]) => ({ reason, count }))
+      .sort((a, b) => b.count - a.count)
+      .slice(0, limit);
+  }
 }
 
 export function describeReport(report: ImportReport): string {

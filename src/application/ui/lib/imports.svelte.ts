@@ -5,13 +5,22 @@
 
 import type { ImportReport, ImportSource, RecognizedFile } from "../../../engine.ts";
 import type { CompressOptions } from "../../../engine.ts";
-import { belongsTo, countFormats, describeReport, type FormatCount } from "./import-report.ts";
+import {
+  belongsTo,
+  countFormats,
+  describeReport,
+  KeepReasons,
+  type FormatCount,
+} from "./import-report.ts";
 import { session } from "./session.svelte.ts";
 import { tasks, type Task } from "./tasks.svelte.ts";
 
 /** Files listed one by one; of more, only the counts per format are shown. */
 const LISTED_FILES = 200;
+const LISTED_REASONS = 8;
 const FLUSH_MS = 150;
+
+export type HowToKeep = Pick<CompressOptions, "keep" | "mode" | "model">;
 
 export class ImportRun {
   readonly title: string;
@@ -20,16 +29,14 @@ export class ImportRun {
   files = $state.raw<RecognizedFile[]>([]);
   fileErrors = $state.raw<RecognizedFile[]>([]);
   report = $state.raw<ImportReport | null>(null);
+  /** Why memories are kept exactly although summaries were asked for, most frequent first. */
+  keepReasons = $state.raw<{ reason: string; count: number }[]>([]);
   #source: ImportSource;
-  #options: Pick<CompressOptions, "keep" | "mode">;
+  #options: HowToKeep;
   #pending: RecognizedFile[] = [];
   #timer: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(
-    title: string,
-    source: ImportSource,
-    options: Pick<CompressOptions, "keep" | "mode">,
-  ) {
+  constructor(title: string, source: ImportSource, options: HowToKeep) {
     this.title = title;
     this.#source = source;
     this.#options = options;
@@ -41,6 +48,7 @@ export class ImportRun {
       title: this.title,
       run: async ({ control, signal, report, conclude }) => {
         const engine = await session.engine();
+        const keepReasons = new KeepReasons();
         try {
           this.report = await engine.importStore(this.#source, {
             ...this.#options,
@@ -48,9 +56,11 @@ export class ImportRun {
             signal,
             onProgress: report,
             onFile: (file) => this.#note(file),
+            onReceipt: (receipt) => keepReasons.add(receipt),
           });
           conclude(describeReport(this.report));
         } finally {
+          this.keepReasons = keepReasons.list(LISTED_REASONS);
           this.#flush();
           session.refreshSoon();
         }
@@ -97,11 +107,7 @@ class Imports {
 
 export const imports = new Imports();
 
-export function startImport(
-  title: string,
-  source: ImportSource,
-  options: Pick<CompressOptions, "keep" | "mode">,
-): ImportRun {
+export function startImport(title: string, source: ImportSource, options: HowToKeep): ImportRun {
   const run = new ImportRun(title, source, options);
   imports.runs = [run, ...imports.runs].slice(0, 10);
   void run.start();

@@ -21,10 +21,21 @@ function store(key: string, value: string): void {
   }
 }
 
+function storedText(key: string): string {
+  try {
+    return localStorage.getItem(key) ?? "";
+  } catch {
+    return "";
+  }
+}
+
 class Preferences {
   theme = $state<Theme>(stored("theme", ["system", "light", "dark"], "system"));
   keep = $state<"exact" | "summary">(stored("keep", ["exact", "summary"], "exact"));
   mode = $state<CompressionMode>(stored("mode", ["fast", "balanced", "high"], "fast"));
+
+  /** Of new text: a model's id, "auto", "extractive", or "" for what the settings say. */
+  model = $state(storedText("model"));
 
   setTheme(theme: Theme): void {
     this.theme = theme;
@@ -46,6 +57,11 @@ class Preferences {
   setMode(mode: CompressionMode): void {
     this.mode = mode;
     store("mode", mode);
+  }
+
+  setModel(model: string): void {
+    this.model = model;
+    store("model", model);
   }
 }
 

@@ -9,15 +9,24 @@ export const PAGES = [
   "remember",
   "library",
   "memory",
+  "compare",
+  "episodes",
   "statistics",
   "sql",
+  "models",
+  "costs",
+  "retention",
   "settings",
 ] as const;
 export type PageName = (typeof PAGES)[number];
 
+/** Pages about one thing may carry its id; a memory's page is nothing without it. */
+const TAKES_ID: ReadonlySet<PageName> = new Set(["memory", "compare", "episodes"]);
+const NEEDS_ID: ReadonlySet<PageName> = new Set(["memory"]);
+
 export interface Route {
   page: PageName | "unknown";
-  /** Of the memory, on its page. */
+  /** Of the memory or episode, on its page. */
   id: string | null;
   params: URLSearchParams;
 }
@@ -28,12 +37,11 @@ export function parseRoute(hash: string): Route {
   const [first = "", second = ""] = path.split("/");
   const params = new URLSearchParams(query);
   if (first === "") return { page: "home", id: null, params };
-  if (first === "memory")
-    return second === ""
-      ? { page: "unknown", id: null, params }
-      : { page: "memory", id: decode(second), params };
   const page = PAGES.find((name) => name === first);
-  return { page: page ?? "unknown", id: null, params };
+  const id = page !== undefined && TAKES_ID.has(page) && second !== "" ? decode(second) : null;
+  if (page === undefined || (NEEDS_ID.has(page) && id === null))
+    return { page: "unknown", id: null, params };
+  return { page, id, params };
 }
 
 function decode(part: string): string {

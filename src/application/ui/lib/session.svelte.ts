@@ -20,6 +20,8 @@ class Session {
   model = $state.raw<ModelState | null>(null);
   /** Grows whenever the store changed; pages that show its content depend on it. */
   generation = $state(0);
+  /** Grows whenever a language model, a provider or what is known of them changed. */
+  languageGeneration = $state(0);
   role = $state<"leader" | "follower">("leader");
 
   #opening: Promise<BrowserEngine> | null = null;
@@ -65,6 +67,7 @@ class Session {
     const engine = await openBrowserEngine();
     engine.subscribe((event) => {
       if (event.type === "changed") this.generation++;
+      if (event.type === "language") this.languageGeneration++;
       this.refreshSoon();
     });
     return engine;

@@ -7,7 +7,18 @@ import { isAbortError } from "../../../errors.ts";
 import { TaskControl, type Progress } from "../../../model/task-control.ts";
 import { RateMeter, shareOf } from "./rate.ts";
 
-export type TaskKind = "import" | "model" | "embed" | "export" | "compact" | "erase";
+export type TaskKind =
+  | "import"
+  | "model"
+  | "embed"
+  | "export"
+  | "compact"
+  | "erase"
+  | "language-model"
+  | "compare"
+  | "summaries"
+  | "episodes"
+  | "retention";
 export type TaskState = "running" | "paused" | "done" | "failed" | "cancelled";
 
 export interface TaskContext {
@@ -21,6 +32,8 @@ export interface TaskContext {
 export interface TaskSpec {
   kind: TaskKind;
   title: string;
+  /** What it is about, where several of a kind may run: a model's id. */
+  subject?: string;
   /** False where the work has no step at which it could wait. Default true. */
   pausable?: boolean;
   cancellable?: boolean;
@@ -63,7 +76,7 @@ export class Task {
 
   /** Whether speed and progress are told in bytes, not in items. */
   get countsBytes(): boolean {
-    return this.spec.kind === "model" || this.spec.kind === "export";
+    return ["model", "export", "language-model"].includes(this.spec.kind);
   }
 
   async run(): Promise<void> {
