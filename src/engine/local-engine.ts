@@ -156,14 +156,16 @@ export class LocalEngine implements Engine {
     if (opened.opened(id)) search.clearCache();
     const { envelope, ...rest } = memory;
     const restored = memory.content === null ? null : decodeEnvelope(memory.content, envelope);
+    // Of what is kept as a gist only, its episode speaks.
+    const gist = memory.keep === "gist" ? await this.episodes.gistOf(memory) : null;
     const text = restored
       ? (restored.text ?? memory.content!)
-      : reconstructText(memory.summary, memory.entities);
+      : (gist?.text ?? reconstructText(memory.summary, memory.entities));
     return {
       text,
       ...(restored?.original ? { original: restored.original } : {}),
       keep: memory.keep,
-      quality: memory.content === null ? memory.quality : EXACT_QUALITY,
+      quality: memory.content === null ? (gist?.row.quality ?? memory.quality) : EXACT_QUALITY,
       reconstructed: memory.content === null,
       memory: toView(rest),
       ratios: await this.#status.memoryRatios(rest, (value) => models.countTokens(value)),
@@ -183,7 +185,10 @@ export class LocalEngine implements Engine {
   async update(id: string, patch: MemoryPatch): Promise<Receipt> {
     this.#assertOpen();
     validate(memoryPatchSchema, patch, "The change");
-    const entry = await this.#writes.run(() => this.#parts.store.patch(id, patch));
+    const entry = await this.#writes.run(() => {
+      if (patch.keep === "gist") this.episodes.assertGist(id);
+      return this.#parts.store.patch(id, patch);
+    });
     return {
       index: 0,
       status: "stored",
@@ -209,7 +214,12 @@ export class LocalEngine implements Engine {
             ? [...store.catalog.entries()].map((entry) => entry.id)
             : matchingIds(target.filter, store.catalog, search.entities);
       const forgottenBefore = store.forgottenCount();
-      const live = await store.forget(asked, { erase: erased });
+      // Gists that tell of what goes are rewritten in the same frame.
+      const { edits, emptied } = await this.episodes.departureOf(asked);
+      const gists = new Set(emptied);
+      const live = (await store.forget([...asked, ...emptied], { erase: erased, edits })).filter(
+        (id) => !gists.has(id),
+      );
       if (!erased) return live;
       // "All" includes what was forgotten before and could still be restored.
       if ("all" in target && store.forgottenCount() > 0) await store.compact();
@@ -231,7 +241,11 @@ export class LocalEngine implements Engine {
 
   async restore(ids: string[]): Promise<string[]> {
     this.#assertOpen();
-    return this.#writes.run(() => this.#parts.store.restore(ids));
+    return this.#writes.run(async () => {
+      const restored = await this.#parts.store.restore(ids);
+      await this.episodes.welcomeBack(restored);
+      return restored;
+    });
   }
 
   async compress(text: string, options: CompressOptions = {}): Promise<CompressedMemory> {

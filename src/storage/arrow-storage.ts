@@ -7,7 +7,13 @@
  */
 
 import { AppError } from "../errors.ts";
-import type { Entity, KeepLevel, MemoryPatch, QualityVector } from "../model/memory.ts";
+import {
+  isEpisode,
+  type Entity,
+  type KeepLevel,
+  type MemoryPatch,
+  type QualityVector,
+} from "../model/memory.ts";
 import type { TaskOptions } from "../model/task-control.ts";
 import type { QuantizedVector } from "../model/vector.ts";
 import type { FileStore } from "../ports/file-store.ts";
@@ -345,7 +351,10 @@ export class ArrowStorage implements MemoryStore {
       const unique = [...new Set(ids)];
       const known = unique.filter((id) => state.catalog.byId(id));
       const affected = erase
-        ? unique.filter((id) => known.includes(id) || state.forgotten.has(id))
+        ? withForgottenGists(
+            state,
+            unique.filter((id) => known.includes(id) || state.forgotten.has(id)),
+          )
         : known;
       if (affected.length === 0) return known;
       const change: Change = { op: "forget", ids: affected, ...(erase ? { erase: true } : {}) };
@@ -416,7 +425,8 @@ export class ArrowStorage implements MemoryStore {
 
   forgottenCount(): number {
     let count = 0;
-    for (const found of this.#core.state.forgotten.values()) if (!found.erase) count++;
+    for (const { erase, record } of this.#core.state.forgotten.values())
+      if (!erase && !isEpisode(record.entry)) count++;
     return count;
   }
 
@@ -563,6 +573,15 @@ export class ArrowStorage implements MemoryStore {
       await this.#core.files.close();
     }
   }
+}
+
+/** A gist that was forgotten with its members tells of each of them: it goes with the first that is erased. */
+function withForgottenGists(state: StoreCore["state"], ids: readonly string[]): string[] {
+  const gists = ids.flatMap((id) => {
+    const entry = state.catalog.byId(id) ?? state.forgotten.get(id)?.record.entry;
+    return entry?.episodeId && state.forgotten.has(entry.episodeId) ? [entry.episodeId] : [];
+  });
+  return [...new Set([...ids, ...gists])];
 }
 
 /** As they will come back; text that isn't what its checksum says is refused. */

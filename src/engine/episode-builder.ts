@@ -1,0 +1,403 @@
+/**
+ * Builds episodes: groups what has none, lets new memories join open ones, and writes a gist for each
+ * through the compressor's gate. An episode and its members appear in one journal frame.
+ */
+
+import { fingerprintOf } from "../cognitive/episodes/fingerprint.ts";
+import {
+  groupMemories,
+  type Basis,
+  type GroupItem,
+  type OpenEpisode,
+} from "../cognitive/episodes/grouping.ts";
+import { joinMembers, type MemberText } from "../cognitive/episodes/episode-text.ts";
+import { encodeProvenance, gistSentences, traceGist } from "../cognitive/episodes/provenance.ts";
+import { AppError, isAbortError } from "../errors.ts";
+import type { EpisodeReport } from "../model/episode.ts";
+import { createMemoryId } from "../model/id.ts";
+import { contentKind, META, type CompressionMode, type ContentKind } from "../model/memory.ts";
+import { checkpoint, type TaskOptions } from "../model/task-control.ts";
+import { quantizeVector } from "../model/vector.ts";
+import type { CompressionResult, LLMCompressor } from "../processing/compression/compressor.ts";
+import { sha256Hex } from "../processing/compression/residual.ts";
+import type { CatalogEntry, MemoryEdit, MemoryStore, NewMemory } from "../storage/memory-store.ts";
+import { editWithout } from "./episode-upkeep.ts";
+import { EPISODE, basisOf, episodeTitle, isStale, provenanceOf } from "./episode-rows.ts";
+import type { EngineParts } from "./local-engine.ts";
+
+const READ_ROWS = 256;
+/** A refused group of more text than this is tried again in halves. */
+const SPLIT_BYTES = 20_000;
+
+export interface BuildOptions extends TaskOptions {
+  mode?: CompressionMode;
+  rebuild?: boolean;
+}
+
+interface Job {
+  basis: Basis;
+  memberIds: string[];
+  /** Rewritten in place; null: a new one. */
+  row: CatalogEntry | null;
+}
+
+export class EpisodeBuilder {
+  readonly #parts: EngineParts;
+  readonly #options: BuildOptions;
+  readonly #compressor: LLMCompressor;
+  readonly #embeddingModel: string;
+  readonly #refusedBefore: Set<string>;
+  readonly #report: EpisodeReport = { created: 0, updated: 0, memberCount: 0, refused: [] };
+
+  /** @param refusedBefore keys of groups known to be refused; extended */
+  constructor(
+    parts: EngineParts,
+    options: BuildOptions,
+    models: { compressor: LLMCompressor; embeddingModel: string },
+    refusedBefore: Set<string>,
+  ) {
+    this.#parts = parts;
+    this.#options = options;
+    this.#compressor = models.compressor;
+    this.#embeddingModel = models.embeddingModel;
+    this.#refusedBefore = refusedBefore;
+  }
+
+  get #store(): MemoryStore {
+    return this.#parts.store;
+  }
+
+  async run(): Promise<EpisodeReport> {
+    const jobs = await this.#plan();
+    const total = jobs.length;
+    for (const [done, job] of jobs.entries()) {
+      this.#options.onProgress?.({ stage: "Writing gists", done, total });
+      await checkpoint(this.#options);
+      await this.#write(job);
+    }
+    this.#options.onProgress?.({ stage: "Writing gists", done: total, total });
+    await this.#dissolveEmptied();
+    const { catalog } = this.#store;
+    for (const row of catalog.episodes())
+      this.#report.memberCount += catalog.membersOf(row.id).length;
+    return this.#report;
+  }
+
+  /** Episodes that may be taken apart: nobody is kept by their gist alone. */
+  #isFree(row: CatalogEntry): boolean {
+    return this.#store.catalog.membersOf(row.id).every(({ keep }) => keep !== "gist");
+  }
+
+  async #plan(): Promise<Job[]> {
+    const { catalog } = this.#store;
+    const rows = [...catalog.episodes()];
+    const settled = this.#options.rebuild ? rows.filter((row) => !this.#isFree(row)) : rows;
+    const bound = new Set(settled.map(({ id }) => id));
+    const loose = [...catalog.entries()].filter(
+      (entry) => entry.keep !== "gist" && (entry.episodeId === null || !bound.has(entry.episodeId)),
+    );
+    const threads = new ThreadKeys(catalog);
+    const items = await this.#items(loose, threads);
+    const open = settled.flatMap((row): OpenEpisode[] => {
+      const members = catalog.membersOf(row.id);
+      if (members.length === 0) return [];
+      return [
+        {
+          id: row.id,
+          basis: basisOf(row),
+          sample: threads.item(members[0]!),
+          startsAt: members[0]!.timestamp,
+          endsAt: members.at(-1)!.timestamp,
+          bytes: members.reduce((sum, member) => sum + member.originalBytes, 0),
+        },
+      ];
+    });
+    const { groups, joins } = groupMemories(items, open);
+    const joined = new Map(joins.map(({ episode, items: own }) => [episode.id, own]));
+    const updates = settled
+      .filter((row) => joined.has(row.id) || isStale(row))
+      .map((row): Job => ({
+        basis: basisOf(row),
+        memberIds: [...catalog.membersOf(row.id), ...(joined.get(row.id) ?? [])].map(
+          ({ id }) => id,
+        ),
+        row,
+      }));
+    return [
+      ...updates,
+      ...groups.map(({ basis, items: own }): Job => ({
+        basis,
+        memberIds: own.map(({ id }) => id),
+        row: null,
+      })),
+    ];
+  }
+
+  async #items(entries: readonly CatalogEntry[], threads: ThreadKeys): Promise<GroupItem[]> {
+    const wanted = new Map(entries.map((entry) => [entry.ordinal, threads.item(entry)]));
+    let done = 0;
+    for await (const rows of this.#store.scan({ columns: ["embedding"] })) {
+      await checkpoint(this.#options);
+      for (const row of rows) {
+        const item = wanted.get(row.ordinal);
+        if (item) item.vector = row.embedding;
+      }
+    }
+    // Of what is in a thread the fingerprint isn't asked for.
+    const notes = entries.filter((entry) => wanted.get(entry.ordinal)!.thread === null);
+    for (let from = 0; from < notes.length; from += READ_ROWS) {
+      await checkpoint(this.#options);
+      const page = notes.slice(from, from + READ_ROWS);
+      const contents = await this.#store.getContents(page.map(({ ordinal }) => ordinal));
+      page.forEach(({ ordinal }, i) => {
+        const content = contents[i];
+        if (content) wanted.get(ordinal)!.fingerprint = fingerprintOf(content);
+      });
+      done += page.length;
+      this.#options.onProgress?.({ stage: "Grouping", done, total: notes.length });
+    }
+    return [...wanted.values()];
+  }
+
+  async #write(job: Job): Promise<void> {
+    const members = job.memberIds
+      .map((id) => this.#store.catalog.byId(id))
+      .filter((entry) => entry !== undefined)
+      .sort((a, b) => a.timestamp - b.timestamp || a.ordinal - b.ordinal);
+    if (members.length < 2 && !job.row) return;
+    const mode = this.#options.mode ?? "fast";
+    const key = sha256Hex(new TextEncoder().encode([mode, ...job.memberIds].join("\n")));
+    if (!this.#options.rebuild && this.#refusedBefore.has(key)) return;
+    const texts = await this.#texts(members, job.row);
+    const joined = joinMembers(texts);
+    let result: CompressionResult;
+    try {
+      const kind = commonKind(members);
+      result = await this.#compressor.compress(
+        { text: joined.text, ...(kind ? { kind } : {}) },
+        {
+          keep: "summary",
+          mode,
+          ...(this.#options.signal ? { signal: this.#options.signal } : {}),
+          ...(this.#options.control ? { control: this.#options.control } : {}),
+        },
+      );
+    } catch (error) {
+      if (isAbortError(error)) throw error;
+      if (!(error instanceof AppError) || error.code !== "invalid_input") throw error;
+      this.#refuse(members, error.message);
+      return;
+    }
+    if (result.keep === "summary") await this.#commit(job, members, texts, result);
+    else if (!job.row && members.length > 3 && joined.text.length > SPLIT_BYTES) {
+      const cut = longestPause(members);
+      for (const part of [members.slice(0, cut), members.slice(cut)])
+        await this.#write({ ...job, memberIds: part.map(({ id }) => id) });
+    } else {
+      this.#refusedBefore.add(key);
+      this.#refuse(members, result.keepReason ?? "No summary passed the gate");
+    }
+  }
+
+  #refuse(members: readonly CatalogEntry[], reason: string): void {
+    this.#report.refused.push({ title: episodeTitle(members), reason });
+  }
+
+  /** What there is of each member: its text, its summary, or what the gist so far says of it. */
+  async #texts(members: readonly CatalogEntry[], row: CatalogEntry | null): Promise<MemberText[]> {
+    const ordinals = members.map(({ ordinal }) => ordinal);
+    const contents = await this.#store.getContents(ordinals);
+    const summaries = await this.#store.getSummaries(ordinals);
+    const ofGist = new Map<string, string[]>();
+    if (row) {
+      const [gist] = await this.#store.getSummaries([row.ordinal]);
+      const provenance = provenanceOf(row);
+      gistSentences(gist!.summary).forEach((sentence, i) => {
+        for (const id of provenance[i] ?? [])
+          ofGist.set(id, [...(ofGist.get(id) ?? []), sentence.trim()]);
+      });
+    }
+    return members.map((member, i) => ({
+      id: member.id,
+      text: contents[i] ?? (summaries[i]!.summary || (ofGist.get(member.id) ?? []).join(" ")),
+      speaker: member.metadata[META.speaker] ?? null,
+      mayQuote: member.metadata[META.kind] === "mail",
+    }));
+  }
+
+  async #commit(
+    job: Job,
+    members: readonly CatalogEntry[],
+    texts: readonly MemberText[],
+    result: CompressionResult,
+  ): Promise<void> {
+    const metadata = {
+      [META.title]: episodeTitle(members),
+      [EPISODE.basis]: job.basis,
+      [EPISODE.sources]: encodeProvenance(traceGist(result.summary, texts)),
+    };
+    const embedding = result.vector === null ? null : quantizeVector(result.vector);
+    const embeddingModel = embedding === null ? null : this.#embeddingModel;
+    await this.#parts.writes.run(async () => {
+      const { catalog } = this.#store;
+      // A member may have been forgotten while the gist was written: then the gist says too much.
+      if (members.some(({ id }) => catalog.byId(id) === undefined)) return;
+      if (job.row) {
+        if (catalog.byId(job.row.id) === undefined) return;
+        const { id } = job.row;
+        await this.#store.commit({
+          edits: [
+            {
+              id,
+              timestamp: members[0]!.timestamp,
+              metadata: { ...metadata, [EPISODE.stale]: null },
+              quality: result.quality,
+              text: {
+                summary: result.summary,
+                entities: result.entities,
+                mode: result.mode,
+                model: result.model,
+                embedding,
+                embeddingModel,
+              },
+            },
+            ...joining(members, id),
+          ],
+        });
+        this.#report.updated++;
+        return;
+      }
+      const row = this.#newRow(members, metadata, result);
+      await this.#store.commit({
+        add: [{ ...row, embedding, embeddingModel }],
+        edits: joining(members, row.id),
+      });
+      this.#report.created++;
+    });
+  }
+
+  #newRow(
+    members: readonly CatalogEntry[],
+    metadata: Record<string, string>,
+    result: CompressionResult,
+  ): NewMemory {
+    const id = createMemoryId();
+    return {
+      id,
+      episodeId: id,
+      content: null,
+      envelope: null,
+      summary: result.summary,
+      entities: result.entities,
+      embedding: null,
+      embeddingModel: null,
+      timestamp: members[0]!.timestamp,
+      recordedAt: this.#parts.clock.now(),
+      activation: 1,
+      metadata,
+      userId: members[0]!.userId,
+      keep: "gist",
+      mode: result.mode,
+      model: result.model,
+      quality: result.quality,
+      previousId: null,
+      nextId: null,
+      supersedes: null,
+      supersededBy: null,
+      validFrom: null,
+      validTo: null,
+      contentSha256: sha256Hex(new TextEncoder().encode(result.summary)),
+      originalBytes: result.originalBytes,
+    };
+  }
+
+  /** After a rebuild: gists whose members all went to others, or that some left. */
+  async #dissolveEmptied(): Promise<void> {
+    const { catalog } = this.#store;
+    const empty = [...catalog.episodes()].filter((row) => catalog.membersOf(row.id).length === 0);
+    if (empty.length > 0)
+      await this.#parts.writes.run(() => this.#store.forget(empty.map(({ id }) => id)));
+    for (const row of [...catalog.episodes()]) {
+      const members = catalog.membersOf(row.id);
+      const present = new Set(members.map(({ id }) => id));
+      const absent = new Set(
+        provenanceOf(row)
+          .flat()
+          .filter((id) => !present.has(id)),
+      );
+      if (absent.size === 0) continue;
+      await this.#parts.writes.run(async () =>
+        this.#store.commit({ edits: [await editWithout(this.#store, row, members, absent)] }),
+      );
+      await this.#write({ basis: basisOf(row), memberIds: members.map(({ id }) => id), row });
+    }
+  }
+}
+
+function joining(members: readonly CatalogEntry[], episodeId: string): MemoryEdit[] {
+  return members
+    .filter((member) => member.episodeId !== episodeId)
+    .map(({ id }) => ({ id, episodeId }));
+}
+
+/** The kind that most members are of. */
+function commonKind(members: readonly CatalogEntry[]): ContentKind | undefined {
+  const counts = new Map<ContentKind, number>();
+  for (const { metadata } of members) {
+    const kind = contentKind(metadata[META.kind]);
+    if (kind) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0];
+}
+
+/** Where to cut in two: behind the longest pause in the middle half, by text. */
+function longestPause(members: readonly CatalogEntry[]): number {
+  const total = members.reduce((sum, member) => sum + member.originalBytes, 0);
+  let size = 0;
+  let best = Math.floor(members.length / 2);
+  let longest = -1;
+  for (let i = 0; i < members.length - 1; i++) {
+    size += members[i]!.originalBytes;
+    if (size < total / 4 || size > (3 * total) / 4) continue;
+    const pause = members[i + 1]!.timestamp - members[i]!.timestamp;
+    if (pause > longest) [longest, best] = [pause, i + 1];
+  }
+  return best;
+}
+
+/** Light fields as grouping wants them; a reply chain without a thread is named by its first message. */
+class ThreadKeys {
+  readonly #catalog: MemoryStore["catalog"];
+
+  constructor(catalog: MemoryStore["catalog"]) {
+    this.#catalog = catalog;
+  }
+
+  item(entry: CatalogEntry): GroupItem {
+    const { metadata } = entry;
+    const source = metadata[META.source] ?? null;
+    const isSection = metadata[META.part] !== undefined && metadata[META.thread] === undefined;
+    return {
+      id: entry.id,
+      userId: entry.userId,
+      timestamp: entry.timestamp,
+      bytes: entry.originalBytes,
+      thread: metadata[META.thread] ?? (isSection ? source : this.#chain(entry)),
+      isSection,
+      source,
+      vector: null,
+      fingerprint: null,
+    };
+  }
+
+  #chain(entry: CatalogEntry): string | null {
+    if (entry.previousId === null && entry.nextId === null) return null;
+    let at = entry;
+    for (let hops = 0; hops < 10_000 && at.previousId !== null; hops++) {
+      const before = this.#catalog.byId(at.previousId);
+      if (!before) break;
+      at = before;
+    }
+    return `chain ${at.id}`;
+  }
+}
