@@ -17,7 +17,7 @@ import type {
   TokenUsage,
 } from "../../ports/language-model.ts";
 import type { CostLedger, Reservation } from "./cost/cost-ledger.ts";
-import { costNano, toUsd } from "./cost/money.ts";
+import { costNano, toUsd, type BilledTokens } from "./cost/money.ts";
 import { modelPrice } from "./cost/prices.ts";
 import type { ModelProfiler } from "./selection/model-profiler.ts";
 import type { ProviderHealth } from "./selection/provider-health.ts";
@@ -55,9 +55,11 @@ export interface MeteredParts {
   lend: LendModel;
 }
 
-/** Roles, separators, and what a schema is turned into. */
+/** Roles, separators, the instruction that a schema is turned into. */
 const OVERHEAD_PER_MESSAGE = 16;
 const OVERHEAD_PER_CALL = 256;
+/** What a request to repair JSON says beside the answer that it repeats. */
+const REPAIR_TOKENS = 1_024;
 /** An honest count of a prompt isn't this far below the estimate. */
 const HONEST_SHARE = 0.5;
 
@@ -109,6 +111,8 @@ class MeteredCall {
   /** What one attempt costs at most. */
   readonly #worstUsd: number;
   #reservation!: Reservation;
+  /** Usage of earlier attempts that was settled by itself; the result's usage holds it too. */
+  readonly #settled: BilledTokens = { inputTokens: 0, outputTokens: 0 };
   #startedAt = 0;
   #firstTokenAt: number | null = null;
 
@@ -122,16 +126,19 @@ class MeteredCall {
     this.#model = model;
     this.#price = price;
     this.#request = request;
-    this.#maxTokens = Math.min(
-      Math.ceil(request.answerTokens) + (model.thinkingTokens ?? 0),
-      model.maxOutputTokens ?? Infinity,
-    );
+    const thinkingTokens = model.thinkingTokens ?? 0;
+    const longest = (model.maxOutputTokens ?? Infinity) - thinkingTokens;
+    this.#maxTokens = Math.max(16, Math.min(Math.ceil(request.answerTokens), longest));
+    const repairTokens = request.schema
+      ? this.#maxTokens + REPAIR_TOKENS + 2 * mostTokens(JSON.stringify(request.schema))
+      : 0;
     const inputTokens =
       request.messages.reduce((sum, { content }) => sum + mostTokens(content), 0) +
       request.messages.length * OVERHEAD_PER_MESSAGE +
-      (request.schema ? mostTokens(JSON.stringify(request.schema)) : 0) +
+      repairTokens +
       OVERHEAD_PER_CALL;
-    this.#worstUsd = toUsd(costNano(price, { inputTokens, outputTokens: this.#maxTokens }));
+    const outputTokens = this.#maxTokens + thinkingTokens;
+    this.#worstUsd = toUsd(costNano(price, { inputTokens, outputTokens }));
   }
 
   async run(opened: LanguageModel): Promise<MeteredResult> {
@@ -146,7 +153,7 @@ class MeteredCall {
       throw error;
     }
     const elapsedMs = clock.elapsed() - this.#startedAt;
-    const usage = this.#billed(result.usage, result.text);
+    const usage = this.#billed(this.#unsettled(result.usage), result.text);
     const costUsd = toUsd(costNano(this.#price, usage));
     const generationMs = this.#firstTokenAt === null ? null : clock.elapsed() - this.#firstTokenAt;
     this.#settle({ usd: costUsd, ...usage, elapsedMs, ok: true });
@@ -189,6 +196,8 @@ class MeteredCall {
     const { error, usage } = previous;
     if (usage) {
       const billed = this.#billed(usage, "");
+      this.#settled.inputTokens += usage.inputTokens;
+      this.#settled.outputTokens += usage.outputTokens;
       const usd = toUsd(costNano(this.#price, billed));
       this.#settle({ usd, ...billed, elapsedMs, ok: false });
     } else
@@ -223,11 +232,14 @@ class MeteredCall {
     this.#parts.ledger.settle(this.#reservation, call);
   }
 
+  #unsettled(usage: TokenUsage): TokenUsage {
+    const inputTokens = usage.inputTokens - this.#settled.inputTokens;
+    const outputTokens = usage.outputTokens - this.#settled.outputTokens;
+    return inputTokens >= 0 && outputTokens >= 0 ? { ...usage, inputTokens, outputTokens } : usage;
+  }
+
   /** The provider's count, or ours where theirs is too small to be true of what came back. */
-  #billed(
-    usage: TokenUsage,
-    answer: string,
-  ): { inputTokens: number; outputTokens: number; cachedInputTokens?: number } {
+  #billed(usage: TokenUsage, answer: string): BilledTokens {
     const estimate = estimateMessageTokens(this.#request.messages);
     const honest = usage.inputTokens >= estimate * HONEST_SHARE;
     return {
