@@ -13,6 +13,7 @@ import {
   KNOWN_VECTOR_MIN_COSINE,
   knownVector,
 } from "../../src/processing/embedding/known-vector.ts";
+import { runWllamaCases } from "./language-models.ts";
 import { runOpfsFileStoreContract } from "./opfs-file-store.ts";
 import { runSqlContract } from "./sql-engine.ts";
 
@@ -25,6 +26,7 @@ const SUITES: Record<string, () => Promise<Report>> = {
   "file store": runOpfsFileStoreContract,
   "sql engine": () => runSqlContract(openSqlSubject),
   embedder: runEmbedderCases,
+  wllama: runWllamaCases,
 };
 
 self.onmessage = async (event: MessageEvent<string>) => {

@@ -50,11 +50,15 @@ export async function* fetchFrom(
   };
   try {
     restartTimer();
-    const response = await fetch(url, {
-      headers: offset > 0 ? { range: `bytes=${offset}-` } : {},
-      signal: abort.signal,
-      cache: "no-store",
-    });
+    const request = (from: number) =>
+      fetch(url, {
+        headers: from > 0 ? { range: `bytes=${from}-` } : {},
+        signal: abort.signal,
+        cache: "no-store",
+      });
+    let response = await request(offset);
+    // Nothing is there at that offset: another file than the one that was begun, or all of it.
+    if (response.status === 416 && offset > 0) response = await request(0);
     if (!response.ok || !response.body) throw statusError(url, response.status);
     if (response.headers.get("content-type")?.startsWith("text/html"))
       // What a server of single-page applications answers for a file that it doesn't have.

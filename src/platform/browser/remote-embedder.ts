@@ -111,7 +111,9 @@ class RemoteEmbedder implements Embedder {
   }
 
   countTokens(text: string): Promise<number> {
-    return this.#use(async (session) => unwrapReply(await session.race(session.host.countTokens(text))));
+    return this.#use(async (session) =>
+      unwrapReply(await session.race(session.host.countTokens(text))),
+    );
   }
 
   /** Ends the worker; calls under way end with `model_failed`. */

@@ -19,6 +19,8 @@ const START_BYTES = 64;
 export interface FileToDownload {
   /** Final name in its folder. */
   name: string;
+  /** What messages call it. Default: its name. */
+  label?: string;
   /** Where to get it, in order; the next is asked when one doesn't have it (`not_found`). */
   urls: readonly string[];
   /** Known size; null: as the server says. */
@@ -82,7 +84,7 @@ export async function downloadFile(
 ): Promise<DownloadedFile> {
   const part = (await folder.getFileHandle(file.name + PART_SUFFIX, { create: true })) as OpfsFile;
   const handle = await part.createSyncAccessHandle().catch((error: unknown) => {
-    throw new AppError("store_locked", `Another tab or worker is installing ${file.name}.`, {
+    throw new AppError("store_locked", `Another tab or worker is installing ${shownName(file)}.`, {
       hint: "Wait until it is through, or close the other tab.",
       retryable: true,
       cause: error,
@@ -119,7 +121,7 @@ async function fromAnyUrl(
       if (whole) return whole;
       throw new AppError(
         "corrupt_data",
-        `The downloaded ${file.name} has the wrong bytes (SHA-256).`,
+        `The downloaded ${shownName(file)} has the wrong bytes (SHA-256).`,
         {
           hint: "Nothing of it was kept. Try again; if it stays, the server holds a damaged file: run `npm run setup` there.",
           retryable: true,
@@ -172,7 +174,7 @@ async function attempt(
     handle.flush();
   }
   if (file.sizeBytes !== null && offset < file.sizeBytes)
-    throw new AppError("network", `The download of ${file.name} ended early.`, {
+    throw new AppError("network", `The download of ${shownName(file)} ended early.`, {
       hint: "Try again: it continues where it stopped.",
       retryable: true,
     });
@@ -181,6 +183,10 @@ async function attempt(
   handle.truncate(0);
   handle.flush();
   return null;
+}
+
+function shownName(file: FileToDownload): string {
+  return file.label ?? file.name;
 }
 
 /** False until enough bytes are there. A file of the wrong kind is discarded and the check's error thrown. */
