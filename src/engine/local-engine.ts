@@ -101,7 +101,8 @@ export class LocalEngine implements Engine {
   constructor(parts: EngineParts) {
     this.#parts = parts;
     this.#writes = parts.writes;
-    this.language = new LanguageService(parts);
+    this.language = new LanguageService(parts, () => this.#emit({ type: "language" }));
+    parts.models.useWriters([this.language.writer]);
     this.episodes = new EpisodeService(parts);
     this.retention = new RetentionService(parts);
     this.#status = new StatusReporter(parts, this.#latency, this.language, this.episodes);

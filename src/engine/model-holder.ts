@@ -1,7 +1,8 @@
-/** The embedding model of one engine: loaded when first needed, absent without harm. */
+/** The embedding model of one engine: loaded when first needed, absent without harm; and the compressor made with it. */
 
 import type { EmbedderProvider, ModelState } from "../ports/embedder.ts";
 import type { LLMCompressor } from "../processing/compression/compressor.ts";
+import type { SummaryWriter } from "../processing/compression/summary.ts";
 import { estimateTokens } from "../processing/compression/ratios.ts";
 import { TextEmbedder } from "../processing/embedding/text-embedder.ts";
 
@@ -10,9 +11,15 @@ export class ModelHolder {
   #loading: Promise<TextEmbedder | null> | null = null;
   #withModel: { embedder: TextEmbedder; compressor: LLMCompressor } | null = null;
   #withoutModel: LLMCompressor | null = null;
+  #writers: readonly SummaryWriter[] = [];
 
   constructor(provider: EmbedderProvider) {
     this.#provider = provider;
+  }
+
+  /** Who writes summaries beside the extractive one; before the first compressor is asked for. */
+  useWriters(writers: readonly SummaryWriter[]): void {
+    this.#writers = writers;
   }
 
   /** The model, or null while its weights are missing or can't be run; `state` tells why. */
@@ -48,11 +55,14 @@ export class ModelHolder {
     const { LLMCompressor } = await import("../processing/compression/compressor.ts");
     const embedder = embed ? await this.load() : null;
     if (!embedder) {
-      this.#withoutModel ??= new LLMCompressor({ embedder: null });
+      this.#withoutModel ??= new LLMCompressor({ embedder: null, writers: this.#writers });
       return { compressor: this.#withoutModel, embeddingModel: null };
     }
     if (this.#withModel?.embedder !== embedder)
-      this.#withModel = { embedder, compressor: new LLMCompressor({ embedder }) };
+      this.#withModel = {
+        embedder,
+        compressor: new LLMCompressor({ embedder, writers: this.#writers }),
+      };
     return { compressor: this.#withModel.compressor, embeddingModel: embedder.info.id };
   }
 

@@ -44,6 +44,9 @@ export const PROVIDER_TITLES: Readonly<Record<LanguageProvider, string>> = {
   "openai-compatible": "the OpenAI-compatible server",
 };
 
+/** From this step on a model could be called, and something else speaks against it. */
+export const HELD_BACK = 4;
+
 /** Reasons that don't depend on the text's size: whether it could be called at all. */
 export function presence(
   model: LanguageModelInfo,
