@@ -38,7 +38,7 @@ const requestSchema = z.object({
     .optional(),
   signal: z.instanceof(AbortSignal).optional(),
   timeoutMs: z.number().positive().optional(),
-  onAttempt: z.unknown(),
+  onAttempt: z.unknown().optional(),
 });
 
 /** `invalid_input` naming the field that is wrong. */

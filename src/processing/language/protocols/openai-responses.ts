@@ -61,8 +61,8 @@ const response = z.object({
 
 const streamEvent = z.object({
   type: text,
-  delta: z.unknown(),
-  response: z.unknown(),
+  delta: z.unknown().optional(),
+  response: z.unknown().optional(),
   message: text,
   code: text,
   param: text,

@@ -25,7 +25,7 @@ const errorObject = z.object({
 const errorBody = z.object({
   error: z.union([errorObject, z.string()]).optional().nullable().catch(undefined),
   message: text,
-  detail: z.unknown(),
+  detail: z.unknown().optional(),
   type: text,
   code: z.union([z.string(), z.number()]).optional().nullable().catch(undefined),
   param: text,
