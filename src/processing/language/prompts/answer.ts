@@ -5,7 +5,7 @@
 
 import { splitSentences } from "../../content/segmentation.ts";
 
-const FENCE = /^```[\w-]*\n([\s\S]*?)\n?```$/;
+const FENCE = /^```[\w-]*[ \t]*\n([\s\S]*?)\n?```$/;
 /** "Here is a summary of the text:", "Summary:", "Sure! Here's the summary:". */
 const PREAMBLE =
   /^(?:(?:sure|certainly|of course|okay|ok)[!,.]?\s*)?(?:here(?:'s| is)[^.\n:]{0,80}:|(?:the )?(?:summary|gist)(?: of the texts?)?\s*:)\s*/i;
