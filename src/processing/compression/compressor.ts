@@ -27,7 +27,7 @@ import { pooledVector, pooledWindows, unitVector } from "./similarity.ts";
 import { analyzeSource, type ForeignSpans, type SourceAnalysis } from "./source-analysis.ts";
 import { SummaryGenerator, type SummaryWriter, type WriterPreferences } from "./summary.ts";
 import { summarize } from "./summarize.ts";
-import { planUnits, unitWindows } from "./units.ts";
+import { planUnits, textWindows } from "./units.ts";
 
 export interface CompressSettings extends TaskOptions {
   /** Default "fast". */
@@ -166,7 +166,7 @@ export class LLMCompressor {
       if (item instanceof Error) throw item;
       const { source } = item;
       const { written } = items[position]!;
-      const vector = source.vectors ? pooledVector(source.units, source.vectors) : null;
+      const vector = searchVector(source);
       if (!written || !this.#embedder) {
         results.push({ vector, quality: null });
         continue;
@@ -233,7 +233,9 @@ export class LLMCompressor {
       try {
         const bytes = encodeText(text);
         prepared.push({
-          source: analyzeSource(text, this.#extractor, this.#foreignSpans, kind),
+          source: analyzeSource(text, this.#extractor, this.#foreignSpans, kind, {
+            withQuotes: settings.keep === "summary",
+          }),
           contentSha256: sha256Hex(bytes),
           originalBytes: bytes.length,
           ...(kind && { kind }),
@@ -255,7 +257,7 @@ export class LLMCompressor {
   ): Promise<void> {
     const sources = prepared.flatMap((item) => (item instanceof Error ? [] : [item.source]));
     const pieces = sources.flatMap((source) => source.units.flatMap((unit) => unit.pieces));
-    const windows = sources.map((source) => (keep === "summary" ? unitWindows(source.units) : []));
+    const windows = sources.map((source) => (keep === "summary" ? textWindows(source.text) : []));
     const texts = [...pieces, ...windows.flat()];
     if (texts.length === 0) return;
     const vectors = await embedder.embed(texts, signal ? { signal } : {});
@@ -287,7 +289,7 @@ export class LLMCompressor {
       return {
         ...outcome,
         mode,
-        vector: source.vectors ? pooledVector(source.units, source.vectors) : null,
+        vector: searchVector(source),
         contentSha256,
         originalBytes,
       };
@@ -296,6 +298,17 @@ export class LLMCompressor {
       return toError(error);
     }
   }
+}
+
+/** What a text is found by: its own words, not what it quotes (unless it only quotes). */
+function searchVector({ units, vectors, quoted }: SourceAnalysis): Float32Array | null {
+  if (!vectors) return null;
+  const own = [...units.keys()].filter((i) => !quoted[i]);
+  const used = own.length > 0 ? own : [...units.keys()];
+  return pooledVector(
+    used.map((i) => units[i]!),
+    used.map((i) => vectors[i]!),
+  );
 }
 
 interface Prepared {

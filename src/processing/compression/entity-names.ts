@@ -35,7 +35,15 @@ const JUNK = new Set(
     "jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri sat sun " +
     "january february march april may june july august september october november december " +
     "monday tuesday wednesday thursday friday saturday sunday today tomorrow yesterday " +
-    "internet web email mail page site free click here money"
+    "internet web email mail page site free click here money " +
+    "cool sure wow yeah yep yup nope nah ok okay oh ah aw aww awww awesome amazing great nice good right same sorry " +
+    "maybe woohoo yay yum haha lol lmao hmm huh oops ouch phew yikes woah whoa absolutely definitely totally exactly " +
+    "congrats congratulations welcome please bye goodbye later take care morning evening night glad happy love " +
+    "well so and but also then now yes no not never none all both each every some any one two three this that " +
+    "these those there what when where which who why how if because while is are was were be been do does did " +
+    "has have had can could will would should may might must let just only very too more most much many " +
+    "i'm i'll i've i'd it's that's what's let's we're we'll you're you'll they're don't can't won't isn't " +
+    "agreed true false wrong interesting lovely beautiful perfect fantastic wonderful incredible impressive"
   ).split(" "),
 );
 
@@ -56,6 +64,11 @@ function isShouting(sentence: string): boolean {
 export function cleanName(name: string): string | null {
   const trimmed = name
     .replace(/^[^\p{L}\p{N}]+|[^\p{L}\p{N}.)]+$/gu, "")
+    // "Hey Jo" names Jo.
+    .replace(
+      /^(?:(?:hey|hi|hello|dear|thanks|thx|wow|oh|congrats|yeah|sorry|bye|so|and|but) )+(?=\p{Lu})/iu,
+      "",
+    )
     .replace(/['’]s?$/u, "")
     .replace(/\.$/u, (dot) => (/\b(?:\p{Lu}|Jr|Sr|Inc|Ltd|Co|Corp)\.$/u.test(name) ? dot : ""))
     .trim();
@@ -64,7 +77,8 @@ export function cleanName(name: string): string | null {
     return null;
   const words = trimmed
     .toLowerCase()
-    .split(/[\s.]+/u)
+    .replace(/’/g, "'")
+    .split(/[\s.!?,]+/u)
     .filter(Boolean);
   if (words.every((word) => JUNK.has(word) || word.length === 1)) return null;
   return trimmed;

@@ -1,18 +1,27 @@
 /**
  * Whether each sentence of a summary says only what its source says.
  *
- * A summary sentence is aligned to the source sentence that shares most of its (rare) words; its
- * names, numbers and negations must be found there, in the same order and with the same polarity.
- * A sentence that is in the source word for word is supported; a part of one is not exempt, since
- * a part can turn the meaning ("[He did not say that] we should go").
+ * A claim is aligned to the source sentences (one, or two together) that share most of its rare
+ * words; its names, numbers and negations must be found there, bound to the same words. A sentence
+ * that is in the source word for word is supported; a part of one is not exempt, since a part can
+ * turn the meaning ("[He did not say that] we should go"). What counts as turned: `claim-rules.ts`.
  */
 
-import { polarities, tokenize, type Token } from "./facts.ts";
+import { bindingProblem, isSupportedPart, turnedProblem } from "./claim-rules.ts";
+import { tokenize, type Token } from "./facts.ts";
+import { SourceIndex, type SourceSentence, type SourceText } from "./source-index.ts";
 
-export interface SourceSentence {
+/** What was found out about one sentence of a summary. */
+export interface ClaimReport {
   text: string;
-  tokens: Token[];
-  values: Set<string>;
+  /** Word for word in the source. */
+  verbatim: boolean;
+  /** Supporting source sentences, by index, best first, with their share of the claim's words. */
+  sources: { index: number; score: number }[];
+  /** Plain words; empty when it is supported. */
+  problems: string[];
+  /** One, and one more per name, number and negation. */
+  claimCount: number;
 }
 
 export interface FaithfulnessReport {
@@ -21,241 +30,260 @@ export interface FaithfulnessReport {
   claimCount: number;
   /** Plain words, one per unsupported claim: `“1845” isn't in the sentence it was taken from`. */
   unsupported: string[];
+  /** One per sentence given. */
+  sentences: ClaimReport[];
 }
 
 /** Below this share of shared word weight a sentence has no source. */
 const MIN_ALIGNMENT = 0.5;
-const NAME_CONNECTORS = /^[\s.,'’"&-]*(?:(?:of|the|de|van|von|and)\s)?$/;
+/** Two sentences together must hold more: each alone could be about something else. */
+const MIN_PAIR_ALIGNMENT = 0.6;
+const LABEL = /^(\p{Lu}[\p{L}\p{M}\p{N}.'’-]*(?: \p{Lu}[\p{L}\p{M}.'’-]*){0,2}):\s+(?=\S)/u;
+const CLAUSE_END =
+  /;\s+|,\s+(?:and|but|while|so|und|aber|et|mais|y|pero)\s+|\s+(?:and|but|while)\s+(?=\p{Lu}|\w+ \w+)/u;
 
 /** Word for word the same, whatever the spacing, quotes and end punctuation. */
 function sentenceKey(text: string): string {
   return text.replace(/\s+/gu, " ").replace(/^[\s"'“”]+|[\s"'“”.!?;:]+$/gu, "");
 }
 
+interface ClauseReport {
+  problems: string[];
+  support: { sentence: SourceSentence; share: number }[];
+}
+
 /** The sentences of one source, indexed for alignment. Build once, check many summaries. */
 export class FaithfulnessChecker {
-  readonly #sentences: SourceSentence[];
-  readonly #keys: Set<string>;
-  readonly #postings = new Map<string, number[]>();
-  /** Name tokens anywhere in the source, each with its neighbours among names ("andrew jackson"). */
-  readonly #namePairs = new Set<string>();
-  readonly #names = new Set<string>();
-  readonly #rarity: (value: string) => number;
+  readonly #index: SourceIndex;
+  /** Sentences by their words, each with where it is and who says it. */
+  readonly #keys = new Map<string, { index: number; speakers: Set<string> }>();
 
   /** `verbatim` are further texts that count as sentences of the source (merged units). */
-  constructor(sentences: readonly string[], verbatim: readonly string[] = []) {
-    this.#keys = new Set([...sentences, ...verbatim].map(sentenceKey));
-    this.#sentences = sentences.map((text) => {
-      const tokens = tokenize(text);
-      return {
-        text,
-        tokens,
-        values: new Set(tokens.filter((t) => t.kind !== "negation").map((t) => t.value)),
-      };
-    });
-    this.#sentences.forEach(({ tokens, text, values }, index) => {
-      for (const value of values) {
-        const list = this.#postings.get(value);
-        if (list) list.push(index);
-        else this.#postings.set(value, [index]);
-      }
-      tokens.forEach((token, at) => {
-        if (token.kind !== "name") return;
-        this.#names.add(token.value);
-        const next = tokens[at + 1];
-        if (next?.kind === "name" && NAME_CONNECTORS.test(text.slice(token.end, next.start)))
-          this.#namePairs.add(`${token.value} ${next.value}`);
-        const previous = tokens[at - 1];
-        if (
-          previous?.opensSentence &&
-          /^\p{Lu}/u.test(previous.text) &&
-          NAME_CONNECTORS.test(text.slice(previous.end, token.start))
-        )
-          this.#namePairs.add(`${previous.value} ${token.value}`);
-      });
-    });
-    const count = Math.max(1, this.#sentences.length);
-    this.#rarity = (value) => Math.log(1 + count / (1 + (this.#postings.get(value)?.length ?? 0)));
+  constructor(
+    sentences: readonly (string | SourceText)[],
+    verbatim: readonly (string | (SourceText & { index: number }))[] = [],
+  ) {
+    const sources = sentences.map((one) => (typeof one === "string" ? { text: one } : one));
+    this.#index = new SourceIndex(sources);
+    sources.forEach((source, index) => this.#addKey(source, index));
+    for (const one of verbatim)
+      if (typeof one === "string") this.#addKey({ text: one }, -1);
+      else this.#addKey(one, one.index);
+  }
+
+  #addKey({ text, speaker }: SourceText, index: number): void {
+    const key = sentenceKey(text);
+    const known = this.#keys.get(key);
+    const entry = known ?? { index, speakers: new Set<string>() };
+    if (speaker) entry.speakers.add(speaker);
+    if (!known) this.#keys.set(key, entry);
   }
 
   /** Checks the sentences of a summary, each on its own. */
   check(summarySentences: readonly string[]): FaithfulnessReport {
-    let claims = 0;
-    let supported = 0;
-    const unsupported: string[] = [];
-    for (const sentence of summarySentences) {
-      const report = this.#checkSentence(sentence);
-      claims += report.claims;
-      supported += report.claims - report.problems.length;
-      unsupported.push(...report.problems);
-    }
+    const sentences = summarySentences.map((sentence) => this.#checkSentence(sentence));
+    const claims = sentences.reduce((sum, one) => sum + one.claimCount, 0);
+    const unsupported = sentences.flatMap((one) => one.problems);
     return {
-      score: claims === 0 ? 1 : Math.max(0, supported / claims),
+      score: claims === 0 ? 1 : Math.max(0, (claims - unsupported.length) / claims),
       claimCount: claims,
       unsupported,
+      sentences,
     };
   }
 
-  #checkSentence(sentence: string): { claims: number; problems: string[] } {
-    const tokens = tokenize(sentence);
-    if (tokens.length === 0) return { claims: 0, problems: [] };
-    const facts = tokens.filter((t) => t.kind !== "word");
-    if (this.#keys.has(sentenceKey(sentence))) return { claims: 1 + facts.length, problems: [] };
-    const whole = this.#checkClause(sentence, tokens);
-    if (whole.problems.length === 0) return whole;
-    // A sentence may join two of the source: each clause must then hold on its own, by its own one.
-    const clauses = sentence.split(
-      /;\s+|,\s+(?:and|but|while|so|und|aber|et|mais|y|pero)\s+|\s+(?:and|but|while)\s+(?=\p{Lu}|\w+ \w+)/u,
-    );
-    if (clauses.length < 2) return whole;
-    const parts = clauses.map((clause, index) =>
-      this.#checkClause(clause, tokenize(clause), index > 0),
-    );
-    const problems = parts.flatMap((part) => part.problems);
-    const sources = new Set(parts.map((part) => part.aligned));
-    return problems.length === 0 && sources.size === parts.length
-      ? { claims: whole.claims, problems }
-      : whole;
+  #checkSentence(sentence: string): ClaimReport {
+    const label = LABEL.exec(sentence);
+    const speaker = label?.[1] ?? null;
+    const said = label ? sentence.slice(label[0].length) : sentence;
+    const tokens = tokenize(said);
+    const report = (
+      problems: string[],
+      sources: ClaimReport["sources"],
+      verbatim = false,
+    ): ClaimReport => ({
+      text: sentence,
+      verbatim,
+      sources,
+      problems,
+      claimCount: tokens.length === 0 ? 0 : 1 + tokens.filter((t) => t.kind !== "word").length,
+    });
+    if (tokens.length === 0) return report([], []);
+    const whole = this.#keys.get(sentenceKey(sentence));
+    if (whole) return report([], whole.index < 0 ? [] : [{ index: whole.index, score: 1 }], true);
+    const known = this.#keys.get(sentenceKey(said));
+    if (known) {
+      const sources = known.index < 0 ? [] : [{ index: known.index, score: 1 }];
+      if (speaker === null) return report([], sources, true);
+      if (known.speakers.has(speaker)) return report([], sources, true);
+      return report([`“${speaker}” isn't who says “${shorten(said)}”`], sources);
+    }
+    return this.#checkClaims(sentence, report);
   }
 
-  #checkClause(
-    text: string,
-    tokens: Token[],
-    continues = false,
-  ): { claims: number; problems: string[]; aligned: SourceSentence | null } {
-    if (continues && tokens[0] && /^\p{Lu}/u.test(tokens[0].text)) {
-      tokens[0].kind = tokens[0].kind === "word" ? "name" : tokens[0].kind;
-    }
-    const facts = tokens.filter((token) => this.#isFact(token, tokens));
-    const claims = 1 + facts.length;
-    const aligned = this.#align(tokens);
-    if (!aligned)
-      return {
-        claims,
-        problems: [`No sentence of the source says “${shorten(text)}”`],
-        aligned,
-      };
-    const problems: string[] = [];
-    let negationsLeft = negationCount(aligned.tokens);
-    for (const fact of facts) {
-      if (fact.kind === "negation") {
-        if (negationsLeft-- <= 0)
-          problems.push(`“${fact.text}” negates what the source states: “${shorten(text)}”`);
-      } else if (!aligned.values.has(fact.value) && !this.#isFullName(fact, tokens, aligned))
-        problems.push(`“${fact.text}” isn't in the sentence it was taken from`);
-    }
-    if (problems.length === 0) {
-      const order = this.#orderProblem(facts, aligned, text);
-      if (order) problems.push(order);
-      else {
-        const turned = turnedWord(tokens, text, aligned);
-        if (turned) problems.push(`“${turned}” is negated in only one of summary and source`);
+  #checkClaims(
+    sentence: string,
+    report: (problems: string[], sources: ClaimReport["sources"]) => ClaimReport,
+  ): ClaimReport {
+    const sourcesOf = (clauses: readonly ClauseReport[]): ClaimReport["sources"] => {
+      const best = new Map<number, number>();
+      for (const { support } of clauses)
+        for (const { sentence: one, share } of support)
+          best.set(one.index, Math.max(best.get(one.index) ?? 0, Math.round(share * 100) / 100));
+      return [...best]
+        .map(([index, score]) => ({ index, score }))
+        .sort((a, b) => b.score - a.score);
+    };
+    const whole = this.#checkClause(sentence, tokenize(sentence));
+    if (whole.problems.length === 0) return report([], sourcesOf([whole]));
+    // A sentence may join two of the source: each clause must then hold on its own, by its own one.
+    const texts = sentence.split(CLAUSE_END).filter((text) => /\p{L}/u.test(text));
+    if (texts.length >= 2) {
+      const clauses: ClauseReport[] = [];
+      let subject: Token[] = [];
+      for (const [position, text] of texts.entries()) {
+        const tokens = tokenize(text);
+        const first = tokens[0];
+        if (position > 0 && first?.kind === "word" && /^\p{Lu}/u.test(first.text))
+          first.kind = "name";
+        const inherits = position > 0 && startsWithoutSubject(tokens);
+        clauses.push(this.#checkClause(text, inherits ? [...subject, ...tokens] : tokens));
+        if (!inherits) subject = leadingName(tokens, this.#index.names);
       }
+      if (clauses.every((clause) => clause.problems.length === 0))
+        return report([], sourcesOf(clauses));
     }
-    return { claims, problems, aligned };
+    return report(whole.problems, sourcesOf([whole]));
+  }
+
+  /** The support under which a clause has the fewest problems. */
+  #checkClause(text: string, tokens: readonly Token[]): ClauseReport {
+    const weights = this.#index.weightsOf(tokens);
+    const candidates = this.#index.candidates(weights);
+    let best: ClauseReport | null = null;
+    for (const candidate of candidates) {
+      if (candidate.share < MIN_ALIGNMENT) break;
+      const problems = this.#problems(text, tokens, [candidate.sentence]);
+      const report = { problems, support: [candidate] };
+      if (problems.length === 0) return report;
+      if (!best || problems.length < best.problems.length) best = report;
+    }
+    for (const other of candidates.slice(1)) {
+      const pair = [candidates[0]!, other];
+      if (sharedWeight(weights, pair) < MIN_PAIR_ALIGNMENT) continue;
+      const problems = this.#problems(
+        text,
+        tokens,
+        pair.map(({ sentence }) => sentence),
+      );
+      if (problems.length === 0) return { problems, support: pair };
+    }
+    return (
+      best ?? {
+        problems: [`No sentence of the source says “${shorten(text)}”`],
+        support: candidates.slice(0, 1).filter(({ share }) => share > 0.25),
+      }
+    );
+  }
+
+  #problems(text: string, tokens: readonly Token[], support: readonly SourceSentence[]): string[] {
+    const problems: string[] = [];
+    let negationsLeft = support.reduce((sum, { tokens: list }) => sum + negationCount(list), 0);
+    for (const [position, token] of tokens.entries()) {
+      if (!this.#isFact(token, tokens)) continue;
+      if (token.kind === "negation") {
+        if (negationsLeft-- <= 0)
+          problems.push(`“${token.text}” negates what the source states: “${shorten(text)}”`);
+      } else if (!this.#holdsFact(token, position, tokens, support))
+        problems.push(`“${token.text}” isn't in the sentence it was taken from`);
+    }
+    if (problems.length > 0) return problems;
+    const turned =
+      bindingProblem(text, tokens, support, (token) => this.#isFact(token, tokens)) ??
+      turnedProblem(text, tokens, support) ??
+      (isSupportedPart(text, support, (value) => this.#index.names.has(value))
+        ? null
+        : `A part of “${shorten(text)}” is nowhere in the source`);
+    return turned === null ? [] : [turned];
+  }
+
+  #holdsFact(
+    fact: Token,
+    position: number,
+    tokens: readonly Token[],
+    support: readonly SourceSentence[],
+  ): boolean {
+    return support.some(
+      (sentence) =>
+        sentence.values.has(fact.value) ||
+        (fact.kind !== "number" && sentence.resolvable.has(fact.value)) ||
+        this.#isFullName(fact, position, tokens, sentence),
+    );
   }
 
   /** Names inside a sentence, numbers, negations; a capital at its start when the source knows that name. */
   #isFact(token: Token, tokens: readonly Token[]): boolean {
     if (token.kind !== "word") return true;
     if (!token.opensSentence || !/^\p{Lu}/u.test(token.text) || !token.content) return false;
-    if (this.#names.has(token.value)) return true;
+    if (this.#index.names.has(token.value)) return true;
     const next = tokens[tokens.indexOf(token) + 1];
-    return next?.kind === "name" && next.start - token.end <= 2;
-  }
-
-  /** The source sentence with the largest share of the clause's word weight; null when none has enough. */
-  #align(tokens: readonly Token[]): SourceSentence | null {
-    const scores = new Map<number, number>();
-    let total = 0;
-    for (const value of new Set(
-      tokens.filter((t) => t.content || t.kind === "number").map((t) => t.value),
-    )) {
-      const weight = this.#rarity(value);
-      total += weight;
-      for (const index of this.#postings.get(value) ?? [])
-        scores.set(index, (scores.get(index) ?? 0) + weight);
-    }
-    let best = -1;
-    let bestScore = 0;
-    for (const [index, score] of scores) {
-      // Of equally good ones the shortest: it holds the fewest other facts.
-      const better = score > bestScore + 1e-9;
-      const tie = Math.abs(score - bestScore) <= 1e-9 && best >= 0;
-      if (
-        better ||
-        (tie && this.#sentences[index]!.tokens.length < this.#sentences[best]!.tokens.length)
-      ) {
-        best = index;
-        bestScore = score;
-      }
-    }
-    return best >= 0 && total > 0 && bestScore / total >= MIN_ALIGNMENT
-      ? this.#sentences[best]!
-      : null;
+    return next?.kind === "name" && next.start - token.end <= 2 && next.start >= token.end;
   }
 
   /** "Andrew" before "Jackson" is supported where the aligned sentence has "Jackson" and the source "Andrew Jackson". */
-  #isFullName(fact: Token, tokens: readonly Token[], aligned: SourceSentence): boolean {
+  #isFullName(
+    fact: Token,
+    at: number,
+    tokens: readonly Token[],
+    { values, resolvable }: SourceSentence,
+  ): boolean {
     if (fact.kind === "number" || fact.kind === "negation") return false;
-    const at = tokens.indexOf(fact);
+    const has = (token: Token): boolean => values.has(token.value) || resolvable.has(token.value);
     const next = tokens[at + 1];
     const previous = tokens[at - 1];
+    const { namePairs } = this.#index;
     return (
-      (next !== undefined &&
-        aligned.values.has(next.value) &&
-        this.#namePairs.has(`${fact.value} ${next.value}`)) ||
-      (previous !== undefined &&
-        aligned.values.has(previous.value) &&
-        this.#namePairs.has(`${previous.value} ${fact.value}`))
+      (next !== undefined && has(next) && namePairs.has(`${fact.value} ${next.value}`)) ||
+      (previous !== undefined && has(previous) && namePairs.has(`${previous.value} ${fact.value}`))
     );
-  }
-
-  /** Names and numbers must stand in the source's order: "Ann paid Bob" is not "Bob paid Ann". */
-  #orderProblem(facts: readonly Token[], aligned: SourceSentence, text: string): string | null {
-    const passive = (t: string): boolean => /\bby\b/i.test(t);
-    if (passive(text) !== passive(aligned.text)) return null;
-    let cursor = -1;
-    for (const fact of facts) {
-      if (fact.kind === "negation") continue;
-      const places = aligned.tokens.flatMap((token, index) =>
-        token.value === fact.value ? [index] : [],
-      );
-      if (places.length === 0) continue;
-      const next = places.find((place) => place > cursor);
-      if (next === undefined) return `“${fact.text}” stands in another place than in the source`;
-      cursor = next;
-    }
-    return null;
   }
 }
 
-/**
- * A content word that summary and source share and that only one of them negates; null when there
- * is none. Where it is uncertain how far a negation reaches, as many on both sides are taken for the same.
- */
-function turnedWord(
-  tokens: readonly Token[],
-  text: string,
-  aligned: SourceSentence,
-): string | null {
-  const source = new Map<string, Set<boolean | null>>();
-  const said = polarities(tokens, text);
-  const stated = polarities(aligned.tokens, aligned.text);
-  for (const { value, negated } of stated) {
-    const known = source.get(value);
-    if (known) known.add(negated);
-    else source.set(value, new Set([negated]));
+function sharedWeight(
+  weights: ReadonlyMap<string, number>,
+  support: readonly { sentence: SourceSentence }[],
+): number {
+  let total = 0;
+  let shared = 0;
+  for (const [value, weight] of weights) {
+    total += weight;
+    if (
+      support.some(({ sentence }) => sentence.values.has(value) || sentence.resolvable.has(value))
+    )
+      shared += weight;
   }
-  const count = negationCount(tokens);
-  const bothNegate = count > 0 && count === negationCount(aligned.tokens);
-  for (const { value, negated } of said) {
-    const known = source.get(value);
-    if (!known || known.has(negated)) continue;
-    const uncertain = negated === null || known.has(null);
-    if (!(uncertain && bothNegate)) return value;
+  return total === 0 ? 0 : shared / total;
+}
+
+/** A clause that begins with a verb has the subject of the one before it. */
+function startsWithoutSubject(tokens: readonly Token[]): boolean {
+  const first = tokens[0];
+  if (!first || first.kind !== "word") return false;
+  return !/^(?:i|he|she|they|we|you|it|the|a|an|this|that|these|those|his|her|their|my|our|your|its|there|some|many|all|both)\b/.test(
+    first.word,
+  );
+}
+
+/** The name that a clause begins with. */
+function leadingName(tokens: readonly Token[], names: ReadonlySet<string>): Token[] {
+  const found: Token[] = [];
+  for (const token of tokens) {
+    const isName = token.kind === "name" || (/^\p{Lu}/u.test(token.text) && names.has(token.value));
+    if (isName) found.push({ ...token, kind: "name" });
+    else if (found.length > 0) break;
+    else if (token.content) break;
   }
-  return null;
+  return found;
 }
 
 function negationCount(tokens: readonly Token[]): number {

@@ -6,16 +6,18 @@
  * an extractive summary share are the same strings, so their vectors are computed once.
  */
 
-import type { CompressionMode, Entity, QualityVector } from "../../model/memory.ts";
+import type { CompressionMode, ContentKind, Entity, QualityVector } from "../../model/memory.ts";
 import { cosineSimilarity } from "../../model/vector.ts";
 import { splitSentences } from "../content/segmentation.ts";
 import type { EntityExtractor } from "./entities.ts";
-import { entityKey, isNumericEntity } from "./entity-key.ts";
-import { FaithfulnessChecker } from "./faithfulness.ts";
+import { isNumericEntity } from "./entity-key.ts";
+import { FaithfulnessChecker, type ClaimReport } from "./faithfulness.ts";
 import { gate, type GateEvidence, type GateResult } from "./gate.ts";
+import { MentionIndex } from "./mentions.ts";
 import { compareUnits, pooledWindows, unitVector } from "./similarity.ts";
+import { speakersAt } from "./speakers.ts";
 import { analyzeSource, type ForeignSpans, type SourceAnalysis } from "./source-analysis.ts";
-import { cleanSlice, planUnits, unitWindows, type TextUnit } from "./units.ts";
+import { cleanSlice, planUnits, textWindows, type TextUnit } from "./units.ts";
 
 /** The part of an embedder that compression needs: one unit vector per text. */
 export interface TextVectors {
@@ -30,7 +32,10 @@ export interface QualityReport {
 export interface EvaluateInput {
   source: string;
   summary: string;
+  /** What is kept beside the summary. */
   entities: readonly Entity[];
+  /** What the source is, where known. */
+  kind?: ContentKind;
   signal?: AbortSignal;
 }
 
@@ -49,29 +54,15 @@ export async function embedUnits(
   return units.map((unit) => unitVector(unit, vectors.slice(at, (at += unit.pieces.length))));
 }
 
-/** Pooled vector of the windows of units' text. */
+/** Pooled vector of the windows of a whole text; null for one without words. */
 export async function embedWindows(
-  units: readonly TextUnit[],
+  text: string,
   embedder: TextVectors,
   signal?: AbortSignal,
 ): Promise<Float32Array | null> {
-  const windows = unitWindows(units);
+  const windows = textWindows(text);
   if (windows.length === 0) return null;
   return pooledWindows(windows, await embedder.embed(windows, signal ? { signal } : {}));
-}
-
-/** Folds case and white space, for "is this entity mentioned". */
-function haystack(summary: string, entities: readonly Entity[]): string {
-  return ` ${[summary, ...entities.map((entity) => entity.text)].map(entityKey).join(" \n ")} `;
-}
-
-function isMentioned(key: string, hay: string): boolean {
-  for (let at = hay.indexOf(key); at >= 0; at = hay.indexOf(key, at + 1)) {
-    const before = hay[at - 1] ?? " ";
-    const after = hay[at + key.length] ?? " ";
-    if (!/[\p{L}\p{N}]/u.test(before) && !/[\p{L}\p{N}]/u.test(after)) return true;
-  }
-  return false;
 }
 
 /** Checks summaries against one analysed source; keeps the alignment index between them. */
@@ -94,8 +85,8 @@ export class SourceChecker {
     summaryVectors: readonly Float32Array[] | null,
     summaryWindowVector: Float32Array | null = null,
   ): QualityReport {
-    const { text, sentences, units, vectors, windowVector } = this.#analysis;
-    const hay = haystack(summary, entities);
+    const { units, vectors, windowVector } = this.#analysis;
+    const named = new MentionIndex([summary, ...entities.map((entity) => entity.text)]);
     const missingNames: string[] = [];
     const missingNumbers: string[] = [];
     let nameCount = 0;
@@ -104,21 +95,9 @@ export class SourceChecker {
       const numeric = isNumericEntity(entity.type);
       if (numeric) numberCount++;
       else nameCount++;
-      if (!isMentioned(entityKey(entity.text), hay))
-        (numeric ? missingNumbers : missingNames).push(entity.text);
+      if (!named.names(entity)) (numeric ? missingNumbers : missingNames).push(entity.text);
     }
-    this.#faithfulness ??= new FaithfulnessChecker(
-      sentences.map((span) => cleanSlice(text, span)),
-      units.map((unit) => unit.text),
-    );
-    // A unit taken whole is one claim; anything else is checked sentence by sentence.
-    const known = new Set(units.map((unit) => unit.text));
-    const claims = summaryUnits.flatMap((unit) =>
-      known.has(unit.text)
-        ? [unit.text]
-        : splitSentences(unit.text).map((span) => cleanSlice(unit.text, span)),
-    );
-    const faithfulness = this.#faithfulness.check(claims);
+    const faithfulness = this.#checker().check(this.#claims(summaryUnits));
     const measured =
       vectors && summaryVectors
         ? compareUnits({ units, vectors }, { units: summaryUnits, vectors: summaryVectors })
@@ -140,9 +119,51 @@ export class SourceChecker {
         numberCount,
         missingNumbers,
         unsupported: faithfulness.unsupported,
+        claims: faithfulness.sentences,
         evenness: measured && { value: measured.evenness, ...measured.leastCovered },
       },
     };
+  }
+
+  /** Which source sentences stand for each sentence of a summary; indices are those of the analysis' sentences. */
+  link(sentences: readonly string[]): ClaimReport[] {
+    return this.#checker().check(sentences).sentences;
+  }
+
+  #checker(): FaithfulnessChecker {
+    if (this.#faithfulness) return this.#faithfulness;
+    const { text, sentences, units, turns } = this.#analysis;
+    const speakers = speakersAt(
+      turns,
+      sentences.map((span) => span.start),
+    );
+    const sources = sentences.map((span, i) => ({
+      text: cleanSlice(text, span),
+      speaker: speakers[i] ?? null,
+    }));
+    let next = 0;
+    const verbatim = units.flatMap((unit, i) => {
+      while (next + 1 < sentences.length && sentences[next]!.end <= unit.core.start) next++;
+      const speaker = this.#analysis.speakers[i] ?? null;
+      return [unit.text, unit.core.text].map((said) => ({ text: said, speaker, index: next }));
+    });
+    const unlabelled = sources.flatMap(({ text: said, speaker }, index) =>
+      speaker !== null && said.startsWith(`${speaker}: `)
+        ? [{ text: said.slice(speaker.length + 2), speaker, index }]
+        : [],
+    );
+    this.#faithfulness = new FaithfulnessChecker(sources, [...verbatim, ...unlabelled]);
+    return this.#faithfulness;
+  }
+
+  /** A unit taken whole is one claim; anything else is checked sentence by sentence. */
+  #claims(summaryUnits: readonly TextUnit[]): string[] {
+    const known = new Set(this.#analysis.units.flatMap((unit) => [unit.text, unit.core.text]));
+    return summaryUnits.flatMap((unit) =>
+      known.has(unit.text)
+        ? [unit.text]
+        : splitSentences(unit.text).map((span) => cleanSlice(unit.text, span)),
+    );
   }
 }
 
@@ -163,15 +184,23 @@ export class QualityEvaluator {
   }
 
   /** Measures one pair from the texts alone. `similarity` and `coverage` are null without an embedder. */
-  async evaluate({ source, summary, entities, signal }: EvaluateInput): Promise<QualityReport> {
-    const analysis = analyzeSource(source, this.#extractor, this.#foreignSpans);
+  async evaluate({
+    source,
+    summary,
+    entities,
+    kind,
+    signal,
+  }: EvaluateInput): Promise<QualityReport> {
+    const analysis = analyzeSource(source, this.#extractor, this.#foreignSpans, kind, {
+      withQuotes: true,
+    });
     const units = planUnits(summary);
     const checker = new SourceChecker(analysis);
     if (!this.#embedder) return checker.check(summary, entities, units, null);
     analysis.vectors = await embedUnits(analysis.units, this.#embedder, signal);
-    analysis.windowVector = await embedWindows(analysis.units, this.#embedder, signal);
+    analysis.windowVector = await embedWindows(source, this.#embedder, signal);
     const vectors = await embedUnits(units, this.#embedder, signal);
-    const windowVector = await embedWindows(units, this.#embedder, signal);
+    const windowVector = await embedWindows(summary, this.#embedder, signal);
     return checker.check(summary, entities, units, vectors, windowVector);
   }
 

@@ -100,7 +100,7 @@ export interface UnitComparison {
 }
 
 /** Parts of a source for `evenness`: up to four, of three units at least. */
-function partCountOf(unitCount: number): number {
+export function partCountOf(unitCount: number): number {
   return Math.max(1, Math.min(4, Math.floor(unitCount / 3)));
 }
 

@@ -4,10 +4,12 @@
  */
 
 import type { ContentKind, Entity } from "../../model/memory.ts";
+import { signatureSpan } from "../content/quoted-text.ts";
 import { splitSentences, type Span } from "../content/segmentation.ts";
 import { boilerplateSpans } from "./boilerplate.ts";
 import { distinctEntities, type EntityExtractor, type LocatedEntity } from "./entities.ts";
 import { entityKey } from "./entity-key.ts";
+import { findTurns, speakersAt, type Turn } from "./speakers.ts";
 import { groupUnits, outsideOf, type TextUnit } from "./units.ts";
 
 export interface SourceAnalysis {
@@ -17,13 +19,19 @@ export interface SourceAnalysis {
   /** Own sentences. */
   sentences: Span[];
   units: TextUnit[];
+  /** Who says each unit, where the text is a dialogue; else null. */
+  speakers: (string | null)[];
+  /** Whether each unit is quoted from somebody else; only where quotes count (`withQuotes`). */
+  quoted: boolean[];
+  /** Who says each sentence, and what a pronoun in it may stand for. */
+  turns: Turn[];
   mentions: LocatedEntity[];
   entities: Entity[];
   /** Keys of the entities that each unit names. */
   unitFacts: Set<string>[];
   /** One unit-length vector per unit; null until embedded or without a model. */
   vectors: Float32Array[] | null;
-  /** Pooled vector of the windows of the own text; null until embedded, which only keep "summary" needs. */
+  /** Pooled vector of the windows of the whole text; null until embedded, which only keep "summary" needs. */
   windowVector: Float32Array | null;
 }
 
@@ -40,15 +48,29 @@ function mergeSpans(spans: Span[]): Span[] {
   return merged;
 }
 
-/** Analyses one text; everything but embedding. */
+const QUOTE_MARKERS = /^(?:[ \t]*[>|])+[ \t]?/gm;
+const blanks = (match: string): string => " ".repeat(match.length);
+
+/**
+ * Analyses one text; everything but embedding. With `withQuotes`, quotes and signatures are part of
+ * what has to be summarised, since nothing else may keep them; only boilerplate is left out.
+ */
 export function analyzeSource(
   text: string,
   extractor: EntityExtractor,
   foreignSpans: ForeignSpans,
   kind?: ContentKind,
+  { withQuotes = false }: { withQuotes?: boolean } = {},
 ): SourceAnalysis {
-  const all = splitSentences(text);
-  let excluded = mergeSpans([...foreignSpans(text, kind), ...boilerplateSpans(text)]);
+  // A quoted paragraph is one text, whatever stands before its lines.
+  const all = splitSentences(withQuotes ? text.replace(QUOTE_MARKERS, blanks) : text);
+  const foreign = mergeSpans(foreignSpans(text, kind));
+  const boilerplate = boilerplateSpans(text);
+  const signature = withQuotes && foreign.length > 0 ? signatureSpan(text) : null;
+  let excluded = mergeSpans([
+    ...(withQuotes ? (signature ? [signature] : []) : foreign),
+    ...boilerplate,
+  ]);
   let sentences = outsideOf(all, excluded);
   let units = groupUnits(text, sentences);
   if (units.length === 0 && excluded.length > 0) {
@@ -66,21 +88,23 @@ export function analyzeSource(
       keys.add(entityKey(mentions[i]!.text));
     return keys;
   });
+  const turns = findTurns(text);
+  const own = withQuotes && foreign.length > 0 ? new Set(outsideOf(units, foreign)) : null;
   return {
     text,
     excluded,
     sentences,
     units,
+    turns,
+    speakers: speakersAt(
+      turns,
+      units.map((unit) => unit.core.start),
+    ),
+    quoted: units.map((unit) => own !== null && !own.has(unit)),
     mentions,
     entities: distinctEntities(mentions),
     unitFacts,
     vectors: null,
     windowVector: null,
   };
-}
-
-/** Bytes of the text's own words over all its bytes (by UTF-16 length). */
-export function ownShare(analysis: SourceAnalysis): number {
-  const foreign = analysis.excluded.reduce((sum, { start, end }) => sum + end - start, 0);
-  return analysis.text.length === 0 ? 1 : 1 - foreign / analysis.text.length;
 }

@@ -8,7 +8,6 @@ import type { RouteDecision } from "../../model/language-model.ts";
 import type { CompressionMode, ContentKind } from "../../model/memory.ts";
 import { fitBudget, rankUnits } from "./selection.ts";
 import type { SourceAnalysis } from "./source-analysis.ts";
-import type { TextUnit } from "./units.ts";
 
 /** Model name of summaries made of the source's own sentences. */
 export const EXTRACTIVE = "extractive";
@@ -84,13 +83,37 @@ export function summaryBudget(sourceBytes: number, mode: CompressionMode): numbe
   return Math.max(160, Math.round(BUDGET_FACTOR[mode] * Math.sqrt(sourceBytes)));
 }
 
-/** The text of chosen units, in the source's order. */
-export function renderUnits(units: readonly TextUnit[], indices: readonly number[]): string {
-  return indices.map((index) => units[index]!.text).join(" ");
+/**
+ * The text of chosen units, in the source's order: each with its speaker where that changes, and
+ * in quotation marks where it is quoted from somebody else. `bare` leaves out the fragments around
+ * their sentences ("Thanks!").
+ */
+export function renderUnits(
+  source: SourceAnalysis,
+  indices: readonly number[],
+  { bare = false }: { bare?: boolean } = {},
+): string {
+  let speaker: string | null = null;
+  return indices
+    .map((index) => {
+      const unit = source.units[index]!;
+      const { text } = bare ? unit.core : unit;
+      if (source.quoted[index]) return `"${text}"`;
+      const says = source.speakers[index] ?? null;
+      const label = says !== null && says !== speaker && !text.startsWith(`${says}:`);
+      speaker = says;
+      return label ? `${says}: ${text}` : text;
+    })
+    .join(" ");
 }
 
-function candidateOf(source: SourceAnalysis, unitIndices: number[]): SummaryCandidate {
-  return { text: renderUnits(source.units, unitIndices), model: EXTRACTIVE, unitIndices };
+/** The extractive candidate of chosen units (ascending). */
+export function extractiveCandidate(
+  source: SourceAnalysis,
+  unitIndices: number[],
+  options: { bare?: boolean } = {},
+): SummaryCandidate {
+  return { text: renderUnits(source, unitIndices, options), model: EXTRACTIVE, unitIndices };
 }
 
 /** Makes candidate summaries of one analysed source at a time. */
@@ -145,27 +168,7 @@ export class SummaryGenerator {
     source,
     budgetBytes,
   }: Pick<SummaryRequest, "source" | "budgetBytes">): SummaryCandidate {
-    return candidateOf(source, fitBudget(source.units, this.#order(source), budgetBytes));
-  }
-
-  /**
-   * Extractive summaries of growing size, one unit more each time, until `maxBytes`: what the
-   * search for the smallest passing one walks along.
-   */
-  *growing(source: SourceAnalysis, maxBytes: number): Generator<SummaryCandidate> {
-    const encoder = new TextEncoder();
-    const chosen: number[] = [];
-    let bytes = 0;
-    for (const index of this.#order(source)) {
-      const size = encoder.encode(source.units[index]!.text).length + 1;
-      if (bytes + size > maxBytes) continue;
-      bytes += size;
-      chosen.push(index);
-      yield candidateOf(
-        source,
-        chosen.toSorted((a, b) => a - b),
-      );
-    }
+    return extractiveCandidate(source, fitBudget(source.units, this.#order(source), budgetBytes));
   }
 
   #order(source: SourceAnalysis): number[] {

@@ -25,6 +25,8 @@ export interface TextUnit extends Span {
   text: string;
   /** What is embedded: its sentence without fragments, in several pieces where it exceeds the model's window. */
   pieces: string[];
+  /** The sentence alone, without the fragments around it: what a summary that replaces its text shows. */
+  core: Span & { text: string };
   /** Share of the text, in characters that are embedded. */
   weight: number;
 }
@@ -75,12 +77,12 @@ export function outsideOf(all: readonly Span[], excluded: readonly Span[]): Span
 interface OpenUnit extends Span {
   text: string;
   /** The one sentence that is no fragment; null while there are only fragments. */
-  core: string | null;
+  core: (Span & { text: string }) | null;
 }
 
 function closeUnit({ start, end, text, core }: OpenUnit): TextUnit {
-  const pieces = cutPieces(core ?? text);
-  return { start, end, text, pieces, weight: (core ?? text).length };
+  const said = core ?? { start, end, text };
+  return { start, end, text, pieces: cutPieces(said.text), core: said, weight: said.text.length };
 }
 
 /**
@@ -93,7 +95,7 @@ export function groupUnits(text: string, sentences: readonly Span[]): TextUnit[]
   for (const { start, end } of sentences) {
     const words = cleanSlice(text, { start, end });
     if (!WORD.test(words)) continue;
-    const core = words.length < FRAGMENT_CHARS ? null : words;
+    const core = words.length < FRAGMENT_CHARS ? null : { start, end, text: words };
     const last = groups.at(-1);
     const joins =
       last !== undefined &&
@@ -115,7 +117,8 @@ export function planUnits(text: string, excluded: readonly Span[] = []): TextUni
   return groupUnits(text, outsideOf(splitSentences(text), excluded));
 }
 
-/** The text of units cut into windows as long as the model sees at once: the second reading of similarity. */
-export function unitWindows(units: readonly TextUnit[]): string[] {
-  return cutPieces(units.map((unit) => unit.text).join(" "), WINDOW_CHARS);
+/** A whole text cut into windows as long as the model sees at once: the second reading of similarity. */
+export function textWindows(text: string): string[] {
+  const clean = cleanSlice(text, { start: 0, end: text.length });
+  return clean === "" ? [] : cutPieces(clean, WINDOW_CHARS);
 }

@@ -1,0 +1,284 @@
+/**
+ * What turns a statement although all its words are in the source: facts bound to other words,
+ * swapped roles, negation, opposites, quantifiers, certainty, units. Each rule names its finding in
+ * plain words. Used by the faithfulness check; rates of what they catch: docs/decisions/0003-summary-gate.md.
+ */
+
+import { polarities, stemWord, type Token } from "./facts.ts";
+import { certaintyOf, isOtherCertainty, oppositeIn, unitOf, wrongQuantifier } from "./opposites.ts";
+import type { SourceSentence } from "./source-index.ts";
+
+/** Content words beside a fact that bind it. */
+const BINDING_REACH = 3;
+const ROLES = new Set(
+  "by to from with for of in at on about against near under over into".split(" "),
+);
+const PASSIVE = /\b(?:was|were|is|are|been|being|be|got)\b[^.;]{0,40}\bby\b/i;
+
+/** The word before a name that says its role; "" for a subject or object. */
+function roleOf(tokens: readonly Token[], index: number): string {
+  for (let i = index - 1; i >= Math.max(0, index - 2); i--) {
+    const { word } = tokens[i]!;
+    if (ROLES.has(word)) return word;
+    if (!/^(?:the|a|an|mr|mrs|ms|dr|president|my|his|her|their|our)$/.test(word)) return "";
+  }
+  return "";
+}
+
+/** Content words near a token, as values. */
+function neighbours(tokens: readonly Token[], index: number): string[] {
+  const found: string[] = [];
+  for (const step of [-1, 1])
+    for (
+      let i = index + step, left = BINDING_REACH;
+      i >= 0 && i < tokens.length && left > 0;
+      i += step
+    ) {
+      const token = tokens[i]!;
+      if (!token.content && token.kind !== "number") continue;
+      found.push(token.value);
+      left--;
+    }
+  return found;
+}
+
+function placesOf(tokens: readonly Token[], value: string): number[] {
+  return tokens.flatMap((token, index) => (token.value === value ? [index] : []));
+}
+
+/** A fact that stands beside other words, or in another role, than in the source; null when all are bound. */
+export function bindingProblem(
+  text: string,
+  tokens: readonly Token[],
+  support: readonly SourceSentence[],
+  isFact: (token: Token) => boolean,
+): string | null {
+  const facts = tokens
+    .map((token, index) => ({ token, index }))
+    .filter(({ token }) => token.kind !== "negation" && isFact(token));
+  for (const { token, index } of facts) {
+    if (token.kind === "number") {
+      const problem = numberProblem(text, tokens, index, support);
+      if (problem) return problem;
+    } else if (support.length > 1) {
+      // With two supports, a name must stand with its words in the same one.
+      const near = neighbours(tokens, index).slice(0, 4);
+      const bound = support.some(
+        ({ values, resolvable }) =>
+          (values.has(token.value) || resolvable.has(token.value)) &&
+          (near.length === 0 || near.some((value) => values.has(value))),
+      );
+      if (!bound) return `“${token.text}” stands with words of another sentence`;
+      const subject = near.at(0);
+      const others = support.filter(
+        ({ values, resolvable }) => !values.has(token.value) && !resolvable.has(token.value),
+      );
+      const after = tokens.slice(index + 1).find((one) => one.content && one.kind === "word");
+      if (
+        subject !== undefined &&
+        after &&
+        others.some(({ values }) => values.has(after.value)) &&
+        !support.some(
+          ({ values, resolvable }) =>
+            (values.has(token.value) || resolvable.has(token.value)) && values.has(after.value),
+        )
+      )
+        return `“${token.text}” stands with words of another sentence`;
+    }
+  }
+  if (support.length > 1) return null;
+  const names = facts.filter(({ token }) => token.kind !== "number");
+  return roleProblem(text, tokens, names, support[0]!);
+}
+
+/** A number must have the unit and at least one of the neighbours that it has in the source. */
+function numberProblem(
+  text: string,
+  tokens: readonly Token[],
+  index: number,
+  support: readonly SourceSentence[],
+): string | null {
+  const { value, text: shown } = tokens[index]!;
+  const unit = unitOf(tokens, index, text);
+  const near = new Set(neighbours(tokens, index));
+  let hasOtherUnit = false;
+  let isBound = false;
+  for (const sentence of support) {
+    const numbers = sentence.tokens.filter((token) => token.kind === "number").length;
+    for (const place of placesOf(sentence.tokens, value)) {
+      const sourceUnit = unitOf(sentence.tokens, place, sentence.text);
+      if (unit !== null && sourceUnit !== null && unit !== sourceUnit) {
+        hasOtherUnit = true;
+        continue;
+      }
+      const shares = neighbours(sentence.tokens, place).some((other) => near.has(other));
+      if (near.size === 0 || numbers < 2 || shares) isBound = true;
+    }
+  }
+  if (isBound) return null;
+  return hasOtherUnit
+    ? `“${shown}” has another unit than in the source`
+    : `“${shown}” stands in another place than in the source`;
+}
+
+/** Names must keep their roles: "Ann paid Bob" is not "Bob paid Ann", however it is put. */
+function roleProblem(
+  text: string,
+  tokens: readonly Token[],
+  names: readonly { token: Token; index: number }[],
+  sentence: SourceSentence,
+): string | null {
+  const isPassive = PASSIVE.test(text);
+  const wasPassive = PASSIVE.test(sentence.text);
+  const placed = names.flatMap(({ token, index }) => {
+    const places = placesOf(sentence.tokens, token.value);
+    return places.length === 0
+      ? []
+      : [
+          {
+            token,
+            role: roleOf(tokens, index),
+            places,
+            roles: places.map((p) => roleOf(sentence.tokens, p)),
+          },
+        ];
+  });
+  for (let a = 0; a < placed.length; a++)
+    for (let b = a + 1; b < placed.length; b++) {
+      const first = placed[a]!;
+      const second = placed[b]!;
+      if (first.token.value === second.token.value) continue;
+      const keepsOrder = first.places.some((x) => second.places.some((y) => x < y));
+      const sameRoles = first.roles.includes(first.role) && second.roles.includes(second.role);
+      const agentMoved =
+        isPassive !== wasPassive &&
+        [first, second].some(({ role, roles }) => role === "by" || roles.includes("by"));
+      const problem = `“${first.token.text}” and “${second.token.text}” have other roles than in the source`;
+      if (agentMoved) {
+        // The agent moves to the other side of the verb, and so must the other name.
+        if (keepsOrder && !sameRoles) return problem;
+        continue;
+      }
+      if (keepsOrder && sameRoles) continue;
+      if (
+        keepsOrder &&
+        !(first.role !== "" && second.role !== "" && first.roles.includes(second.role))
+      )
+        continue;
+      const oneIsSetApart =
+        sameRoles && (first.role !== "" || second.role !== "") && first.role !== second.role;
+      if (!oneIsSetApart && !isList(first.token, second.token, text)) return problem;
+    }
+  return null;
+}
+
+/** "Ann and Bob" is "Bob and Ann". */
+function isList(first: Token, second: Token, text: string): boolean {
+  return /^\s*(?:,|and|,\s*and|&|or)\s*$/i.test(text.slice(first.end, second.start));
+}
+
+/** Negation, opposite, quantifier or certainty that only one side has; null when there is none. */
+export function turnedProblem(
+  text: string,
+  tokens: readonly Token[],
+  support: readonly SourceSentence[],
+): string | null {
+  const sourceTokens = support.flatMap((sentence) => sentence.tokens);
+  const turned = turnedWord(tokens, text, support);
+  if (turned) return `“${turned}” is negated in only one of summary and source`;
+  const stems = new Set(sourceTokens.map((token) => stemWord(token.word)));
+  const own = new Set(tokens.map((token) => stemWord(token.word)));
+  const negated = negationCount(tokens) > 0 !== negationCount(sourceTokens) > 0;
+  for (const token of tokens) {
+    if (token.kind === "number" || token.kind === "negation") continue;
+    const opposite = oppositeIn(token.word, stems);
+    // "Not open" for "closed": the negation that only one side has makes up for it.
+    if (opposite !== null && !own.has(opposite) && !negated)
+      return `“${token.text}” is the opposite of what the source says (“${shownAs(opposite, sourceTokens)}”)`;
+  }
+  const quantifier = wrongQuantifier(tokens, sourceTokens);
+  if (quantifier) return `The source doesn't say “${quantifier}”`;
+  return certaintyProblem(tokens, support);
+}
+
+function shownAs(stem: string, tokens: readonly Token[]): string {
+  return tokens.find((token) => stemWord(token.word) === stem)?.text ?? stem;
+}
+
+function certaintyProblem(
+  tokens: readonly Token[],
+  support: readonly SourceSentence[],
+): string | null {
+  for (const [index, token] of tokens.entries()) {
+    if (token.kind !== "word" || !token.content || token.opensSentence) continue;
+    const said = certaintyOf(tokens, index);
+    if (said === "plain") continue;
+    const stated = support.flatMap((sentence) =>
+      placesOf(sentence.tokens, token.value).map((place) => certaintyOf(sentence.tokens, place)),
+    );
+    if (stated.length > 0 && stated.every((one) => isOtherCertainty(one, said)))
+      return `“${token.text}” is ${CERTAINTY_WORDS[said]} in the summary and ${CERTAINTY_WORDS[stated[0]!]} in the source`;
+  }
+  return null;
+}
+
+const CERTAINTY_WORDS = {
+  done: "done",
+  future: "planned",
+  possible: "possible",
+  duty: "a duty",
+  plain: "stated",
+} as const;
+
+/**
+ * A content word that summary and source share and that only one of them negates; null when there
+ * is none. Where it is uncertain how far a negation reaches, as many on both sides are taken for the same.
+ */
+function turnedWord(
+  tokens: readonly Token[],
+  text: string,
+  support: readonly SourceSentence[],
+): string | null {
+  const source = new Map<string, Set<boolean | null>>();
+  for (const sentence of support)
+    for (const { value, negated } of polarities(sentence.tokens, sentence.text)) {
+      const known = source.get(value);
+      if (known) known.add(negated);
+      else source.set(value, new Set([negated]));
+    }
+  const count = negationCount(tokens);
+  const bothNegate =
+    count > 0 && count === support.reduce((sum, { tokens: list }) => sum + negationCount(list), 0);
+  for (const { value, negated } of polarities(tokens, text)) {
+    const known = source.get(value);
+    if (!known || known.has(negated)) continue;
+    const uncertain = negated === null || known.has(null);
+    if (!(uncertain && bothNegate)) return value;
+  }
+  return null;
+}
+
+function negationCount(tokens: readonly Token[]): number {
+  return tokens.filter((token) => token.kind === "negation").length;
+}
+
+/** Content words that a part of a sentence has at least for its absence to tell. */
+const PART_WORDS = 3;
+const PART_END = /[,;:]\s+|\s+(?:and|but|because|while|which|who)\s+/u;
+
+/** No part of a claim may be wholly new: "… and won the lottery". */
+export function isSupportedPart(
+  text: string,
+  support: readonly SourceSentence[],
+  isName: (value: string) => boolean,
+): boolean {
+  const parts = text.split(PART_END);
+  if (parts.length < 2) return true;
+  return parts.every((part) => {
+    const words = (part.match(/[\p{L}\p{N}]+(?:['’-][\p{L}\p{N}]+)*/gu) ?? [])
+      .map((word) => stemWord(word.toLowerCase()))
+      .filter((stem) => stem.length > 3 && !isName(stem));
+    if (words.length < PART_WORDS) return true;
+    return words.some((stem) => support.some(({ values }) => values.has(stem)));
+  });
+}

@@ -1,0 +1,200 @@
+/**
+ * The ladder of summaries that may replace their text: those of language models, the smallest
+ * extractive one that passes the gate, models again with the gate's feedback; and the reason where
+ * nothing passes. The smallest of what passes wins.
+ */
+
+import type { Entity, QualityVector } from "../../model/memory.ts";
+import { checkpoint } from "../../model/task-control.ts";
+import { SelectionModel, type CompactNeeds } from "./compact-selection.ts";
+import { entityKey } from "./entity-key.ts";
+import { gate, GATE_THRESHOLDS } from "./gate.ts";
+import { entitiesBesideSummary, entitiesToAdd, entityBytes } from "./kept-entities.ts";
+import type { QualityReport } from "./quality.ts";
+import { isInformative } from "./pleasantries.ts";
+import { pooledVector } from "./similarity.ts";
+import {
+  measureCandidate,
+  reasonOf,
+  requestOf,
+  type SummarizeInput,
+  type SummaryOutcome,
+} from "./summarize-steps.ts";
+import { extractiveCandidate, type SummaryCandidate } from "./summary.ts";
+
+/** A summary with its entities that saves less than this isn't worth the detail it costs. */
+const MAX_SUMMARY_SHARE = 0.6;
+/** What language models are asked for, as a share of the text. */
+const WRITER_SHARE = 0.12;
+const WRITER_MIN_BYTES = 240;
+/** Similarity of extractive summaries beyond the threshold: others may cut windows elsewhere. */
+export const SIMILARITY_MARGIN = 0.01;
+/** Likeness to the source's windows that a set of units is chosen for, ascending: an estimate, which the gate then measures. */
+const WINDOW_LADDER = [0.7, 0.75, 0.79, 0.82, 0.845, 0.87, 0.89, 0.91, 0.93];
+
+/** Shares of the text that are tried where no estimate is high enough. */
+const NEAREST_SHARES = [0.09, 0.12, 0.16, 0.22, 0.3];
+
+interface Judged {
+  candidate: SummaryCandidate;
+  entities: Entity[];
+  quality: QualityVector;
+  pass: boolean;
+  reasons: string[];
+  /** Of summary and entities. */
+  bytes: number;
+}
+
+const utf8 = new TextEncoder();
+
+function bytesOf(text: string, entities: readonly Entity[]): number {
+  return entities.reduce((sum, entity) => sum + entityBytes(entity), utf8.encode(text).length);
+}
+
+/** The smallest summary that passes the gate, or why there is none. */
+export async function replaceBySummary(input: SummarizeInput): Promise<SummaryOutcome | string> {
+  const { source, sourceBytes, generator, mode, preferences, signal } = input;
+  if (!source.vectors || !source.windowVector)
+    return "Its meaning could not be compared: no embedding model is installed";
+  const maxBytes = sourceBytes * MAX_SUMMARY_SHARE;
+  const passing: Judged[] = [];
+  const refused: string[] = [];
+  const consider = (judged: Judged): void => {
+    if (judged.pass && judged.bytes <= maxBytes) passing.push(judged);
+    else refused.push(...judged.reasons);
+  };
+  let route: Parameters<typeof reasonOf>[0] = { route: null };
+  const notes: string[] = [];
+  const ask = async (feedback?: readonly string[]): Promise<void> => {
+    const budgetBytes = Math.round(
+      Math.min(maxBytes, Math.max(WRITER_MIN_BYTES, sourceBytes * WRITER_SHARE)),
+    );
+    const written = await generator.written(requestOf(input, budgetBytes, feedback));
+    if (written.route) route = written;
+    notes.push(...written.notes);
+    for (const candidate of written.candidates) {
+      const judged = await judge(input, candidate);
+      generator.judged(candidate, { pass: judged.pass, similarity: judged.quality.similarity });
+      if (!judged.pass)
+        notes.push(`The summary of ${candidate.model} was not taken: ${judged.reasons[0]!}`);
+      consider(judged);
+    }
+  };
+  const hasWriters = generator.hasWriters(mode, preferences);
+  if (hasWriters) await ask();
+  const extractive = await smallestExtractive(input, maxBytes);
+  if (typeof extractive === "string") refused.push(extractive);
+  else consider(extractive);
+  if (hasWriters && passing.length === 0 && refused.length > 0)
+    await ask([...new Set(refused)].slice(0, 6));
+  await checkpoint(signal ? { signal } : {});
+  const best = passing.sort((a, b) => a.bytes - b.bytes)[0];
+  if (!best) return refused[0] ?? "No summary is enough shorter than the text";
+  const isWritten = best.candidate.unitIndices === undefined;
+  if (hasWriters && !isWritten && notes.length === 0)
+    notes.push("The text's own sentences gave a smaller summary that passes");
+  return {
+    summary: best.candidate.text,
+    model: best.candidate.model,
+    entities: best.entities,
+    quality: best.quality,
+    keep: "summary",
+    ...(hasWriters && reasonOf(route, notes, isWritten)),
+  };
+}
+
+/** Measures a candidate with the entities it needs beside it, by both readings. */
+async function judge(input: SummarizeInput, candidate: SummaryCandidate): Promise<Judged> {
+  const entities = entitiesBesideSummary(input.source.entities, candidate.text, input.mode);
+  const report: QualityReport = await measureCandidate(input, candidate, entities, true);
+  const { pass, reasons } = gate(report.quality, input.mode, report.evidence);
+  const { quality } = report;
+  return { candidate, entities, quality, pass, reasons, bytes: bytesOf(candidate.text, entities) };
+}
+
+/**
+ * The smallest extractive summary that passes. How like a few sentences are to the source's windows
+ * can only be estimated from their own vectors, so sets are chosen for a rising estimate until the
+ * measure is met; then once more between the last two.
+ */
+async function smallestExtractive(
+  input: SummarizeInput,
+  maxBytes: number,
+): Promise<Judged | string> {
+  const { source, mode, signal } = input;
+  const limit = GATE_THRESHOLDS[mode];
+  const model = selectionModel(input, maxBytes);
+  const needed = limit.similarity + SIMILARITY_MARGIN;
+  const needsFor = (estimate: number): CompactNeeds => ({
+    cosines: [needed, estimate],
+    coverage: limit.coverage + 0.002,
+    evenness: limit.evenness + 0.01,
+  });
+  const setFor = (estimate: number): number[] | null => model.smallest(needsFor(estimate));
+  const tried = new Map<string, Judged>();
+  const judgeSet = async (indices: number[]): Promise<Judged> => {
+    const key = indices.join();
+    let judged = tried.get(key);
+    if (!judged) {
+      judged = await judge(input, extractiveCandidate(source, indices, { bare: true }));
+      tried.set(key, judged);
+    }
+    return judged;
+  };
+  const meets = (judged: Judged): boolean =>
+    judged.pass && (judged.quality.similarity ?? 0) >= needed;
+  let failed = WINDOW_LADDER[0]! - 0.05;
+  let reason: string | null = null;
+  let nearest: Judged | null = null;
+  for (const estimate of WINDOW_LADDER) {
+    await checkpoint(signal ? { signal } : {});
+    const indices = setFor(estimate);
+    if (!indices) break;
+    const judged = await judgeSet(indices);
+    if (!meets(judged)) {
+      failed = estimate;
+      reason = judged.reasons[0] ?? reason;
+      if (judged.pass && (!nearest || judged.bytes < nearest.bytes)) nearest = judged;
+      continue;
+    }
+    const between = setFor((failed + estimate) / 2);
+    const smaller = between && (await judgeSet(between));
+    return smaller && meets(smaller) && smaller.bytes < judged.bytes ? smaller : judged;
+  }
+  for (const share of NEAREST_SHARES) {
+    await checkpoint(signal ? { signal } : {});
+    const indices = model.nearest(needsFor(1), input.sourceBytes * share);
+    if (indices.length === 0) continue;
+    const judged = await judgeSet(indices);
+    if (meets(judged)) return judged;
+    if (judged.pass && (!nearest || judged.bytes < nearest.bytes)) nearest = judged;
+    reason = judged.reasons[0] ?? reason;
+  }
+  return nearest ?? reason ?? "No summary is enough shorter than the text";
+}
+
+function selectionModel({ source, mode }: SummarizeInput, maxBytes: number): SelectionModel {
+  const { units, vectors, windowVector, entities, unitFacts, quoted, speakers } = source;
+  const keyOf = new Map(entities.map((entity) => [entity, entityKey(entity.text)]));
+  return new SelectionModel({
+    units,
+    vectors: vectors!,
+    targets: [pooledVector(units, vectors!)!, windowVector!],
+    sizesBytes: units.map((unit, i) => {
+      const label = quoted[i] ? 2 : (speakers[i]?.length ?? -1) + 1;
+      return utf8.encode(unit.core.text).length + label;
+    }),
+    informative: units.map((unit) => isInformative(unit.core.text)),
+    besideBytes: (chosen) => {
+      const named = new Set<string>();
+      for (const index of chosen) for (const key of unitFacts[index]!) named.add(key);
+      const isNamed = (entity: Entity): boolean => named.has(keyOf.get(entity)!);
+      return entitiesToAdd(entities, isNamed, mode).reduce(
+        (sum, entity) => sum + entityBytes(entity),
+        0,
+      );
+    },
+    facts: unitFacts,
+    maxBytes,
+  });
+}
