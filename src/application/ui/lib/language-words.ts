@@ -100,26 +100,6 @@ export function canAnswer(model: Pick<LanguageModelInfo, "state">): boolean {
   return stateTone(model.state) === "good";
 }
 
-export interface ModelGroup {
-  place: Place;
-  models: LanguageModelInfo[];
-}
-
-const byTierThenSize = (a: LanguageModelInfo, b: LanguageModelInfo): number =>
-  TIERS.indexOf(a.tier) - TIERS.indexOf(b.tier) ||
-  (a.sizeBytes ?? 0) - (b.sizeBytes ?? 0) ||
-  a.title.localeCompare(b.title);
-
-/** Models by where they run, in each place by tier and size; places without any are left out. */
-export function groupModels(models: readonly LanguageModelInfo[]): ModelGroup[] {
-  return (["browser", "machine", "elsewhere"] as const)
-    .map((place) => ({
-      place,
-      models: models.filter((model) => placeOf(model) === place).sort(byTierThenSize),
-    }))
-    .filter((group) => group.models.length > 0);
-}
-
 /** What this device offers; null where the browser doesn't say. */
 export interface Device {
   webgpu: boolean | null;
@@ -155,6 +135,64 @@ export function deviceNeeds(needs: DeviceNeeds | undefined, device: Device): Nee
   return list;
 }
 
+export interface ModelGroup {
+  place: Place;
+  /** Ready, half-way, failed or added by the user: what one came for. */
+  mine: LanguageModelInfo[];
+  /** Could be had. */
+  offers: LanguageModelInfo[];
+  /** Not usable here now: no key, no server, not on this device. */
+  blocked: LanguageModelInfo[];
+}
+
+const byTierThenSize = (a: LanguageModelInfo, b: LanguageModelInfo): number =>
+  TIERS.indexOf(a.tier) - TIERS.indexOf(b.tier) ||
+  (a.sizeBytes ?? 0) - (b.sizeBytes ?? 0) ||
+  a.title.localeCompare(b.title);
+
+function isMine(model: LanguageModelInfo): boolean {
+  return (
+    canAnswer(model) ||
+    model.custom === true ||
+    model.state === "partial" ||
+    model.state === "failed"
+  );
+}
+
+function isBlocked(model: LanguageModelInfo, device: Device | null): boolean {
+  if (model.state !== "missing") return true;
+  return device !== null && deviceNeeds(model.needs, device).some((need) => need.met === false);
+}
+
+/** Models by where they run, in each place by use, tier and size; places without any are left out. */
+export function groupModels(
+  models: readonly LanguageModelInfo[],
+  device: Device | null,
+): ModelGroup[] {
+  const sorted = [...models].sort(byTierThenSize);
+  return (["browser", "machine", "elsewhere"] as const)
+    .map((place) => {
+      const here = sorted.filter((model) => placeOf(model) === place);
+      const rest = here.filter((model) => !isMine(model));
+      return {
+        place,
+        mine: here.filter(isMine),
+        offers: rest.filter((model) => !isBlocked(model, device)),
+        blocked: rest.filter((model) => isBlocked(model, device)),
+      };
+    })
+    .filter(({ mine, offers, blocked }) => mine.length + offers.length + blocked.length > 0);
+}
+
+/** Whether every word is in the model's title, id or licence. */
+export function matchesWords(model: LanguageModelInfo, text: string): boolean {
+  const about = `${model.title} ${model.id} ${model.licence ?? ""}`.toLowerCase();
+  return text
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => about.includes(word));
+}
+
 export const KEY_WORDS: Record<ProviderState["key"], string> = {
   none: "no key",
   memory: "key held in memory, until this page is closed",
@@ -169,7 +207,7 @@ export function modelTitle(
   models: readonly Pick<LanguageModelInfo, "id" | "title">[],
 ): string {
   if (id === null || id === undefined || id === "" || id === "extractive")
-    return "No language model: sentences of the original";
+    return "Sentences of the original";
   if (id === "verbatim") return "The text itself";
   if (id === "auto") return "The router's choice";
   return models.find((model) => model.id === id)?.title ?? id;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { groupFailures } from "../../../../src/application/ui/lib/import-report.ts";
+import type { Receipt } from "../../../../src/engine.ts";
+import { groupFailures, KeepReasons } from "../../../../src/application/ui/lib/import-report.ts";
 import type { WireError } from "../../../../src/errors.ts";
 
 const full: WireError = { code: "storage_full", message: "No more room.", retryable: true };
@@ -23,5 +24,26 @@ describe("groupFailures", () => {
     const other: WireError = { ...full, code: "too_large" };
     expect(groupFailures([full, other].map((error) => ({ source: "x", error })))).toHaveLength(2);
     expect(groupFailures([])).toEqual([]);
+  });
+});
+
+describe("KeepReasons", () => {
+  it("counts why stored memories are kept exactly, the most frequent first", () => {
+    const reasons = new KeepReasons();
+    const receipt = (part: Partial<Receipt>): Receipt => ({
+      index: 0,
+      status: "stored",
+      id: "m",
+      originalBytes: 1,
+      storedBytes: 1,
+      ...part,
+    });
+    reasons.add(receipt({ keepReason: "Too short." }));
+    reasons.add(receipt({ keepReason: "2 of 9 names are missing." }));
+    reasons.add(receipt({ keepReason: "Too short." }));
+    reasons.add(receipt({}));
+    reasons.add(receipt({ status: "duplicate", keepReason: "Too short." }));
+    expect(reasons.list(1)).toEqual([{ reason: "Too short.", count: 2 }]);
+    expect(reasons.list(9)).toHaveLength(2);
   });
 });

@@ -35,6 +35,13 @@ describe("addresses", () => {
     );
   });
 
+  it("lets a page about one thing carry its id, and go without where that means all", () => {
+    expect(parseRoute("#/episodes/e1")).toMatchObject({ page: "episodes", id: "e1" });
+    expect(parseRoute("#/episodes")).toMatchObject({ page: "episodes", id: null });
+    expect(parseRoute("#/compare/m1?view=judge")).toMatchObject({ page: "compare", id: "m1" });
+    expect(parseRoute("#/models/x")).toMatchObject({ page: "models", id: null });
+  });
+
   it("doesn't fail on a damaged escape", () => {
     expect(parseRoute("#/memory/%E0%A4%A").id).toBe("%E0%A4%A");
   });
