@@ -6,6 +6,8 @@
 import { expose } from "comlink";
 import { createEngine } from "../../create-engine.ts";
 import type { Engine } from "../../engine.ts";
+import { providerSettingsReader } from "../../engine/provider-settings.ts";
+import { SettingsStore } from "../../engine/settings-store.ts";
 import { AppError, toWireError } from "../../errors.ts";
 import type { FileStore } from "../../ports/file-store.ts";
 import { MemoryFileStore } from "../memory/memory-file-store.ts";
@@ -13,6 +15,8 @@ import { createBrowserSqlEngine } from "./duckdb.ts";
 import { EngineHost, type ModelService } from "./engine-host.ts";
 import type { WorkerReady, WorkerStart } from "./engine-links.ts";
 import { wrapNotification, type Notification } from "./engine-protocol.ts";
+import { BrowserKeyStore } from "./key-store.ts";
+import { createBrowserLanguageSources } from "./language/remote-language-sources.ts";
 import { installModel, removeModel } from "./model-installer.ts";
 import { OpfsFileStore } from "./opfs-file-store.ts";
 import { RemoteEmbedderProvider } from "./remote-embedder.ts";
@@ -41,7 +45,10 @@ export function serveEngine(scope: WorkerScope): void {
   scope.addEventListener("message", onStart);
 }
 
-async function start(scope: WorkerScope, { name, epoch }: WorkerStart): Promise<void> {
+async function start(
+  scope: WorkerScope,
+  { name, epoch, builtInModels }: WorkerStart,
+): Promise<void> {
   await holdLock(workerLockName(epoch));
   scope.postMessage({ alive: true } satisfies WorkerReady);
   const embedder = new RemoteEmbedderProvider(
@@ -51,10 +58,18 @@ async function start(scope: WorkerScope, { name, epoch }: WorkerStart): Promise<
         name: "embedding",
       }),
   );
+  const fileStore = await openFileStore(name);
+  const keys = new BrowserKeyStore();
   const engine = await createEngine({
-    fileStore: await openFileStore(name),
+    fileStore,
     embedder,
     sql: () => Promise.resolve(createBrowserSqlEngine()),
+    keys,
+    languageSources: createBrowserLanguageSources({
+      keys,
+      settings: providerSettingsReader(new SettingsStore(fileStore)),
+      builtInModels: builtInModels ?? null,
+    }),
   });
   const host = new EngineHost(engine, modelService(engine, embedder));
   serveOwnPage(scope, engine, host);

@@ -11,6 +11,7 @@
 
 import { AppError, fromWireError, toError, toWireError, type WireError } from "../../errors.ts";
 import { unwrapNotification, type Notification } from "./engine-protocol.ts";
+import { offerBuiltInModels } from "./language/built-in-offer.ts";
 import { connect, createDeferred, type EngineLink, LiveLink } from "./live-link.ts";
 import {
   ChannelEndpoint,
@@ -24,6 +25,8 @@ import {
 export interface WorkerStart {
   name: string;
   epoch: string;
+  /** To this page, which alone has the browser's built-in language models. Transferred. */
+  builtInModels?: MessagePort;
 }
 
 /** From the worker: first that it holds its lock, then whether the store could be opened. */
@@ -163,7 +166,15 @@ export class EngineLinks {
         },
       }),
     );
-    worker.postMessage({ name: this.#name, epoch } satisfies WorkerStart);
+    const builtIn = offerBuiltInModels();
+    worker.postMessage(
+      {
+        name: this.#name,
+        epoch,
+        ...(builtIn && { builtInModels: builtIn.port }),
+      } satisfies WorkerStart,
+      builtIn ? [builtIn.port] : [],
+    );
     const ended = alive.promise
       .then(() =>
         navigator.locks.request(
@@ -173,7 +184,10 @@ export class EngineLinks {
         ),
       )
       .catch(() => undefined); // closing
-    const gone = Promise.race([ended, this.#untilClosed()]).then(() => null);
+    const gone = Promise.race([ended, this.#untilClosed()]).then(() => {
+      builtIn?.stop();
+      return null;
+    });
     const state = await Promise.race([ready.promise, gone]);
     if (state === null) {
       worker.terminate();

@@ -13,9 +13,9 @@ import type {
 import { AppError, createAbortError, isAbortError, throwIfAborted } from "../../../errors.ts";
 import type { GenerateResult, TokenUsage } from "../../../ports/language-model.ts";
 import { checkJsonAnswer } from "./json-answer.ts";
-import { runtimeError } from "./language-host.ts";
 import type { LoadedInfo, LoadSpec, WireRequest } from "./language-protocol.ts";
 import type { LanguageRuntime, LoadOptions } from "./language-runtime.ts";
+import { runtimeError } from "./runtime-error.ts";
 import { ThinkingFilter } from "./thinking-filter.ts";
 
 export type WebLlmSpec = Extract<LoadSpec, { runtime: "webllm" }>;

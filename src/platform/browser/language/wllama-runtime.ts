@@ -12,9 +12,9 @@ import { findModelFolder } from "../model-files.ts";
 import { keepForOffline } from "../runtime-parts.ts";
 import { usableThreads } from "../thread-calibration.ts";
 import { checkJsonAnswer } from "./json-answer.ts";
-import { runtimeError } from "./language-host.ts";
 import type { LoadedInfo, LoadSpec, WireRequest } from "./language-protocol.ts";
 import type { LanguageRuntime, LoadOptions } from "./language-runtime.ts";
+import { runtimeError } from "./runtime-error.ts";
 
 type WllamaSpec = Extract<LoadSpec, { runtime: "wllama" }>;
 

@@ -75,7 +75,15 @@ export abstract class WorkerModelSource<
     if (obstacle)
       throw new AppError("model_failed", `${model.title} can't run here.`, { hint: obstacle });
     try {
-      const info = await this.#worker.load(await this.#installedSpec(model), options);
+      const spec = await this.#installedSpec(model);
+      const totalBytes = (await this.readInstalled(model)).sizeBytes ?? 1;
+      const info = await this.#worker.load(spec, {
+        ...(options.signal && { signal: options.signal }),
+        ...(options.onProgress && {
+          onProgress: ({ doneBytes }) =>
+            options.onProgress?.({ doneBytes: Math.round(doneBytes * totalBytes), totalBytes }),
+        }),
+      });
       this.#failures.delete(name);
       return new WorkerLanguageModel(
         `${this.provider}:${name}`,
