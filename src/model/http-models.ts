@@ -8,7 +8,12 @@
  */
 
 import catalogue from "./http-models.json" with { type: "json" };
-import type { LanguageProvider, ModelTier, TokenPrice } from "./language-model.ts";
+import type {
+  LanguageModelInfo,
+  LanguageProvider,
+  ModelTier,
+  TokenPrice,
+} from "./language-model.ts";
 
 /** A price and the day (UTC, "2027-01-01") from which it is known to hold. */
 export interface DatedPrice extends TokenPrice {
@@ -58,4 +63,17 @@ export function priceAt(model: HttpModel, at: number): TokenPrice | undefined {
   if (!price) return undefined;
   const { from: _from, ...tokens } = price;
   return tokens;
+}
+
+const FREE: TokenPrice = { inputUsd: 0, outputUsd: 0 };
+
+/** The table as the HTTP sources take it, with the prices of a time (ms since epoch). */
+export function httpCatalogue(
+  at: number,
+): Omit<LanguageModelInfo, "id" | "state" | "reason" | "installedBytes" | "custom">[] {
+  return HTTP_MODELS.map((model) => {
+    const { prices: _prices, note: _note, ...facts } = model;
+    const local = model.provider === "ollama";
+    return { ...facts, local, price: priceAt(model, at) ?? (local ? FREE : null) };
+  });
 }
