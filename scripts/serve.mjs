@@ -9,12 +9,16 @@ import sirv from "sirv";
 import { modelsDirectory, readManifest } from "./fetch-weights.mjs";
 import { ROOT, StepError } from "./run.mjs";
 
-/** WASM and workers are the application's own; nothing is loaded from or sent to another host. */
+/**
+ * Code, WASM and workers are the application's own. Connections may go anywhere, because an owner may
+ * name any address: a language model's files, a provider, a server in the own network. Which of them
+ * are used is their decision alone (nothing is asked of another host without it).
+ */
 export const CONTENT_SECURITY_POLICY = [
   "default-src 'self'",
   "script-src 'self' 'wasm-unsafe-eval'",
   "worker-src 'self' blob:",
-  "connect-src 'self' blob: data:",
+  "connect-src 'self' blob: data: https: http:",
   "img-src 'self' data: blob:",
   // Svelte writes style attributes.
   "style-src 'self' 'unsafe-inline'",
