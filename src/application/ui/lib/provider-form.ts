@@ -42,9 +42,9 @@ const LIMITS: Record<
     factor: number;
   }
 > = {
-  requestsPerMinute: { key: "requestsPerMinute", max: 100_000, factor: 1 },
-  tokensPerMinute: { key: "tokensPerMinute", max: 1_000_000_000, factor: 1 },
-  concurrency: { key: "concurrency", max: 256, factor: 1 },
+  requestsPerMinute: { key: "requestsPerMinute", max: 10_000_000, factor: 1 },
+  tokensPerMinute: { key: "tokensPerMinute", max: 10_000_000, factor: 1 },
+  concurrency: { key: "concurrency", max: 64, factor: 1 },
   timeoutSeconds: { key: "timeoutMs", max: 3_600, factor: 1_000 },
 };
 
