@@ -13,27 +13,34 @@ import {
   KNOWN_VECTOR_MIN_COSINE,
   knownVector,
 } from "../../src/processing/embedding/known-vector.ts";
+import { runKeyStoreCases } from "./key-store.ts";
 import { runWllamaCases } from "./language-models.ts";
+import { runLanguageWorkerCases } from "./language-worker.ts";
 import { runOpfsFileStoreContract } from "./opfs-file-store.ts";
 import { runSqlContract } from "./sql-engine.ts";
+import { runWebLlmCases } from "./webllm-models.ts";
 
 interface Report {
   passed: string[];
   failed: { name: string; error: string }[];
 }
 
-const SUITES: Record<string, () => Promise<Report>> = {
+const SUITES: Record<string, (argument: string) => Promise<Report>> = {
   "file store": runOpfsFileStoreContract,
   "sql engine": () => runSqlContract(openSqlSubject),
   embedder: runEmbedderCases,
   wllama: runWllamaCases,
+  webllm: runWebLlmCases,
+  "key store": runKeyStoreCases,
+  "language worker": runLanguageWorkerCases,
 };
 
-self.onmessage = async (event: MessageEvent<string>) => {
+self.onmessage = async (event: MessageEvent<{ suite: string; argument: string }>) => {
+  const { suite, argument } = event.data;
   try {
-    self.postMessage(await SUITES[event.data]!());
+    self.postMessage(await SUITES[suite]!(argument));
   } catch (error) {
-    self.postMessage({ passed: [], failed: [{ name: event.data, error: String(error) }] });
+    self.postMessage({ passed: [], failed: [{ name: suite, error: String(error) }] });
   }
 };
 
