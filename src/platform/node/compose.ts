@@ -1,11 +1,15 @@
-/** Joins the engine with Node: files on disk (or memory), ONNX Runtime in WebAssembly, DuckDB in a thread. */
+/** Joins the engine with Node: files on disk (or memory), ONNX Runtime in WebAssembly, DuckDB in a thread, language models over HTTP. */
 
 import { createEngine } from "../../create-engine.ts";
 import type { Engine } from "../../engine.ts";
+import { providerSettingsReader } from "../../engine/provider-settings.ts";
+import { SettingsStore } from "../../engine/settings-store.ts";
 import type { EmbedderProvider } from "../../ports/embedder.ts";
 import { MemoryFileStore } from "../memory/memory-file-store.ts";
 import { createNodeSqlEngine } from "./duckdb.ts";
 import { FsFileStore } from "./fs-file-store.ts";
+import { NodeKeyStore } from "./key-store.ts";
+import { createNodeLanguageSources } from "./language-sources.ts";
 import { NodeEmbedderProvider } from "./ort-embedder.ts";
 
 export interface OpenOptions {
@@ -33,8 +37,14 @@ export async function openEngine(options: OpenOptions = {}): Promise<Engine> {
     options.directory === undefined
       ? new MemoryFileStore()
       : await FsFileStore.open(options.directory);
+  const keys = new NodeKeyStore();
   return createEngine({
     fileStore,
+    keys,
+    languageSources: createNodeLanguageSources(
+      keys,
+      providerSettingsReader(new SettingsStore(fileStore)),
+    ),
     embedder: options.embed === false ? withoutModel(provider) : provider,
     sql: () => Promise.resolve(createNodeSqlEngine()),
   });

@@ -18,7 +18,7 @@ import type { ProviderLane } from "./provider-lane.ts";
 import type { RateLimits } from "./rate-limiter.ts";
 import type { RetryEvent, RetryPolicy } from "./retry-policy.ts";
 import { TextGate } from "./text-gate.ts";
-import { checkUsage } from "./usage.ts";
+import { addUsage, checkUsage } from "./usage.ts";
 
 /** How the provider is reached now; asked for at every call, since settings and keys change at run time. */
 export interface Connection {
@@ -63,6 +63,8 @@ export interface Call {
   deadline: CallDeadline;
   /** ms of the monotonic clock. */
   endsAt: number;
+  /** Of all attempts that were counted: an empty answer and one that was repaired are paid for, too. */
+  spent?: TokenUsage;
   /** What is known of the attempt before, once there was one. */
   previous?: { error?: unknown; usage?: TokenUsage };
 }
@@ -171,6 +173,7 @@ export class Answering {
             plan.call.maxTokens + plan.call.thinkingTokens,
           );
           call.previous = { usage };
+          call.spent = call.spent ? addUsage(call.spent, usage) : usage;
           refuseEmpty(call.origin, text, finishReason);
           return { result: { ...result, finishReason }, usage };
         }).catch((error: unknown) => {
@@ -188,7 +191,7 @@ export class Answering {
     return {
       text,
       finishReason: answer.result.finishReason,
-      usage: answer.usage,
+      usage: call.spent ?? answer.usage,
       model: answer.result.model ?? this.#options.model,
     };
   }

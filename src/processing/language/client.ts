@@ -15,7 +15,6 @@ import { DeltaQueue } from "./delta-queue.ts";
 import { requestJson } from "./exchange.ts";
 import { checkJson, compileSchema, repairMessages } from "./json-output.ts";
 import { estimateTokens } from "./token-estimate.ts";
-import { addUsage } from "./usage.ts";
 
 export type { Connection, LLMClientOptions } from "./answering.ts";
 
@@ -54,7 +53,7 @@ export class LLMClient implements LanguageModel {
       );
       const again = checkJson(second.text, schema);
       if (!again.ok) throw jsonFailure(call.origin, again.problem);
-      return { ...second, text: again.text, usage: addUsage(first.usage, second.usage) };
+      return { ...second, text: again.text };
     });
   }
 

@@ -4,7 +4,7 @@
  * that a change holds at once. The same in pages and in Node: only the transport differs.
  */
 
-import { AppError, isAbortError, toError } from "../../errors.ts";
+import { AppError, isAbortError, throwIfAborted, toError } from "../../errors.ts";
 import type {
   CustomModel,
   LanguageModelInfo,
@@ -18,7 +18,7 @@ import type { CallTimeouts } from "./call-deadline.ts";
 import type { CircuitBreakerOptions } from "./circuit-breaker.ts";
 import { LLMClient, type Connection } from "./client.ts";
 import { ConnectionPool } from "./connection-pool.ts";
-import { customInfo, remoteInfo, type CatalogueModel } from "./http-model-info.ts";
+import { customInfo, guessThinking, remoteInfo, type CatalogueModel } from "./http-model-info.ts";
 import { ProviderLane } from "./provider-lane.ts";
 import {
   HTTP_PROVIDERS,
@@ -62,10 +62,27 @@ interface Listing {
   error: AppError | null;
 }
 
-/** One source per HTTP provider, with places at hosts and limits shared between them. */
+/**
+ * One source per HTTP provider, with places at hosts and limits shared between them. The transport is
+ * theirs from then on: it is closed with the last of them.
+ */
 export function createHttpSources(options: HttpSourceOptions): HttpModelSource[] {
-  const shared = { pool: new ConnectionPool(), limiter: new RateLimiter() };
+  let open = HTTP_PROVIDERS.length;
+  const shared: SharedParts = {
+    pool: new ConnectionPool(),
+    limiter: new RateLimiter(),
+    closed: async () => {
+      if (--open === 0) await options.transport.close();
+    },
+  };
   return HTTP_PROVIDERS.map((provider) => new HttpModelSource(provider, options, shared));
+}
+
+interface SharedParts {
+  pool: ConnectionPool;
+  limiter: RateLimiter;
+  /** Called once by each source when it is closed. */
+  closed(): Promise<void>;
 }
 
 export class HttpModelSource implements LanguageModelSource {
@@ -77,19 +94,19 @@ export class HttpModelSource implements LanguageModelSource {
   readonly #custom = new Map<string, Exclude<CustomModel, { provider: "webllm" | "wllama" }>>();
   readonly #details = new Map<string, Partial<RemoteModel>>();
   readonly #clients = new Set<LLMClient>();
+  readonly #shared: SharedParts;
+  #closed = false;
   #listing: Listing | null = null;
   #asking: Promise<Listing> | null = null;
 
-  constructor(
-    provider: HttpProvider,
-    options: HttpSourceOptions,
-    shared: { pool: ConnectionPool; limiter: RateLimiter },
-  ) {
+  constructor(provider: HttpProvider, options: HttpSourceOptions, shared: SharedParts) {
     this.provider = provider;
     this.#options = options;
+    this.#shared = shared;
     this.#clock = options.clock ?? systemClock;
     this.#lane = new ProviderLane({
-      ...shared,
+      pool: shared.pool,
+      limiter: shared.limiter,
       ...(options.breaker && { breaker: options.breaker }),
     });
     this.#retry = new RetryPolicy(options.retry, { clock: this.#clock });
@@ -166,7 +183,11 @@ export class HttpModelSource implements LanguageModelSource {
    * for that: their first call tells.
    */
   async open(name: string, options: { signal?: AbortSignal } = {}): Promise<LanguageModel> {
-    options.signal?.throwIfAborted();
+    throwIfAborted(options.signal);
+    if (this.#closed)
+      throw new AppError("closed", `The models of ${this.provider} were closed.`, {
+        hint: "Open the store again.",
+      });
     const connection = await this.#connect();
     const known =
       this.#custom.has(name) ||
@@ -188,16 +209,18 @@ export class HttpModelSource implements LanguageModelSource {
           },
         );
     }
-    const info = (await this.list()).find((model) => model.name === name);
+    const info: Partial<LanguageModelInfo> =
+      (await this.list()).find((model) => model.name === name) ??
+      guessThinking(this.provider, name);
     const client: LLMClient = new LLMClient({
       id: `${this.provider}:${name}`,
       provider: this.provider,
       providerTitle: PROVIDER_TRAITS[this.provider].title,
       model: name,
-      contextTokens: info?.contextTokens ?? DEFAULT_CONTEXT_TOKENS,
-      maxOutputTokens: info?.maxOutputTokens,
-      thinkingTokens: info?.thinkingTokens,
-      fixedSampling: info?.fixedSampling,
+      contextTokens: info.contextTokens ?? DEFAULT_CONTEXT_TOKENS,
+      maxOutputTokens: info.maxOutputTokens,
+      thinkingTokens: info.thinkingTokens,
+      fixedSampling: info.fixedSampling,
       adapter: PROVIDER_TRAITS[this.provider].adapter(name),
       transport: this.#options.transport,
       connect: () => this.#connect(),
@@ -248,8 +271,11 @@ export class HttpModelSource implements LanguageModelSource {
   }
 
   async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
     await Promise.all([...this.#clients].map((client) => client.close()));
     this.#listing = null;
+    await this.#shared.closed();
   }
 
   #listsItself(): boolean {

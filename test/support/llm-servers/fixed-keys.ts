@@ -3,14 +3,12 @@
 import type { LanguageProvider } from "../../../src/model/language-model.ts";
 import type { KeyStore } from "../../../src/ports/language-model.ts";
 
-export function fixedKeys(
-  keys: Partial<Record<LanguageProvider, string>>,
-): KeyStore & { keys: Partial<Record<LanguageProvider, string>> } {
+export function fixedKeys(initial: Partial<Record<LanguageProvider, string>>): KeyStore {
+  const keys = new Map(Object.entries(initial));
   return {
-    keys,
-    get: async (provider) => keys[provider] ?? null,
-    where: async (provider) => (keys[provider] ? "memory" : "none"),
-    set: async (provider, key) => void (keys[provider] = key),
-    remove: async (provider) => void delete keys[provider],
+    get: async (provider) => keys.get(provider) ?? null,
+    where: async (provider) => (keys.has(provider) ? "memory" : "none"),
+    set: async (provider, key) => void keys.set(provider, key),
+    remove: async (provider) => void keys.delete(provider),
   };
 }

@@ -62,7 +62,10 @@ function dialect(): Dialect {
       ? {
           usageMetadata: {
             promptTokenCount: counts.inputTokens,
-            ...(outputTokens === undefined ? {} : { candidatesTokenCount: outputTokens }),
+            ...(outputTokens === undefined
+              ? {}
+              : { candidatesTokenCount: outputTokens - counts.thoughtTokens }),
+            ...(counts.thoughtTokens > 0 ? { thoughtsTokenCount: counts.thoughtTokens } : {}),
             totalTokenCount: counts.inputTokens + (outputTokens ?? 0),
             promptTokensDetails: [{ modality: "TEXT", tokenCount: counts.inputTokens }],
           },
@@ -102,7 +105,15 @@ function dialect(): Dialect {
     stream: (prompt, finished) => ({
       lead: [],
       pieces: finished.pieces.map((text, at) =>
-        event(body(prompt, finished, text, null, finished.usage ? at + 1 : undefined)),
+        event(
+          body(
+            prompt,
+            finished,
+            text,
+            null,
+            finished.usage ? at + 1 + finished.usage.thoughtTokens : undefined,
+          ),
+        ),
       ),
       // The last part names the finish reason; a part of its own keeps it apart from the text.
       tail: [
@@ -307,6 +318,7 @@ export function startGeminiServer(options: LlmServerOptions = {}): Promise<LlmSe
               : undefined,
           stream,
           inputTokens: countTokens([{ content: system }, ...messages]),
+          ...(config?.thinkingConfig?.thinkingBudget === 0 ? {} : { thoughtTokens: 96 }),
         };
         await context.answer(prompt, dialect());
       },

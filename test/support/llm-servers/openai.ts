@@ -158,6 +158,7 @@ function checkStrict(format: z.infer<typeof schemaFormat>): void {
   visit(format.schema);
 }
 
+const THOUGHT_TOKENS = 192;
 const thinks = (model: string): boolean =>
   /^(?:o\d|gpt-[5-9])/.test(model) && !model.includes("chat");
 
@@ -172,7 +173,7 @@ function chatDialect(includeUsage: boolean): Dialect {
       completion_tokens: counts.outputTokens,
       total_tokens: counts.inputTokens + counts.outputTokens,
       prompt_tokens_details: { cached_tokens: 0, audio_tokens: 0 },
-      completion_tokens_details: { reasoning_tokens: 0, audio_tokens: 0 },
+      completion_tokens_details: { reasoning_tokens: counts.thoughtTokens, audio_tokens: 0 },
     };
   const chunk = (prompt: Prompt, choices: unknown[], extra: object = {}) =>
     `data: ${JSON.stringify({
@@ -321,7 +322,7 @@ function responsesDialect(): Dialect {
             input_tokens: finished.usage.inputTokens,
             input_tokens_details: { cached_tokens: 0 },
             output_tokens: finished.usage.outputTokens,
-            output_tokens_details: { reasoning_tokens: 0 },
+            output_tokens_details: { reasoning_tokens: finished.usage.thoughtTokens },
             total_tokens: finished.usage.inputTokens + finished.usage.outputTokens,
           }
         : null,
@@ -418,6 +419,7 @@ export function startOpenAiServer(options: OpenAiServerOptions = {}): Promise<Ll
         .join("\n"),
       user: flat.findLast(({ role }) => role === "user")?.content ?? "",
       inputTokens: countTokens(flat),
+      ...(!options.compatible && thinks(model) ? { thoughtTokens: THOUGHT_TOKENS } : {}),
       ...rest,
     };
   };

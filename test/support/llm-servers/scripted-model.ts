@@ -13,6 +13,8 @@ export interface Prompt {
   /** Asked for by the protocol's own way. */
   json?: { schema?: Record<string, unknown> } | undefined;
   stream: boolean;
+  /** Spent on hidden thinking before the answer, within the limit. */
+  thoughtTokens?: number;
   /** Of all messages, as this model counts. */
   inputTokens: number;
 }

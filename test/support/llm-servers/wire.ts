@@ -107,7 +107,8 @@ export interface Finished {
   text: string;
   pieces: string[];
   finishReason: "stop" | "length" | "filtered";
-  usage: { inputTokens: number; outputTokens: number } | null;
+  /** Output holds the thoughts. */
+  usage: { inputTokens: number; outputTokens: number; thoughtTokens: number } | null;
 }
 
 export interface Dialect {
@@ -408,6 +409,7 @@ function pause(ms: number, gone: AbortSignal): Promise<void> {
 }
 
 function finish(prompt: Prompt, reply: Reply, fault: Fault | undefined): Finished {
+  const thoughtTokens = Math.min(prompt.thoughtTokens ?? 0, prompt.maxTokens ?? 0);
   let text = fault?.kind === "empty" || fault?.kind === "filtered" ? "" : reply.text;
   let finishReason: Finished["finishReason"] =
     fault?.kind === "filtered" ? "filtered" : (reply.finishReason ?? "stop");
@@ -418,21 +420,23 @@ function finish(prompt: Prompt, reply: Reply, fault: Fault | undefined): Finishe
       if (at !== -1) text = text.slice(0, at);
     }
     const all = tokens(text);
-    if (prompt.maxTokens !== undefined && all.length > prompt.maxTokens) {
-      text = all.slice(0, prompt.maxTokens).join("");
+    const room = prompt.maxTokens === undefined ? all.length : prompt.maxTokens - thoughtTokens;
+    if (all.length > room) {
+      text = all.slice(0, Math.max(0, room)).join("");
       finishReason = "length";
     }
   }
   const pieces = tokens(text);
   const counted = {
     inputTokens: prompt.inputTokens,
-    outputTokens: Math.max(1, pieces.length),
+    outputTokens: Math.max(1, pieces.length) + thoughtTokens,
+    thoughtTokens,
   };
   const usage =
     fault?.kind === "no-usage" || reply.usage === null
       ? null
       : fault?.kind === "usage"
-        ? { inputTokens: fault.inputTokens, outputTokens: fault.outputTokens }
+        ? { inputTokens: fault.inputTokens, outputTokens: fault.outputTokens, thoughtTokens }
         : { ...counted, ...reply.usage };
   return { text, pieces, finishReason, usage };
 }
