@@ -81,7 +81,9 @@ export function splitTexts(bytes: Uint8Array, count: number): Uint8Array[] | nul
 
 /** Sample of a text's words in runs of five, by hash: what near-duplicates and quotes share. */
 const SHINGLE_WORDS = 5;
-const KEPT_SHINGLES = 4;
+const SHINGLE_LISTS = 8;
+/** What more texts than this share is a footer, and says nothing about them. */
+const MOST_SHARING = 8;
 
 function leastShingles(text: string): number[] {
   const words = text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
@@ -94,8 +96,8 @@ function leastShingles(text: string): number[] {
         hash = Math.imul(hash ^ word.charCodeAt(c), 0x01000193) >>> 0;
       hash = Math.imul(hash ^ 32, 0x01000193) >>> 0;
     }
-    // Eight lists by the hash's low bits, the least of each half kept: quotes meet in some of them.
-    const list = hash & (KEPT_SHINGLES * 2 - 1);
+    // The least of each of eight lists: texts that share a passage meet in some of them.
+    const list = hash % SHINGLE_LISTS;
     if (least[list] === undefined || hash < least[list]!) least[list] = hash;
   }
   return least.filter((hash) => hash !== undefined);
@@ -121,7 +123,7 @@ export function groupTexts<T extends { text: string; thread: string | null }>(
     parent[Math.max(x, y)] = Math.min(x, y);
   };
   const byThread = new Map<string, number>();
-  const byShingle = new Map<number, number>();
+  const byShingle = new Map<number, number[]>();
   items.forEach(({ text, thread }, i) => {
     if (thread !== null) {
       const known = byThread.get(thread);
@@ -130,10 +132,12 @@ export function groupTexts<T extends { text: string; thread: string | null }>(
     }
     for (const shingle of leastShingles(text)) {
       const known = byShingle.get(shingle);
-      if (known !== undefined) join(known, i);
-      byShingle.set(shingle, i);
+      if (known === undefined) byShingle.set(shingle, [i]);
+      else known.push(i);
     }
   });
+  for (const sharing of byShingle.values())
+    if (sharing.length <= MOST_SHARING) for (const i of sharing) join(sharing[0]!, i);
   const groups = new Map<number, T[]>();
   items.forEach((item, i) => {
     const root = find(i);
