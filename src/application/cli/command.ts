@@ -59,6 +59,17 @@ export function collect(value: string, previous: string[] | undefined): string[]
   return [...(previous ?? []), value];
 }
 
+/** The options that say which language model may write a summary; see `modelOptions`. */
+export function addModelOptions(command: Command): Command {
+  return command
+    .option("--model <id>", "auto, extractive (no language model) or a model's id")
+    .option("--cost-limit <usd>", "most that the summary of one text may be expected to cost")
+    .option(
+      "--latency-budget <ms>",
+      "longest that the summary of one text may be expected to take",
+    );
+}
+
 /** The filter options shared by `search` and `list`; see `filterOptions`. */
 export function addFilterOptions(command: Command): Command {
   return command

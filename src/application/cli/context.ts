@@ -32,7 +32,7 @@ export interface CommandContext {
   /** An absolute path from an argument. */
   path(argument: string): string;
   /** The store. "read" refuses a folder that was named but isn't there, instead of making an empty one. */
-  openStore(access: "read" | "write"): Promise<Engine>;
+  openStore(access: "read" | "write", options?: { embed?: boolean }): Promise<Engine>;
   /** An engine in memory, for work that needs no store. */
   openScratch(options: { embed: boolean }): Promise<Engine>;
   close(): Promise<void>;
@@ -73,9 +73,9 @@ export function createContext(
       host.stderr.write(`${line}\n`);
     },
     path: (argument) => resolve(host.cwd, argument),
-    async openStore(access) {
+    async openStore(access, options = {}) {
       if (access === "read" && named !== undefined) await requireStore(storeDirectory);
-      return track(host.openEngine({ directory: storeDirectory }));
+      return track(host.openEngine({ directory: storeDirectory, ...options }));
     },
     openScratch: ({ embed }) => track(host.openEngine({ embed })),
     async close() {

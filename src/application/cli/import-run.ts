@@ -7,7 +7,7 @@ import { constants, openAsBlob } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { toWireError, type WireError } from "../../errors.ts";
-import type { Engine, ImportFile, ImportReport, Receipt } from "../../engine.ts";
+import type { Engine, ImportFile, ImportOptions, ImportReport, Receipt } from "../../engine.ts";
 import type { CompressionMode, KeepLevel } from "../../model/memory.ts";
 import type { CommandContext } from "./context.ts";
 import { describeFailure, EXIT_PARTIAL, fileFailure } from "./failure.ts";
@@ -21,6 +21,8 @@ export interface ImportRunOptions {
   mode: CompressionMode;
   keep: Extract<KeepLevel, "exact" | "summary">;
   embed: boolean;
+  /** Which language model may write the summaries. */
+  choice: Pick<ImportOptions, "model" | "costLimitUsd" | "latencyBudgetMs">;
   /** Absolute folder for one `.llmc` per item. */
   outputDirectory?: string;
 }
@@ -112,6 +114,7 @@ export function startImport(
             mode: options.mode,
             keep: options.keep,
             embed: options.embed,
+            ...options.choice,
             signal: context.signal,
             onProgress: (progress) => context.progress.report(progress),
             onReceipt: (receipt) => queue.push(receipt),

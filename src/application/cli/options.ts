@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { AppError } from "../../errors.ts";
+import type { CompressOptions } from "../../engine.ts";
 import { CONTENT_KINDS, type ContentKind } from "../../model/memory.ts";
 import type { MemoryFilter } from "../../model/query.ts";
 
@@ -26,6 +27,37 @@ export function integerOption(min: number, max: number) {
     .regex(/^\d{1,15}$/, message)
     .transform(Number)
     .pipe(z.number().min(min, message).max(max, message));
+}
+
+/** US dollars: "0.05", "1". */
+export function usdOption(max: number) {
+  const message = `must be an amount in US dollars from 0 to ${max.toLocaleString("en-US")}, like 0.05`;
+  return z
+    .string()
+    .regex(/^\d{1,9}(\.\d{1,9})?$/, message)
+    .transform(Number)
+    .pipe(z.number().max(max, message));
+}
+
+/** What a command asks of language models; see `addModelOptions`. */
+export const modelOptions = {
+  model: z.string().min(1, 'needs "auto", "extractive" or a model\'s id').optional(),
+  costLimit: usdOption(1_000).optional(),
+  latencyBudget: integerOption(1, 3_600_000).optional(),
+};
+
+/** These options as the engine takes them. */
+export function toModelChoice(options: {
+  model?: string | undefined;
+  costLimit?: number | undefined;
+  latencyBudget?: number | undefined;
+}): Pick<CompressOptions, "model" | "costLimitUsd" | "latencyBudgetMs"> {
+  const { model, costLimit, latencyBudget } = options;
+  return {
+    ...(model === undefined ? {} : { model }),
+    ...(costLimit === undefined ? {} : { costLimitUsd: costLimit }),
+    ...(latencyBudget === undefined ? {} : { latencyBudgetMs: latencyBudget }),
+  };
 }
 
 /** A date ("2024-05", "2024-05-01") or time ("2024-05-01T10:00:00Z", local without zone) as ms since epoch. */

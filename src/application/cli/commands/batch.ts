@@ -6,14 +6,14 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { AppError, throwIfAborted } from "../../../errors.ts";
 import type { ImportFile } from "../../../engine.ts";
-import { bind, examples, type Invocation } from "../command.ts";
+import { addModelOptions, bind, examples, type Invocation } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { fileFailure } from "../failure.ts";
 import { walkFolder, type WalkedFile } from "../files.ts";
 import { startImport, toImportFile, type ImportRun } from "../import-run.ts";
-import { keepOption, modeOption, pathOption } from "../options.ts";
+import { keepOption, modelOptions, modeOption, pathOption, toModelChoice } from "../options.ts";
 
-const shared = { mode: modeOption, keep: keepOption, embed: z.boolean() };
+const shared = { mode: modeOption, keep: keepOption, embed: z.boolean(), ...modelOptions };
 const batchSchema = z.object({
   ...shared,
   inputDir: pathOption,
@@ -22,10 +22,12 @@ const batchSchema = z.object({
 const importSchema = z.object({ ...shared, paths: z.array(pathOption).min(1) });
 
 function addShared(command: Command): Command {
-  return command
-    .option("-m, --mode <mode>", "fast, balanced or high", "fast")
-    .option("-k, --keep <level>", "exact, or summary where its quality allows", "exact")
-    .option("--no-embed", "store now; `llm-compress embed` makes the vectors later");
+  return addModelOptions(
+    command
+      .option("-m, --mode <mode>", "fast, balanced or high", "fast")
+      .option("-k, --keep <level>", "exact, or summary where its quality allows", "exact")
+      .option("--no-embed", "store now; `llm-compress embed` makes the vectors later"),
+  );
 }
 
 const KINDS =
@@ -87,6 +89,7 @@ async function batch(
     mode,
     keep,
     embed,
+    choice: toModelChoice(input),
     ...(outputDirectory === undefined ? {} : { outputDirectory }),
   });
   const exclude = [context.storeDirectory, ...(outputDirectory ? [outputDirectory] : [])];
@@ -108,7 +111,8 @@ async function importPaths(
     }),
   );
   const engine = await context.openStore("write");
-  const run = startImport(context, engine, input);
+  const { mode, keep, embed } = input;
+  const run = startImport(context, engine, { mode, keep, embed, choice: toModelChoice(input) });
   const files: ImportFile[] = [];
   for (const { path, folder } of kinds) {
     if (folder)

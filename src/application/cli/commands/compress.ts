@@ -1,14 +1,15 @@
 /** `compress`, `decompress`, `inspect`: single texts as `.llmc` files, without a store. */
 
+import { stat } from "node:fs/promises";
 import type { Command } from "commander";
 import { z } from "zod";
 import { AppError } from "../../../errors.ts";
-import type { CompressedMemory } from "../../../engine.ts";
-import { bind, examples, type Invocation } from "../command.ts";
+import type { CompressedMemory, Engine } from "../../../engine.ts";
+import { addModelOptions, bind, examples, type Invocation } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { readInput, writeWholeFile } from "../files.ts";
 import { formatBytes, formatRatio, formatSaving, formatScore } from "../format.ts";
-import { keepOption, modeOption, pathOption } from "../options.ts";
+import { keepOption, modelOptions, modeOption, pathOption, toModelChoice } from "../options.ts";
 import { printable } from "../output.ts";
 
 const STREAM = "-";
@@ -21,22 +22,25 @@ const compressSchema = z.object({
   mode: modeOption,
   keep: keepOption,
   embed: z.boolean(),
+  ...modelOptions,
 });
 const decompressSchema = z.object({ input: pathOption, output: pathOption });
 const inspectSchema = z.object({ file: pathOption });
 
 export function registerCompress(program: Command, invocation: Invocation): void {
-  program
-    .command("compress")
-    .summary("compress one text into a .llmc file")
-    .description(
-      "Compresses one text, in any encoding, into a .llmc file: its summary, its entities and what restores it bit for bit.",
-    )
-    .option("-i, --input <file>", '"-" reads stdin', STREAM)
-    .option("-o, --output <file>", '"-" writes to stdout', STREAM)
-    .option("-m, --mode <mode>", "fast, balanced or high", "fast")
-    .option("-k, --keep <level>", "exact, or summary where its quality allows", "exact")
-    .option("--no-embed", "measure quality without the embedding model; faster")
+  addModelOptions(
+    program
+      .command("compress")
+      .summary("compress one text into a .llmc file")
+      .description(
+        "Compresses one text, in any encoding, into a .llmc file: its summary, its entities and what restores it bit for bit.",
+      )
+      .option("-i, --input <file>", '"-" reads stdin', STREAM)
+      .option("-o, --output <file>", '"-" writes to stdout', STREAM)
+      .option("-m, --mode <mode>", "fast, balanced or high", "fast")
+      .option("-k, --keep <level>", "exact, or summary where its quality allows", "exact")
+      .option("--no-embed", "measure quality without the embedding model; faster"),
+  )
     .addHelpText(
       "after",
       examples(
@@ -94,11 +98,12 @@ async function compress(
       hint: "Name a file with --output, or pipe stdout into one.",
     });
   const source = await readSource(context, input.input);
-  const engine = await context.openScratch({ embed: input.embed });
+  const engine = await openFor(context, input);
   const { packText } = await loadMemoryFile();
   const { bytes, compressed } = await packText(engine, source, nameOf(input.input), {
     mode: input.mode,
     keep: input.keep,
+    ...toModelChoice(input),
     signal: context.signal,
     onProgress: (progress) => context.progress.report(progress),
   });
@@ -122,6 +127,29 @@ async function compress(
     );
   }
   return undefined;
+}
+
+/**
+ * Settings, keys and the day's budget of language models are the store's: a command that may ask one
+ * opens it, though it stores nothing there. Where none was named, a store that isn't there or is in
+ * use is done without.
+ */
+async function openFor(
+  context: CommandContext,
+  { mode, model, embed }: z.output<typeof compressSchema>,
+): Promise<Engine> {
+  const auto = model === undefined || model === "auto";
+  if (model === "extractive" || (auto && mode === "fast")) return context.openScratch({ embed });
+  if (!auto) return context.openStore("write", { embed });
+  if (!(await stat(context.storeDirectory).catch(() => null)))
+    return context.openScratch({ embed });
+  try {
+    return await context.openStore("read", { embed });
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== "store_locked") throw error;
+    context.note("The store is in use: its language models are not asked.");
+    return context.openScratch({ embed });
+  }
 }
 
 async function decompress(

@@ -5,11 +5,19 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { AppError, fromWireError } from "../../../errors.ts";
 import { META, type MemoryInput } from "../../../model/memory.ts";
-import { bind, collect, examples, type Invocation } from "../command.ts";
+import { addModelOptions, bind, collect, examples, type Invocation } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { readInput } from "../files.ts";
 import { formatBytes, formatRatio } from "../format.ts";
-import { keepOption, metadataOption, modeOption, pathOption, timeOption } from "../options.ts";
+import {
+  keepOption,
+  metadataOption,
+  modelOptions,
+  modeOption,
+  pathOption,
+  timeOption,
+  toModelChoice,
+} from "../options.ts";
 
 const schema = z.object({
   input: pathOption,
@@ -21,24 +29,27 @@ const schema = z.object({
   mode: modeOption,
   keep: keepOption,
   embed: z.boolean(),
+  ...modelOptions,
 });
 
 export function registerRemember(program: Command, invocation: Invocation): void {
-  program
-    .command("remember")
-    .summary("remember one text")
-    .description(
-      "Remembers one text, exactly as it is, and prints its id once it survives a kill. For mails, chats and archives use import, which understands them.",
-    )
-    .option("-i, --input <file>", '"-" reads stdin', "-")
-    .option("--title <text>", "subject or heading")
-    .option("--speaker <name>", "who said or wrote it")
-    .option("--source <path>", "where it came from; default: the file's name")
-    .option("--time <time>", "when it happened; default: the file's time, or now")
-    .option("--meta <key=value>", "any other field; repeatable", collect)
-    .option("-m, --mode <mode>", "fast, balanced or high", "fast")
-    .option("-k, --keep <level>", "exact, or summary where its quality allows", "exact")
-    .option("--no-embed", "store now; `llm-compress embed` makes the vector later")
+  addModelOptions(
+    program
+      .command("remember")
+      .summary("remember one text")
+      .description(
+        "Remembers one text, exactly as it is, and prints its id once it survives a kill. For mails, chats and archives use import, which understands them.",
+      )
+      .option("-i, --input <file>", '"-" reads stdin', "-")
+      .option("--title <text>", "subject or heading")
+      .option("--speaker <name>", "who said or wrote it")
+      .option("--source <path>", "where it came from; default: the file's name")
+      .option("--time <time>", "when it happened; default: the file's time, or now")
+      .option("--meta <key=value>", "any other field; repeatable", collect)
+      .option("-m, --mode <mode>", "fast, balanced or high", "fast")
+      .option("-k, --keep <level>", "exact, or summary where its quality allows", "exact")
+      .option("--no-embed", "store now; `llm-compress embed` makes the vector later"),
+  )
     .addHelpText(
       "after",
       examples(
@@ -75,6 +86,7 @@ async function remember(
     mode: input.mode,
     keep: input.keep,
     embed: input.embed,
+    ...toModelChoice(input),
     signal: context.signal,
   });
   if (!receipt || receipt.status === "failed" || receipt.id === null)
@@ -84,11 +96,11 @@ async function remember(
   if (context.json) await context.printJson(receipt);
   else {
     await context.print(`${receipt.id}\n`);
-    const { status, keep, keepReason, originalBytes, storedBytes } = receipt;
+    const { status, keep, keepReason, modelReason, originalBytes, storedBytes } = receipt;
     context.note(
       status === "duplicate"
         ? "It was remembered before."
-        : `Kept ${keep === "summary" ? "as a summary" : "exactly"}: ${formatBytes(originalBytes)} in ${formatBytes(storedBytes)} (${formatRatio(originalBytes / storedBytes)}).${keepReason ? ` Not as a summary: ${keepReason}` : ""}`,
+        : `Kept ${keep === "summary" ? "as a summary" : "exactly"}: ${formatBytes(originalBytes)} in ${formatBytes(storedBytes)} (${formatRatio(originalBytes / storedBytes)}).${keepReason ? ` Not as a summary: ${keepReason}` : ""}${modelReason ? ` Summary: ${modelReason}` : ""}`,
     );
   }
   return undefined;
