@@ -4,8 +4,10 @@ import { Command, CommanderError } from "commander";
 import type { Invocation } from "./command.ts";
 import { registerBatch, registerImport } from "./commands/batch.ts";
 import { registerCompress, registerDecompress, registerInspect } from "./commands/compress.ts";
+import { registerEvaluate } from "./commands/evaluate.ts";
 import { registerExport } from "./commands/export.ts";
 import { registerForget, registerRestore } from "./commands/forget.ts";
+import { registerBudget, registerModels } from "./commands/language.ts";
 import { registerList } from "./commands/list.ts";
 import { registerCompact, registerEmbed } from "./commands/maintenance.ts";
 import { registerRead } from "./commands/read.ts";
@@ -13,7 +15,7 @@ import { registerRemember } from "./commands/remember.ts";
 import { registerSearch } from "./commands/search.ts";
 import { registerServe } from "./commands/serve.ts";
 import { registerSql } from "./commands/sql.ts";
-import { registerModels, registerStatus } from "./commands/status.ts";
+import { registerStatus } from "./commands/status.ts";
 import { STORE_VARIABLE } from "./context.ts";
 import { describeFailure, exitCodeOf, isBrokenPipe } from "./failure.ts";
 import { isAbortError, toWireError, AppError } from "../../errors.ts";
@@ -29,12 +31,13 @@ Exit codes:
   4  not found                    10  done, but some items failed
   5  damaged data                130  interrupted (Ctrl-C); what was acknowledged is kept
 
-Nothing leaves this machine. Store: --store, else $${STORE_VARIABLE}, else ~/.llm-compress.`;
+Nothing leaves this machine unless you allow it (\`models use --remote on\`). Store: --store, else $${STORE_VARIABLE}, else ~/.llm-compress.`;
 
 const REGISTER = [
   registerCompress,
   registerDecompress,
   registerInspect,
+  registerEvaluate,
   registerBatch,
   registerImport,
   registerRemember,
@@ -49,6 +52,7 @@ const REGISTER = [
   registerEmbed,
   registerStatus,
   registerModels,
+  registerBudget,
   registerServe,
 ];
 

@@ -5,7 +5,14 @@
  */
 
 import { polarities, stemWord, type Token } from "./facts.ts";
-import { certaintyOf, isOtherCertainty, oppositeIn, unitOf, wrongQuantifier } from "./opposites.ts";
+import {
+  certaintyOf,
+  isOtherCertainty,
+  isUnit,
+  oppositeIn,
+  unitOf,
+  wrongQuantifier,
+} from "./opposites.ts";
 import type { SourceSentence } from "./source-index.ts";
 
 /** Content words beside a fact that bind it. */
@@ -57,6 +64,8 @@ export function bindingProblem(
     .map((token, index) => ({ token, index }))
     .filter(({ token }) => token.kind !== "negation" && isFact(token));
   for (const { token, index } of facts) {
+    const misplaced = misplacedProblem(tokens, index, support);
+    if (misplaced) return misplaced;
     if (token.kind === "number") {
       const problem = numberProblem(text, tokens, index, support);
       if (problem) return problem;
@@ -89,6 +98,59 @@ export function bindingProblem(
   if (support.length > 1) return null;
   const names = facts.filter(({ token }) => token.kind !== "number");
   return roleProblem(text, tokens, names, support[0]!);
+}
+
+const CALENDAR =
+  /^(?:january|february|march|april|may|june|july|august|september|october|november|december|(?:mon|tues|wednes|thurs|fri|satur|sun)day)$/;
+
+type FactClass = "number" | "calendar";
+
+function classOf(token: Token): FactClass | null {
+  if (token.kind === "number") return "number";
+  return CALENDAR.test(token.word) ? "calendar" : null;
+}
+
+/** The content words right before and after a token, over units and small words. */
+function flanks(tokens: readonly Token[], index: number): [before?: string, after?: string] {
+  const next = (step: number): string | undefined => {
+    for (let i = index + step; i >= 0 && i < tokens.length; i += step) {
+      const token = tokens[i]!;
+      if ((token.content || token.kind === "number") && !isUnit(token.word)) return token.value;
+    }
+    return undefined;
+  };
+  return [next(-1), next(1)];
+}
+
+/**
+ * A number or date of a sentence that holds several must have the word before or after it that it
+ * has there: "1,200 in May and 3,500 in June" is not "3,500 in May and 1,200 in June".
+ */
+function misplacedProblem(
+  tokens: readonly Token[],
+  index: number,
+  support: readonly SourceSentence[],
+): string | null {
+  const token = tokens[index]!;
+  const kind = classOf(token);
+  if (kind === null) return null;
+  const [before, after] = flanks(tokens, index);
+  let isThere = false;
+  for (const sentence of support) {
+    const places = placesOf(sentence.tokens, token.value);
+    if (places.length === 0) continue;
+    isThere = true;
+    const others = new Set(
+      sentence.tokens.filter((one) => classOf(one) === kind).map((one) => one.value),
+    );
+    if (others.size < 2) return null;
+    for (const place of places) {
+      const [sourceBefore, sourceAfter] = flanks(sentence.tokens, place);
+      if (before !== undefined && before === sourceBefore) return null;
+      if (after !== undefined && after === sourceAfter) return null;
+    }
+  }
+  return isThere ? `“${token.text}” stands in another place than in the source` : null;
 }
 
 /** A number must have the unit and at least one of the neighbours that it has in the source. */

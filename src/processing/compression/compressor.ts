@@ -7,6 +7,7 @@
  */
 
 import { AppError, isAbortError, toError } from "../../errors.ts";
+import type { Comparison, Evaluation } from "../../model/comparison.ts";
 import type { CompressedMemory, DecompressResult } from "../../model/compressed-memory.ts";
 import type {
   CompressionMode,
@@ -18,6 +19,12 @@ import type {
 import { checkpoint, type TaskOptions } from "../../model/task-control.ts";
 import { decodeContainer, encodeContainer } from "./container.ts";
 import { EntityExtractor } from "./entities.ts";
+import {
+  inspectCandidates,
+  inspectSummary,
+  type InspectionParts,
+  type InspectSummaryInput,
+} from "./inspection.ts";
 import { foreignSpans as defaultForeignSpans } from "./foreign-spans.ts";
 import { embedUnits, QualityEvaluator, SourceChecker, type TextVectors } from "./quality.ts";
 import { contextRatio, singleTextRatios } from "./ratios.ts";
@@ -80,6 +87,8 @@ export interface CompressorOptions {
 /** Texts of one group are in memory together: at most this many, of at most this many characters. */
 const GROUP_ITEMS = 32;
 const GROUP_CHARS = 256 * 1024;
+/** Texts for which language models write at once; the providers' own limits apply below this. */
+const PARALLEL_WRITING = 4;
 
 /** Compresses and restores texts. Stateless between calls; safe to call side by side. */
 export class LLMCompressor {
@@ -141,13 +150,40 @@ export class LLMCompressor {
       ahead = next ? this.#prepare(next, settings) : null;
       // Awaited in the next round; until then a failure must not count as unhandled.
       ahead?.catch(() => undefined);
-      const results: (CompressionResult | Error)[] = [];
-      for (const item of prepared)
-        results.push(item instanceof Error ? item : await this.#finish(item, settings));
+      const results = await this.#finishAll(prepared, settings);
       done += results.length;
       settings.onProgress?.({ stage: "Compressing", done, total: items.length });
       yield results;
     }
+  }
+
+  /**
+   * `compressAll` for large batches: every result is handed over as soon as its group is done, so a
+   * run that is cancelled keeps what it has, and running it again over the rest completes it.
+   * Returns how many succeeded and failed.
+   */
+  async compressBatch(
+    items: readonly (string | CompressItem)[],
+    settings: CompressSettings & {
+      onResult: (index: number, result: CompressionResult | Error) => void | Promise<void>;
+      /** True for items that an earlier run has done. */
+      isDone?: (index: number) => boolean;
+    },
+  ): Promise<{ done: number; failed: number; skipped: number }> {
+    const { onResult, isDone, ...rest } = settings;
+    const open = [...items.keys()].filter((index) => !isDone?.(index));
+    const counts = { done: 0, failed: 0, skipped: items.length - open.length };
+    let at = 0;
+    for await (const group of this.compressGroups(
+      open.map((index) => items[index]!),
+      rest,
+    ))
+      for (const result of group) {
+        if (result instanceof Error) counts.failed++;
+        else counts.done++;
+        await onResult(open[at++]!, result);
+      }
+    return counts;
   }
 
   /**
@@ -182,6 +218,36 @@ export class LLMCompressor {
       results.push({ vector, quality });
     }
     return results;
+  }
+
+  /** Judges anyone's summary of a text, and says where each of its sentences comes from. */
+  inspectSummary(input: InspectSummaryInput): Promise<Evaluation> {
+    return inspectSummary(this.#inspection, input);
+  }
+
+  /** A text with every candidate summary and its verdict; keep level "summary" unless asked otherwise. */
+  inspectCandidates(
+    text: string | CompressItem,
+    settings: CompressSettings = {},
+  ): Promise<Comparison> {
+    const item = typeof text === "string" ? { text } : text;
+    encodeText(item.text);
+    return inspectCandidates(this.#inspection, {
+      ...item,
+      mode: settings.mode ?? "fast",
+      keep: settings.keep ?? "summary",
+      preferences: preferencesOf(settings),
+      ...(settings.signal && { signal: settings.signal }),
+    });
+  }
+
+  get #inspection(): InspectionParts {
+    return {
+      extractor: this.#extractor,
+      foreignSpans: this.#foreignSpans,
+      embedder: this.#embedder,
+      generator: this.#generator,
+    };
   }
 
   /** One text as a memory outside any store: the content of a `.llmc` file. */
@@ -268,6 +334,25 @@ export class LLMCompressor {
     sources.forEach((source, index) => {
       source.windowVector = pooledWindows(windows[index]!, take(windows[index]!.length));
     });
+  }
+
+  /** In order; side by side only where language models answer, which is waiting, not work. */
+  async #finishAll(
+    prepared: readonly PreparedItem[],
+    settings: CompressSettings,
+  ): Promise<(CompressionResult | Error)[]> {
+    const results = new Array<CompressionResult | Error>(prepared.length);
+    const asksModels = this.#generator.hasWriters(settings.mode ?? "fast", preferencesOf(settings));
+    let next = 0;
+    const work = async (): Promise<void> => {
+      while (next < prepared.length) {
+        const index = next++;
+        const item = prepared[index]!;
+        results[index] = item instanceof Error ? item : await this.#finish(item, settings);
+      }
+    };
+    await Promise.all(Array.from({ length: asksModels ? PARALLEL_WRITING : 1 }, work));
+    return results;
   }
 
   async #finish(item: Prepared, settings: CompressSettings): Promise<CompressionResult | Error> {

@@ -33,7 +33,7 @@ const NEGATIONS = set(
     "keiner keinem keines niemals ohne jamais aucun aucune rien sans nunca nadie tampoco",
 );
 /** Verbs that turn what follows them around. */
-const NEGATIVE_VERBS =
+export const NEGATIVE_VERBS =
   /^(?:fail|failed|fails|failing|refus(?:e|ed|es|ing)|den(?:y|ied|ies|ying)|lack(?:s|ed|ing)?|prevent(?:s|ed|ing)?|reject(?:s|ed|ing)?|declin(?:e|ed|es|ing)|avoid(?:s|ed|ing)?)$/;
 
 export const STOP_WORDS = set(
@@ -43,7 +43,7 @@ export const STOP_WORDS = set(
     "him his how i it its itself just let like may me might more most must my myself now off once only other ought " +
     "our ours out over own same shall she should so some such than their theirs them there they through too under " +
     "until up upon us very was we were what where which who whom whose why will would yes yet you your yours " +
-    "der die das und oder aber ist sind war ein eine einen zu mit von auf für im den dem le la les et ou est un une " +
+    "der das und oder aber ist sind ein eine einen zu mit von auf für im den dem le la les et ou est un une " +
     "des du dans pour el los las y es en de que se con por",
 );
 

@@ -9,6 +9,7 @@
 
 import { bindingProblem, isSupportedPart, turnedProblem } from "./claim-rules.ts";
 import { tokenize, type Token } from "./facts.ts";
+import { compareWords } from "./near-verbatim.ts";
 import { SourceIndex, type SourceSentence, type SourceText } from "./source-index.ts";
 
 /** What was found out about one sentence of a summary. */
@@ -38,6 +39,8 @@ export interface FaithfulnessReport {
 const MIN_ALIGNMENT = 0.5;
 /** Two sentences together must hold more: each alone could be about something else. */
 const MIN_PAIR_ALIGNMENT = 0.6;
+/** From this share on a claim without its names is one sentence's alone. */
+const WHOLLY_SAID = 0.9;
 const LABEL = /^(\p{Lu}[\p{L}\p{M}\p{N}.'’-]*(?: \p{Lu}[\p{L}\p{M}.'’-]*){0,2}):\s+(?=\S)/u;
 const CLAUSE_END =
   /;\s+|,\s+(?:and|but|while|so|und|aber|et|mais|y|pero)\s+|\s+(?:and|but|while)\s+(?=\p{Lu}|\w+ \w+)/u;
@@ -50,6 +53,8 @@ function sentenceKey(text: string): string {
 interface ClauseReport {
   problems: string[];
   support: { sentence: SourceSentence; share: number }[];
+  /** No other reading can make up for it. */
+  isFinal?: boolean;
 }
 
 /** The sentences of one source, indexed for alignment. Build once, check many summaries. */
@@ -138,7 +143,7 @@ export class FaithfulnessChecker {
     if (whole.problems.length === 0) return report([], sourcesOf([whole]));
     // A sentence may join two of the source: each clause must then hold on its own, by its own one.
     const texts = sentence.split(CLAUSE_END).filter((text) => /\p{L}/u.test(text));
-    if (texts.length >= 2) {
+    if (texts.length >= 2 && !whole.isFinal) {
       const clauses: ClauseReport[] = [];
       let subject: Token[] = [];
       for (const [position, text] of texts.entries()) {
@@ -160,6 +165,11 @@ export class FaithfulnessChecker {
   #checkClause(text: string, tokens: readonly Token[]): ClauseReport {
     const weights = this.#index.weightsOf(tokens);
     const candidates = this.#index.candidates(weights);
+    const nearest = candidates
+      .map((candidate) => ({ candidate, edit: compareWords(tokens, candidate.sentence) }))
+      .sort((a, b) => b.edit.share - a.edit.share)[0];
+    if (nearest?.edit.problem)
+      return { problems: [nearest.edit.problem], support: [nearest.candidate], isFinal: true };
     let best: ClauseReport | null = null;
     for (const candidate of candidates) {
       if (candidate.share < MIN_ALIGNMENT) break;
@@ -168,7 +178,12 @@ export class FaithfulnessChecker {
       if (problems.length === 0) return report;
       if (!best || problems.length < best.problems.length) best = report;
     }
-    for (const other of candidates.slice(1)) {
+    // What one sentence says nearly in full may not be said of somebody in another one.
+    const others = new Map([...weights].filter(([value]) => !this.#index.names.has(value)));
+    const isSaidBy = (sentence: SourceSentence): boolean =>
+      sharedWeight(others, [{ sentence }]) >= WHOLLY_SAID;
+    const joins = others.size > 1 && candidates.some(({ sentence }) => isSaidBy(sentence));
+    for (const other of joins ? [] : candidates.slice(1)) {
       const pair = [candidates[0]!, other];
       if (sharedWeight(weights, pair) < MIN_PAIR_ALIGNMENT) continue;
       const problems = this.#problems(
@@ -188,7 +203,7 @@ export class FaithfulnessChecker {
 
   #problems(text: string, tokens: readonly Token[], support: readonly SourceSentence[]): string[] {
     const problems: string[] = [];
-    let negationsLeft = support.reduce((sum, { tokens: list }) => sum + negationCount(list), 0);
+    let negationsLeft = Math.max(...support.map(({ tokens: list }) => negationCount(list)));
     for (const [position, token] of tokens.entries()) {
       if (!this.#isFact(token, tokens)) continue;
       if (token.kind === "negation") {

@@ -142,6 +142,10 @@ const UNITS: Readonly<Record<string, string>> = Object.fromEntries(
 
 const SIGNS: Readonly<Record<string, string>> = { $: "usd", "€": "eur", "£": "gbp", "¥": "yen" };
 
+export function isUnit(word: string): boolean {
+  return UNITS[word] !== undefined;
+}
+
 /** The unit of a number token: a sign before it, a sign or word after it; null without one. */
 export function unitOf(tokens: readonly Token[], index: number, text: string): string | null {
   const token = tokens[index]!;
@@ -173,8 +177,8 @@ const AUXILIARY_REACH = 3;
 /** Certainty of the word at `index`, from what stands before it and its ending. */
 export function certaintyOf(tokens: readonly Token[], index: number): Certainty {
   for (let i = index - 1; i >= Math.max(0, index - AUXILIARY_REACH); i--) {
-    const { word } = tokens[i]!;
-    if (FUTURE.has(word) || /['’]ll$|^won't$/.test(word)) return "future";
+    const word = tokens[i]!.word.replace(/^won['’]t$/, "will").replace(/n['’]t$/, "");
+    if (FUTURE.has(word) || /['’]ll$/.test(word)) return "future";
     if (POSSIBLE.has(word)) return "possible";
     if (DUTY.has(word)) return "duty";
     if (DONE.has(word)) return "done";

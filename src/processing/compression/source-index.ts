@@ -38,7 +38,13 @@ export class SourceIndex {
   readonly names = new Set<string>();
   readonly #postings = new Map<string, number[]>();
 
-  constructor(sources: readonly SourceText[]) {
+  constructor(labelled: readonly SourceText[]) {
+    // The label is who speaks, not a part of what is said.
+    const sources = labelled.map(({ text, speaker }) => ({
+      text:
+        speaker && text.startsWith(`${speaker}:`) ? text.slice(speaker.length + 1).trim() : text,
+      speaker,
+    }));
     const tokens = sources.map(({ text }) => tokenize(text));
     tokens.forEach((list, i) => this.#collectNames(list, sources[i]!.text));
     const speakers = sources.map(({ speaker }) =>

@@ -1,5 +1,6 @@
 /** What both ways of summarising share: their input and outcome, and how a candidate is measured. */
 
+import type { RouteDecision } from "../../model/language-model.ts";
 import type {
   CompressionMode,
   ContentKind,
@@ -36,6 +37,22 @@ export interface SummarizeInput {
   kind?: ContentKind;
   preferences?: WriterPreferences;
   signal?: AbortSignal;
+  /** Filled with what was considered, for who wants to see it. */
+  trace?: SummaryTrace;
+}
+
+/** A candidate with what the gate said of it. */
+export interface JudgedCandidate {
+  candidate: SummaryCandidate;
+  quality: QualityVector;
+  pass: boolean;
+  reasons: string[];
+}
+
+export interface SummaryTrace {
+  judged: JudgedCandidate[];
+  route: RouteDecision | null;
+  notes: string[];
 }
 
 export interface SummaryOutcome {

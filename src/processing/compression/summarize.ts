@@ -61,6 +61,14 @@ async function summarizeExact(input: SummarizeInput): Promise<SummaryOutcome> {
     quality,
     keep: "exact",
   });
+  const { trace } = input;
+  const isFaithful = own.quality.faithfulness === 1;
+  trace?.judged.push({
+    candidate: extractive,
+    quality: own.quality,
+    pass: isFaithful,
+    reasons: isFaithful ? [] : [...own.evidence.unsupported],
+  });
   if (!generator.hasWriters(mode, preferences)) return outcome(extractive, own.quality);
   const written = await generator.written(requestOf(input, budgetBytes));
   let best: SummaryOutcome | null = null;
@@ -71,10 +79,11 @@ async function summarizeExact(input: SummarizeInput): Promise<SummaryOutcome> {
       (quality.similarity ?? 1) >= (own.quality.similarity ?? 0) - EXACT_SIMILARITY_SLACK;
     const pass = quality.faithfulness === 1 && close;
     generator.judged(candidate, { pass, similarity: quality.similarity });
-    if (!pass)
-      notes.push(
-        `The summary of ${candidate.model} was not taken: ${evidence.unsupported[0] ?? "it is less like the text than its own sentences are"}`,
-      );
+    const reasons = pass
+      ? []
+      : [evidence.unsupported[0] ?? "It is less like the text than the text's own sentences are"];
+    trace?.judged.push({ candidate, quality, pass, reasons });
+    if (!pass) notes.push(`The summary of ${candidate.model} was not taken: ${reasons[0]!}`);
     else if (!best || (quality.similarity ?? 0) > (best.quality.similarity ?? 0))
       best = outcome(candidate, quality);
   }

@@ -4,7 +4,7 @@
  * nothing passes. The smallest of what passes wins.
  */
 
-import type { Entity, QualityVector } from "../../model/memory.ts";
+import type { Entity } from "../../model/memory.ts";
 import { checkpoint } from "../../model/task-control.ts";
 import { SelectionModel, type CompactNeeds } from "./compact-selection.ts";
 import { entityKey } from "./entity-key.ts";
@@ -17,6 +17,7 @@ import {
   measureCandidate,
   reasonOf,
   requestOf,
+  type JudgedCandidate,
   type SummarizeInput,
   type SummaryOutcome,
 } from "./summarize-steps.ts";
@@ -35,12 +36,8 @@ const WINDOW_LADDER = [0.7, 0.75, 0.79, 0.82, 0.845, 0.87, 0.89, 0.91, 0.93];
 /** Shares of the text that are tried where no estimate is high enough. */
 const NEAREST_SHARES = [0.09, 0.12, 0.16, 0.22, 0.3];
 
-interface Judged {
-  candidate: SummaryCandidate;
+interface Judged extends JudgedCandidate {
   entities: Entity[];
-  quality: QualityVector;
-  pass: boolean;
-  reasons: string[];
   /** Of summary and entities. */
   bytes: number;
 }
@@ -60,6 +57,7 @@ export async function replaceBySummary(input: SummarizeInput): Promise<SummaryOu
   const passing: Judged[] = [];
   const refused: string[] = [];
   const consider = (judged: Judged): void => {
+    input.trace?.judged.push(judged);
     if (judged.pass && judged.bytes <= maxBytes) passing.push(judged);
     else refused.push(...judged.reasons);
   };
@@ -88,6 +86,7 @@ export async function replaceBySummary(input: SummarizeInput): Promise<SummaryOu
   if (hasWriters && passing.length === 0 && refused.length > 0)
     await ask([...new Set(refused)].slice(0, 6));
   await checkpoint(signal ? { signal } : {});
+  if (input.trace) Object.assign(input.trace, { route: route.route, notes });
   const best = passing.sort((a, b) => a.bytes - b.bytes)[0];
   if (!best) return refused[0] ?? "No summary is enough shorter than the text";
   const isWritten = best.candidate.unitIndices === undefined;

@@ -74,7 +74,7 @@ describe("faithfulness of a summary", () => {
 
   it("says in plain words what is unsupported", () => {
     const { unsupported } = checker.check(["President Jackson vetoed the bank bill in July 1833."]);
-    expect(unsupported).toEqual(["“1833” isn't in the sentence it was taken from"]);
+    expect(unsupported).toEqual(["“1833” stands where the source says “1832”"]);
   });
 
   it("finds every changed digit, name and negation in real addresses", () => {
