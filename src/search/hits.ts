@@ -2,6 +2,7 @@
 
 import { META } from "../model/memory.ts";
 import type { RecallHit, ScoreParts } from "../model/query.ts";
+import type { MemoryStore } from "../storage/memory-store.ts";
 import type { RecallContext } from "./recall.ts";
 import type { QueryPlan } from "./query-plan.ts";
 import { toMemoryView } from "./memory-view.ts";
@@ -17,6 +18,23 @@ export interface RankedHit {
 /** Hits beyond these show an excerpt of the summary: their content isn't read. */
 const CONTENT_SNIPPETS = 50;
 
+/** What speaks for hits that are kept as a gist only: their episode's summary, by ordinal. */
+async function gistsOf(
+  store: MemoryStore,
+  ordinals: readonly number[],
+): Promise<Map<number, string>> {
+  const { catalog } = store;
+  const speakers = new Map<number, number>();
+  for (const ordinal of ordinals) {
+    const entry = catalog.byOrdinal(ordinal);
+    const row = entry?.keep === "gist" && entry.episodeId ? catalog.byId(entry.episodeId) : null;
+    if (row) speakers.set(ordinal, row.ordinal);
+  }
+  const rows = [...speakers.values()];
+  const texts = await store.getSummaries(rows);
+  return new Map([...speakers.keys()].map((ordinal, i) => [ordinal, texts[i]!.summary]));
+}
+
 export async function describeHits(
   { store, text }: RecallContext,
   plan: QueryPlan,
@@ -28,12 +46,14 @@ export async function describeHits(
     store.getSummaries(ordinals),
     store.getContents(ordinals.slice(0, CONTENT_SNIPPETS)),
   ]);
+  const gists = await gistsOf(store, ordinals);
   const hits: RecallHit[] = [];
   ranked.forEach((hit, i) => {
     const entry = catalog.byOrdinal(hit.ordinal);
     if (entry === undefined) return; // forgotten while its text was read
     const memory = toMemoryView(entry, summaries[i]!);
-    const body = contents[i] ?? memory.summary;
+    const body =
+      contents[i] ?? (memory.keep === "gist" ? (gists.get(entry.ordinal) ?? "") : memory.summary);
     const snippet = makeSnippet(body, plan.words);
     const path = hit.path?.map((ordinal) => catalog.byOrdinal(ordinal)?.id);
     const fields = [

@@ -10,8 +10,12 @@ import type { Clock } from "../ports/clock.ts";
 import type { MemoryStore } from "../storage/memory-store.ts";
 import { wholeNumber } from "./browse.ts";
 import type { EntityTable } from "./entity-table.ts";
+import type { ContextPack } from "../model/episode.ts";
+import { isEpisode } from "../model/memory.ts";
+import { PACK_DEPTH, packContext, type PackTuning } from "./context-pack.ts";
 import { fieldSignals, type FieldStems } from "./field-signals.ts";
 import { compileFilter } from "./filters.ts";
+import type { GistSpeakers } from "./gist-speakers.ts";
 import { describeHits, type RankedHit } from "./hits.ts";
 import { OrdinalSet } from "./ordinal-set.ts";
 import { planQuery } from "./query-plan.ts";
@@ -37,6 +41,9 @@ export interface RecallDeps {
   signal?: AbortSignal;
   /** For ablations in benchmarks. */
   weights?: SignalWeights;
+  packTuning?: Partial<PackTuning>;
+  /** Tokens of a text for a language model, for `contextTokens`; default about four characters each. */
+  countTokens?: (text: string) => number;
 }
 
 export interface RecallContext {
@@ -45,6 +52,7 @@ export interface RecallContext {
   vectors: VectorSearch;
   entities: EntityTable;
   speakers: SpeakerNames;
+  gists: GistSpeakers;
   fieldStems: FieldStems;
   clock: Clock;
 }
@@ -96,13 +104,28 @@ export async function recall(
     signals: RecallResult["signals"],
   ): Promise<RecallResult> => {
     throwIfAborted(deps.signal);
-    const hits: RecallHit[] = await stage("fetch", () => describeHits(context, plan, ranked));
+    const hits: RecallHit[] = await stage("fetch", () =>
+      describeHits(context, plan, ranked.slice(0, topK)),
+    );
+    const { contextTokens } = query;
+    const pack: ContextPack | null =
+      contextTokens === undefined
+        ? null
+        : await stage("fetch", () =>
+            packContext(store, plan, ranked, {
+              budgetTokens: wholeNumber("contextTokens", contextTokens, 16, 1_000_000),
+              ...(deps.countTokens ? { countTokens: deps.countTokens } : {}),
+              ...(deps.packTuning ? { tuning: deps.packTuning } : {}),
+            }),
+          );
     timings.total = clock.elapsed() - started;
-    return { hits, timings, candidateCount, signals };
+    return { hits, timings, candidateCount, signals, ...(pack ? { context: pack } : {}) };
   };
+  /** As many as are shown, or as the context may choose from. */
+  const depth = query.contextTokens === undefined ? topK : Math.max(topK, PACK_DEPTH);
 
   if (text === "") {
-    const ranked = await stage("rank", () => newest(context, query, topK));
+    const ranked = await stage("rank", () => newest(context, query, depth));
     return finish(ranked, ranked.length, ["recency"]);
   }
 
@@ -112,6 +135,7 @@ export async function recall(
   const filterSet = await stage("lexical", () =>
     compileFilter(query.filter, store.catalog, context.entities),
   );
+  const gists = context.gists.allowed(filterSet);
   const lexical = await stage("lexical", () =>
     context.text.search(plan, { limit, allow: filterSet ?? undefined }),
   );
@@ -174,14 +198,17 @@ export async function recall(
 
   const ranked = await stage("rank", () =>
     Array.from(candidates.values())
-      .filter((candidate) => store.catalog.byOrdinal(candidate.ordinal) !== undefined)
+      .filter(({ ordinal }) => {
+        const entry = store.catalog.byOrdinal(ordinal);
+        return entry !== undefined && (!isEpisode(entry) || gists.has(ordinal));
+      })
       .map((candidate) => ({
         ordinal: candidate.ordinal,
         score: scoreParts(candidate, weights),
         path: paths.get(candidate.ordinal),
       }))
       .sort((a, b) => b.score.total - a.score.total || a.ordinal - b.ordinal)
-      .slice(0, topK),
+      .slice(0, depth),
   );
   const signals = (["lexical", "semantic", "activation", "recency", "fields"] as const).filter(
     (signal) => active.has(signal),

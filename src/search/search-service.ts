@@ -14,6 +14,7 @@ import { Browser } from "./browse.ts";
 import { EntityTable } from "./entity-table.ts";
 import { countFacets } from "./facets.ts";
 import { FieldStems } from "./field-signals.ts";
+import { GistSpeakers } from "./gist-speakers.ts";
 import { recall, type RecallContext, type RecallDeps } from "./recall.ts";
 import { SemanticIndex, type TextDocument } from "./semantic-index.ts";
 import { SpeakerNames } from "./speaker-names.ts";
@@ -67,6 +68,7 @@ export class SearchService {
       vectors,
       entities: this.entities,
       speakers: new SpeakerNames(store),
+      gists: new GistSpeakers(store),
       fieldStems: new FieldStems(),
       clock,
     };
@@ -111,9 +113,11 @@ export class SearchService {
       query.topK ?? 10,
       query.filter ?? null,
       query.prefix ?? false,
+      query.contextTokens ?? null,
       deps.embedQuery !== undefined,
       deps.spread !== undefined,
       deps.weights ?? null,
+      deps.packTuning ?? null,
     ]);
     const cached = this.#results.get(key);
     if (cached) {
@@ -268,7 +272,8 @@ export class SearchService {
       if (!text.has(row.ordinal) || this.#topics.has(row.ordinal))
         documents.push(toDocument(row, entry));
       this.#topics.set(row.ordinal, mark);
-      this.entities.add(row.ordinal, row.entities);
+      // The names of a gist are those of its members, who are counted.
+      if (!isEpisode(entry)) this.entities.add(row.ordinal, row.entities);
       if (row.embedding) this.#setVector(row.ordinal, row.embedding);
     }
     text.add(documents);
