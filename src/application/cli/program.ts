@@ -7,7 +7,8 @@ import { registerCompress, registerDecompress, registerInspect } from "./command
 import { registerEvaluate } from "./commands/evaluate.ts";
 import { registerExport } from "./commands/export.ts";
 import { registerForget, registerRestore } from "./commands/forget.ts";
-import { registerBudget, registerModels } from "./commands/language.ts";
+import { registerBudget } from "./commands/budget.ts";
+import { registerModels } from "./commands/language.ts";
 import { registerList } from "./commands/list.ts";
 import { registerCompact, registerEmbed } from "./commands/maintenance.ts";
 import { registerRead } from "./commands/read.ts";

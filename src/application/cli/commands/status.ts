@@ -1,16 +1,25 @@
-/** `status` and `models`: what is there, and in which state. */
+/** `status`: what is there, in which state, and what it costs. */
 
 import type { Command } from "commander";
 import { z } from "zod";
 import type { EngineStatus } from "../../../engine.ts";
-import type { ModelState } from "../../../ports/embedder.ts";
+import type { SpendingReport } from "../../../model/language-model.ts";
 import { bind, examples, type Invocation } from "../command.ts";
 import type { CommandContext } from "../context.ts";
-import { formatBytes, formatCount, formatRatio, formatSaving } from "../format.ts";
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatPlural,
+  formatRatio,
+  formatSaving,
+  formatScore,
+  formatTime,
+} from "../format.ts";
+import { describeEmbedder, formatUsd } from "../model-words.ts";
 import { printable } from "../output.ts";
 
 const statusSchema = z.object({ verbose: z.boolean().default(false) });
-const modelsSchema = z.object({ action: z.enum(["install"]).optional() });
 
 export function registerStatus(program: Command, invocation: Invocation): void {
   program
@@ -19,19 +28,12 @@ export function registerStatus(program: Command, invocation: Invocation): void {
     .description(
       "Shows what the store holds and what it costs. Every figure is computed from what is stored.",
     )
-    .option("-v, --verbose", "files, caches, latency and what recovery did")
+    .option(
+      "-v, --verbose",
+      "files, caches, latency, language models: choices, speeds, quality, cost",
+    )
     .addHelpText("after", examples("llm-compress status --verbose", "llm-compress status --json"))
     .action(bind(invocation, statusSchema, status));
-}
-
-export function registerModels(program: Command, invocation: Invocation): void {
-  program
-    .command("models")
-    .summary("state of the embedding model, and how to install it")
-    .description("Shows whether the embedding model is installed, and how to install it.")
-    .argument("[action]", "install: how to install it")
-    .addHelpText("after", examples("llm-compress models", "llm-compress models install"))
-    .action(bind(invocation, modelsSchema, models));
 }
 
 async function status(
@@ -40,40 +42,22 @@ async function status(
 ): Promise<number | undefined> {
   const engine = await context.openStore("read");
   const result = await engine.status();
-  if (context.json) await context.printJson({ directory: context.storeDirectory, ...result });
-  else await context.print(`${renderStatus(context, result, input.verbose)}\n`);
+  const spending = input.verbose ? await engine.language.spending() : null;
+  if (context.json)
+    await context.printJson({
+      directory: context.storeDirectory,
+      ...result,
+      ...(spending ? { spending } : {}),
+    });
+  else await context.print(`${renderStatus(context, result, spending)}\n`);
   return undefined;
 }
 
-async function models(
+function renderStatus(
   context: CommandContext,
-  input: z.output<typeof modelsSchema>,
-): Promise<number | undefined> {
-  const engine = await context.openScratch({ embed: false });
-  const { model } = (await engine.status()).embeddings;
-  if (context.json) await context.printJson({ models: [model] });
-  else await context.print(`${describeModel(model)}\n`);
-  if (input.action === "install" && model.state !== "installed" && model.state !== "loaded")
-    context.note(
-      "Run `npm run setup` in the project's folder: it shows the size, downloads with resume and checks the weights.",
-    );
-  return undefined;
-}
-
-function describeModel(model: ModelState): string {
-  const size = formatBytes(model.sizeBytes);
-  const parts: Record<ModelState["state"], string> = {
-    missing: `not installed (${size} to download); \`npm run setup\` installs it`,
-    partial: `${formatBytes(model.installedBytes)} of ${size} there; \`npm run setup\` goes on`,
-    installed: `installed, ${size}`,
-    loaded: `loaded, ${size}`,
-    failed: `failed: ${printable(model.error ?? "unknown reason")}`,
-  };
-  const backend = model.backend === undefined ? "" : `, runs on ${model.backend}`;
-  return `${model.name}: ${parts[model.state]}${backend}, licence ${model.licence}`;
-}
-
-function renderStatus(context: CommandContext, status: EngineStatus, verbose: boolean): string {
+  status: EngineStatus,
+  spending: SpendingReport | null,
+): string {
   const { store, keepCounts, ratios, embeddings } = status;
   const levels = (["exact", "summary", "gist"] as const)
     .filter((level) => keepCounts[level] > 0)
@@ -92,11 +76,12 @@ function renderStatus(context: CommandContext, status: EngineStatus, verbose: bo
       "Embedded",
       `${formatCount(embeddings.embeddedCount)}, ${formatCount(embeddings.pendingCount)} pending`,
     ],
-    ["Model", describeModel(embeddings.model)],
+    ["Model", describeEmbedder(embeddings.model)],
   ];
   if (store.forgottenCount > 0)
     rows.push(["Forgotten", `${formatCount(store.forgottenCount)}, restorable until compaction`]);
-  if (verbose) rows.push(...verboseRows(status));
+  rows.push(["Summaries by", describeLanguage(status)]);
+  if (spending) rows.push(...verboseRows(status), ...languageRows(status, spending));
   for (const line of store.recovered) rows.push(["Recovered", printable(line)]);
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows
@@ -134,5 +119,50 @@ function verboseRows({
       ? "no query in this run"
       : `p50 ${recallMs.p50.toFixed(1)} ms, p99 ${recallMs.p99.toFixed(1)} ms over ${formatCount(recallMs.count)} queries`,
   ]);
+  return rows;
+}
+
+function describeLanguage({ language }: EngineStatus): string {
+  const { settings, readyCount, todayUsd } = language;
+  if (!settings.enabled) return "extraction alone; language models are turned off";
+  const models =
+    readyCount === 0
+      ? "no language model is ready"
+      : formatPlural(readyCount, "language model ready", "language models ready");
+  return `extraction; ${models}, ${formatUsd(todayUsd)} of ${formatUsd(settings.dailyBudgetUsd)} spent today`;
+}
+
+/** Choices, speeds, quality and cost of the language models that were asked. */
+function languageRows({ language }: EngineStatus, spending: SpendingReport): [string, string][] {
+  const { settings, profiles } = language;
+  const rows: [string, string][] = [
+    [
+      "Language",
+      `model ${settings.model}, text ${settings.allowRemote ? "may leave this machine" : "stays on this machine"}`,
+    ],
+  ];
+  for (const profile of profiles) {
+    const { latencyMs, tokensPerSecond, quality } = profile;
+    const parts = [
+      `${formatPlural(profile.calls, "call", "calls")}, ${formatCount(profile.failures)} failed`,
+      latencyMs === null
+        ? "never answered"
+        : `p50 ${formatDuration(latencyMs.p50)}, p95 ${formatDuration(latencyMs.p95)}`,
+      ...(tokensPerSecond === null ? [] : [`${tokensPerSecond.toFixed(1)} tokens/s`]),
+      quality === null
+        ? "no summary judged"
+        : `${Math.round(quality.passRate * 100)} % of ${formatPlural(quality.count, "summary", "summaries")} passed, similarity ${formatScore(quality.similarity)}`,
+      formatUsd(profile.costUsd),
+      ...(profile.lastError === undefined ? [] : [`last failure: ${printable(profile.lastError)}`]),
+    ];
+    rows.push([profile.modelId, parts.join("; ")]);
+  }
+  for (const day of spending.days.slice(0, 7))
+    rows.push([day.day, `${formatUsd(day.usd)} in ${formatPlural(day.calls, "call", "calls")}`]);
+  for (const call of spending.calls.slice(0, 5))
+    rows.push([
+      formatTime(call.at),
+      `${call.modelId} ${call.ok ? "answered" : "failed"} in ${formatDuration(call.elapsedMs)}, ${formatCount(call.inputTokens)} + ${formatCount(call.outputTokens)} tokens, ${formatUsd(call.usd)}`,
+    ]);
   return rows;
 }
