@@ -53,6 +53,8 @@ const STATES: Record<Availability, { state: LanguageModelState; reason?: string 
   available: { state: "ready" },
 };
 
+const STATES_FRESH_MS = 60_000;
+
 interface CallOptions {
   signal?: AbortSignal;
   onProgress?: (progress: InstallProgress) => void;
@@ -62,6 +64,8 @@ export class ChromeModelSource implements LanguageModelSource {
   readonly provider = "chrome";
   readonly #port: MessagePort | null;
   readonly #host: RemoteApi<BuiltInHostApi> | null;
+  #known: Promise<BuiltInState[]> | null = null;
+  #knownAt = 0;
 
   /** `port`: to the page that runs the models; null where there is none. */
   constructor(port: MessagePort | null) {
@@ -119,7 +123,7 @@ export class ChromeModelSource implements LanguageModelSource {
       (host, callId) => host.download(callId, model),
       undefined,
       options.onProgress,
-    );
+    ).finally(() => (this.#known = null));
   }
 
   close(): Promise<void> {
@@ -127,7 +131,16 @@ export class ChromeModelSource implements LanguageModelSource {
     return Promise.resolve();
   }
 
+  /** Asked at most every minute: browsers note each question in the page's console. */
   #states(): Promise<BuiltInState[]> {
+    if (this.#known && performance.now() - this.#knownAt < STATES_FRESH_MS) return this.#known;
+    this.#knownAt = performance.now();
+    this.#known = this.#askStates();
+    this.#known.catch(() => (this.#known = null));
+    return this.#known;
+  }
+
+  #askStates(): Promise<BuiltInState[]> {
     const absent: BuiltInState[] = [
       { model: "prompt", availability: "absent" },
       { model: "summarizer", availability: "absent" },

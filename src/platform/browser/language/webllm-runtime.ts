@@ -89,7 +89,12 @@ function explainLoad(spec: WebLlmSpec, error: unknown): Error {
       `${spec.title} needs what this graphics processor doesn't have (shader-f16).`,
       { hint: "Take the model's f32 variant.", cause: error },
     );
-  if (error instanceof WebAssembly.CompileError || error instanceof WebAssembly.LinkError)
+  // What the package throws for a module that lacks the exports it builds on is a plain TypeError.
+  if (
+    error instanceof WebAssembly.CompileError ||
+    error instanceof WebAssembly.LinkError ||
+    error instanceof TypeError
+  )
     return new AppError(
       "model_failed",
       `The library of ${spec.title} is no library that WebLLM 0.2.86 can use: ${error.message}`,

@@ -10,7 +10,6 @@ import { AppError, createAbortError, isAbortError, throwIfAborted } from "../../
 import type { GenerateResult, TokenUsage } from "../../../ports/language-model.ts";
 import { findModelFolder } from "../model-files.ts";
 import { keepForOffline } from "../runtime-parts.ts";
-import { usableThreads } from "../thread-calibration.ts";
 import { checkJsonAnswer } from "./json-answer.ts";
 import type { LoadedInfo, LoadSpec, WireRequest } from "./language-protocol.ts";
 import type { LanguageRuntime, LoadOptions } from "./language-runtime.ts";
@@ -29,7 +28,7 @@ export async function loadWllama(spec: WllamaSpec, options: LoadOptions): Promis
   const engine = new Wllama({ default: wasmUrl }, { suppressNativeLog: true, logger: silent });
   // Never a runtime from another host: a browser that needs one can't run these models here.
   engine.setCompat(null);
-  const threads = await usableThreads();
+  const threads = threadCount();
   const stop = () => void engine.exit();
   options.signal.addEventListener("abort", stop, { once: true });
   try {
@@ -58,6 +57,15 @@ export async function loadWllama(spec: WllamaSpec, options: LoadOptions): Promis
   } finally {
     options.signal.removeEventListener("abort", stop);
   }
+}
+
+/**
+ * Half of the processors: llama.cpp's threads wait for each other spinning, so that one without a
+ * processor of its own makes all of them slower than a single one. One without cross-origin isolation.
+ */
+function threadCount(): number {
+  if (!globalThis.crossOriginIsolated) return 1;
+  return Math.max(1, Math.min(8, Math.floor((navigator.hardwareConcurrency || 1) / 2)));
 }
 
 async function openWeights(spec: WllamaSpec): Promise<File> {
