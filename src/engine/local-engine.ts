@@ -40,6 +40,7 @@ import type { KeyStore, LanguageModelSource } from "../ports/language-model.ts";
 import type { SqlTable } from "../ports/sql.ts";
 import type { LLMCompressor } from "../processing/compression/compressor.ts";
 import { EXACT_QUALITY, reconstructText } from "../processing/compression/reconstructor.ts";
+import { estimateTokens } from "../processing/compression/ratios.ts";
 import type { EntityTable } from "../search/entity-table.ts";
 import type { SearchService } from "../search/search-service.ts";
 import { compileFilter } from "../search/filters.ts";
@@ -142,6 +143,7 @@ export class LocalEngine implements Engine {
         return embedded.vector;
       },
       spread: navigator.spread,
+      countTokens: estimateTokens,
       ...(options.signal ? { signal: options.signal } : {}),
     });
     this.#latency.add(result.timings.total);

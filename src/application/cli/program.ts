@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import type { Invocation } from "./command.ts";
 import { registerBatch, registerImport } from "./commands/batch.ts";
 import { registerCompress, registerDecompress, registerInspect } from "./commands/compress.ts";
+import { registerEpisodes } from "./commands/episodes.ts";
 import { registerEvaluate } from "./commands/evaluate.ts";
 import { registerExport } from "./commands/export.ts";
 import { registerForget, registerRestore } from "./commands/forget.ts";
@@ -13,6 +14,7 @@ import { registerList } from "./commands/list.ts";
 import { registerCompact, registerEmbed } from "./commands/maintenance.ts";
 import { registerRead } from "./commands/read.ts";
 import { registerRemember } from "./commands/remember.ts";
+import { registerRetention } from "./commands/retention.ts";
 import { registerSearch } from "./commands/search.ts";
 import { registerServe } from "./commands/serve.ts";
 import { registerSql } from "./commands/sql.ts";
@@ -47,6 +49,8 @@ const REGISTER = [
   registerList,
   registerForget,
   registerRestore,
+  registerEpisodes,
+  registerRetention,
   registerExport,
   registerSql,
   registerCompact,

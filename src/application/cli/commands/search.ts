@@ -5,13 +5,14 @@ import { z } from "zod";
 import type { RecallHit, RecallResult } from "../../../model/query.ts";
 import { addFilterOptions, bind, examples, type Invocation } from "../command.ts";
 import type { CommandContext } from "../context.ts";
-import { formatCount, formatTime } from "../format.ts";
+import { formatCount, formatPlural, formatTime } from "../format.ts";
 import { filterOptions, integerOption, toFilter } from "../options.ts";
 import { printable } from "../output.ts";
 
 const schema = filterOptions.extend({
   query: z.string().trim().min(1, "needs at least one word"),
   topK: integerOption(1, 1000),
+  context: integerOption(16, 1_000_000).optional(),
 });
 
 export function registerSearch(program: Command, invocation: Invocation): void {
@@ -21,7 +22,11 @@ export function registerSearch(program: Command, invocation: Invocation): void {
       .summary("find memories")
       .description("Finds memories by words and by meaning, best first.")
       .option("-q, --query <text>", "what to look for (required)")
-      .option("-k, --top-k <count>", "how many results, at most 1,000", "10"),
+      .option("-k, --top-k <count>", "how many results, at most 1,000", "10")
+      .option(
+        "--context <tokens>",
+        "print instead what fits into so many tokens, ready for a prompt",
+      ),
   )
     .addHelpText(
       "after",
@@ -29,6 +34,7 @@ export function registerSearch(program: Command, invocation: Invocation): void {
         'llm-compress search --query "when does the lease end"',
         "llm-compress search --query invoice --source mails/2024.mbox --after 2024-05-01 --top-k 3",
         "llm-compress search --query lease --json | jq -r '.hits[].memory.id'",
+        'llm-compress search --query "what did we agree with the landlord" --context 2000',
       ),
     )
     .action(bind(invocation, schema, search));
@@ -41,13 +47,24 @@ async function search(
   const engine = await context.openStore("read");
   const filter = toFilter(input);
   const result = await engine.recall(
-    { query: input.query, topK: input.topK, ...(filter ? { filter } : {}) },
+    {
+      query: input.query,
+      topK: input.topK,
+      ...(filter ? { filter } : {}),
+      ...(input.context === undefined ? {} : { contextTokens: input.context }),
+    },
     { signal: context.signal },
   );
   if (!result.signals.includes("semantic")) await noteMissingModel(context);
   if (context.json) await context.printJson(result);
   else if (result.hits.length === 0) context.note("Nothing found.");
-  else await context.print(renderHits(context, result));
+  else if (result.context) {
+    const { tokens, budgetTokens, parts, contextRatio, text } = result.context;
+    await context.print(`${text.split("\n").map(printable).join("\n")}\n`);
+    context.note(
+      `${formatPlural(parts.length, "part", "parts")}, about ${formatCount(tokens)} of ${formatCount(budgetTokens)} tokens, standing for ${contextRatio.toFixed(1)} times as many.`,
+    );
+  } else await context.print(renderHits(context, result));
   return undefined;
 
   async function noteMissingModel(context: CommandContext): Promise<void> {
