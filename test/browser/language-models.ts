@@ -6,6 +6,7 @@
 import { AppError, isAbortError } from "../../src/errors.ts";
 import type { GenerateResult, LanguageModel } from "../../src/ports/language-model.ts";
 import { WllamaModelSource } from "../../src/platform/browser/language/wllama-model-source.ts";
+import { runLanguageModelContract } from "../contract/language-model.ts";
 import { createReport, type Report } from "./report.ts";
 
 const NAME = "smollm2-135m-instruct-q4_1";
@@ -181,6 +182,10 @@ export async function runWllamaCases(): Promise<Report> {
     });
     equal(await codeOf(work), "model_failed");
   });
+
+  const contract = await runLanguageModelContract(() => source.open(NAME));
+  report.passed.push(...contract.passed);
+  report.failed.push(...contract.failed);
 
   await check("ends a running answer when its model is removed, and is gone", async () => {
     const running = codeOf(
