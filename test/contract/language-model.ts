@@ -15,6 +15,9 @@ const PROMPT =
 /** `maxTokens` of short answers. */
 const SHORT = 12;
 
+/** Output of models that think holds their hidden thoughts. */
+const THOUGHTS = 8192;
+
 type Open = () => Promise<LanguageModel>;
 
 function hold(condition: boolean, what: string): void {
@@ -49,7 +52,7 @@ function checkUsage({ text, usage }: GenerateResult, maxTokens: number): void {
   hold(usage.inputTokens <= PROMPT.length + 400, `plausible input: ${usage.inputTokens}`);
   hold(usage.outputTokens > 0, "output tokens are counted");
   hold(
-    usage.outputTokens <= Math.max(maxTokens + 4, text.length),
+    usage.outputTokens <= Math.max(maxTokens + 4, text.length) + THOUGHTS,
     `plausible output: ${usage.outputTokens}`,
   );
 }

@@ -12,7 +12,9 @@ const DEFAULT_MAX_TOKENS = 4096;
 const LEAST_ANSWER_TOKENS = 16;
 /** A token is hardly ever longer; text beyond it means that the server ignores the limit. */
 const MOST_CHARS_PER_TOKEN = 16;
-const SLACK_CHARS = 256;
+/** A server's limit covers thoughts and answer together: the answer's own is then kept to by its length. */
+const CHARS_PER_TOKEN = 5;
+const SLACK_CHARS = 64;
 
 const requestSchema = z.object({
   messages: z
@@ -91,7 +93,8 @@ export function planCall(input: PlanInput): CallPlan {
   const maxTokens = Math.min(asked, room, Math.max(LEAST_ANSWER_TOKENS, longest));
   return {
     inputTokens,
-    maxChars: maxTokens * MOST_CHARS_PER_TOKEN + SLACK_CHARS,
+    maxChars:
+      maxTokens * (input.thinkingTokens > 0 ? CHARS_PER_TOKEN : MOST_CHARS_PER_TOKEN) + SLACK_CHARS,
     call: {
       model: input.model,
       messages,

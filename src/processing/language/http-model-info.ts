@@ -37,6 +37,7 @@ export function remoteInfo(
     tier: tierOf(model.parametersB ?? parametersInName(model.name)),
     contextTokens: model.contextTokens ?? CAUTIOUS_CONTEXT_TOKENS,
     ...(model.maxOutputTokens ? { maxOutputTokens: model.maxOutputTokens } : {}),
+    ...guessThinking(provider, model.name),
     local: staysHere,
     price: staysHere ? { inputUsd: 0, outputUsd: 0 } : null,
     ...(model.sizeBytes ? { sizeBytes: model.sizeBytes, installedBytes: model.sizeBytes } : {}),
@@ -55,6 +56,7 @@ export function customInfo(
     title: model.title ?? model.name,
     tier: model.tier ?? tierOf(parametersInName(model.name)),
     contextTokens: model.contextTokens ?? CAUTIOUS_CONTEXT_TOKENS,
+    ...guessThinking(model.provider, model.name),
     local: false,
     price: model.price ?? null,
     custom: true,
@@ -66,4 +68,16 @@ function parametersInName(name: string): number | undefined {
   const match = /(?:^|[-_:/])(\d+(?:\.\d+)?)([bm])(?![a-z])/i.exec(name);
   if (!match) return undefined;
   return Number(match[1]) * (match[2]!.toLowerCase() === "m" ? 1e-3 : 1);
+}
+
+/** Room for thoughts of models that no catalogue describes, by the families that are known to think. */
+export function guessThinking(
+  provider: HttpProvider,
+  name: string,
+): Pick<LanguageModelInfo, "thinkingTokens" | "fixedSampling"> {
+  if (provider === "openai" && /^(?:o\d|gpt-(?:[5-9]|\d\d))/.test(name) && !name.includes("chat"))
+    return { thinkingTokens: 4096, fixedSampling: true };
+  if (provider === "gemini" && /^gemini-(?:2\.5-pro|[3-9]|\d\d)/.test(name))
+    return { thinkingTokens: 4096 };
+  return {};
 }

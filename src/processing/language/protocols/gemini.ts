@@ -145,6 +145,11 @@ function thinkingConfig(call: ProtocolCall): Record<string, unknown> {
   return {};
 }
 
+/** Thinking that is turned off needs no room. */
+function thinksNot(call: ProtocolCall): boolean {
+  return /^gemini-2\.5-(?!pro)/.test(call.model) && !call.without.has("effort");
+}
+
 function jsonConfig(call: ProtocolCall): Record<string, unknown> {
   if (!call.json || call.without.has("json_mode")) return {};
   const schema = call.without.has("json_schema") ? undefined : call.json.schema;
@@ -182,7 +187,7 @@ export const gemini: ProtocolAdapter = {
             parts: [{ text: content }],
           })),
         generationConfig: {
-          maxOutputTokens: call.maxTokens + call.thinkingTokens,
+          maxOutputTokens: call.maxTokens + (thinksNot(call) ? 0 : call.thinkingTokens),
           ...(call.temperature === undefined || call.without.has("temperature")
             ? {}
             : { temperature: call.temperature }),

@@ -151,8 +151,7 @@ export function openAiChat(dialect: "openai" | "compatible"): ProtocolAdapter {
         body: {
           model: call.model,
           messages: call.messages,
-          [newName ? "max_completion_tokens" : "max_tokens"]:
-            call.maxTokens + call.thinkingTokens,
+          [newName ? "max_completion_tokens" : "max_tokens"]: call.maxTokens + call.thinkingTokens,
           ...(call.temperature === undefined || call.without.has("temperature")
             ? {}
             : { temperature: call.temperature }),
@@ -160,7 +159,9 @@ export function openAiChat(dialect: "openai" | "compatible"): ProtocolAdapter {
           ...(call.stop?.length && !thinking && !call.without.has("stop")
             ? { stop: call.stop.slice(0, 4) }
             : {}),
-          ...(thinking && dialect === "openai" && !call.without.has("effort") ? { reasoning_effort: "low" } : {}),
+          ...(thinking && dialect === "openai" && !call.without.has("effort")
+            ? { reasoning_effort: "low" }
+            : {}),
           ...responseFormat(call),
           stream: call.stream,
           ...(call.stream && !call.without.has("stream_usage")

@@ -171,7 +171,9 @@ export const openAiResponses: ProtocolAdapter = {
         ...(call.temperature === undefined || call.without.has("temperature")
           ? {}
           : { temperature: call.temperature }),
-        ...(call.thinkingTokens > 0 && !call.without.has("effort") ? { reasoning: { effort: "low" } } : {}),
+        ...(call.thinkingTokens > 0 && !call.without.has("effort")
+          ? { reasoning: { effort: "low" } }
+          : {}),
         ...textFormat(call),
         // There is no `stop`: the client cuts there by itself.
         store: false,
