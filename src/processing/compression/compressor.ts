@@ -53,6 +53,8 @@ export interface CompressItem {
   text: string;
   /** What the text is, where known: of mails and messages, quotes and signatures are told apart. */
   kind?: ContentKind;
+  /** Everything it quotes is kept by other memories: its summary needn't stand for that, too. */
+  quotesKept?: boolean;
 }
 
 /** What the engine stores of one text. */
@@ -295,12 +297,13 @@ export class LLMCompressor {
   ): Promise<PreparedItem[]> {
     const prepared: PreparedItem[] = [];
     for (const item of group) {
-      const { text, kind } = typeof item === "string" ? { text: item, kind: undefined } : item;
+      const { text, kind, quotesKept }: CompressItem =
+        typeof item === "string" ? { text: item } : item;
       try {
         const bytes = encodeText(text);
         prepared.push({
           source: analyzeSource(text, this.#extractor, this.#foreignSpans, kind, {
-            withQuotes: settings.keep === "summary",
+            withQuotes: settings.keep === "summary" && !quotesKept,
           }),
           contentSha256: sha256Hex(bytes),
           originalBytes: bytes.length,

@@ -67,8 +67,8 @@ export interface SummaryOutcome {
 }
 
 /**
- * Measures a candidate; unit vectors of extractive ones are already there. `windows` compares by
- * windows too, which costs an inference.
+ * Measures a candidate; unit vectors of extractive ones are already there. With `windows` by both
+ * readings and from its text alone, which costs inferences.
  */
 export async function measureCandidate(
   { source, checker, embedder, signal }: SummarizeInput,
@@ -76,7 +76,8 @@ export async function measureCandidate(
   entities: readonly Entity[],
   windows = false,
 ): Promise<QualityReport> {
-  const indices = candidate.unitIndices;
+  // The judgement that counts is made from the text alone, as anybody would make it.
+  const indices = windows ? undefined : candidate.unitIndices;
   const units = indices ? indices.map((index) => source.units[index]!) : planUnits(candidate.text);
   let vectors: readonly Float32Array[] | null = null;
   if (source.vectors && indices) vectors = indices.map((index) => source.vectors![index]!);

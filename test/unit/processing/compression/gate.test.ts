@@ -30,7 +30,7 @@ describe("gate in words", () => {
     expect(gate(perfect, "high")).toEqual({ pass: true, reasons: [] });
     const { reasons } = gate(
       { ...perfect, entityRecall: 7 / 9, numberRecall: 2 / 3 },
-      "fast",
+      "high",
       evidence,
     );
     expect(reasons).toEqual([
