@@ -34,6 +34,8 @@ export {
   type Ratios,
 } from "./model/memory.ts";
 export type * from "./model/query.ts";
+export type * from "./model/language-model.ts";
+export { httpCatalogue } from "./model/http-models.ts";
 export { TaskControl, type Progress, type TaskOptions } from "./model/task-control.ts";
 export {
   cosineSimilarity,
@@ -55,6 +57,12 @@ export { EntityExtractor } from "./processing/compression/entities.ts";
 export { QualityEvaluator } from "./processing/compression/quality.ts";
 export { Reconstructor } from "./processing/compression/reconstructor.ts";
 export { SummaryGenerator } from "./processing/compression/summary.ts";
+
+export { CostLedger } from "./processing/language/cost/cost-ledger.ts";
+export { LanguageSummaryWriter } from "./processing/language/language-summary-writer.ts";
+export { ModelProfiler } from "./processing/language/selection/model-profiler.ts";
+export { ModelRouter } from "./processing/language/selection/model-router.ts";
+export { ModelSelector } from "./processing/language/selection/model-selector.ts";
 
 export { ArrowStorage } from "./storage/arrow-storage.ts";
 export { decodeEnvelope, encodeEnvelope } from "./storage/envelope.ts";

@@ -26,13 +26,18 @@ export interface BilledTokens {
   cachedInputTokens?: number;
 }
 
-/** What these tokens cost in nano-dollars. */
+/** What these tokens cost in nano-dollars, rounded up. */
 export function costNano(price: TokenPrice, tokens: BilledTokens): number {
+  return toNano(costUsd(price, tokens));
+}
+
+/** What these tokens cost, as near as a float gets: for expectations, not for the ledger. */
+export function costUsd(price: TokenPrice, tokens: BilledTokens): number {
   const cached = Math.min(tokens.cachedInputTokens ?? 0, tokens.inputTokens);
   const cachedUsd = price.cachedInputUsd ?? price.inputUsd;
   const usd =
     (tokens.inputTokens - cached) * price.inputUsd +
     cached * cachedUsd +
     tokens.outputTokens * price.outputUsd;
-  return toNano(usd / TOKENS_PER_PRICE);
+  return usd / TOKENS_PER_PRICE;
 }

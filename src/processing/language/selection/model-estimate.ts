@@ -10,7 +10,7 @@ import type {
   ModelTier,
 } from "../../../model/language-model.ts";
 import type { ContentKind } from "../../../model/memory.ts";
-import { costNano, toUsd } from "../cost/money.ts";
+import { costUsd } from "../cost/money.ts";
 
 /** Decayed counts of one model's past; see `ModelProfiler`. */
 export interface ModelEstimate {
@@ -135,15 +135,13 @@ export function expect(
   return {
     passRate: expectedPassRate(model, request.kind, past),
     latencyMs: work * msPerWork,
-    costUsd: price ? toUsd(costNano(price, { inputTokens, outputTokens })) : null,
+    costUsd: price ? costUsd(price, { inputTokens, outputTokens }) : null,
     worstUsd: price
-      ? toUsd(
-          costNano(price, {
-            // A token is at least a byte, and tokens were estimated at four.
-            inputTokens: inputTokens * 4,
-            outputTokens: request.outputTokens + count * thinking,
-          }),
-        )
+      ? costUsd(price, {
+          // A token is at least a byte, and tokens were estimated at four.
+          inputTokens: inputTokens * 4,
+          outputTokens: request.outputTokens + count * thinking,
+        })
       : null,
     parts,
   };
