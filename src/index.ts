@@ -78,3 +78,5 @@ export { createRoutes, type RouteOptions } from "./application/http/routes.ts";
 export { loopbackGuard } from "./application/http/loopback-guard.ts";
 
 export { MemoryFileStore, MemoryVolume } from "./platform/memory/memory-file-store.ts";
+export { LLMClient } from "./processing/language/client.ts";
+export { createHttpSources } from "./processing/language/http-model-source.ts";
