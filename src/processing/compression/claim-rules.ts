@@ -111,7 +111,7 @@ function classOf(token: Token): FactClass | null {
 }
 
 /** The content words right before and after a token, over units and small words. */
-function flanks(tokens: readonly Token[], index: number): [before?: string, after?: string] {
+function flanks(tokens: readonly Token[], index: number): [before: string | undefined, after: string | undefined] {
   const next = (step: number): string | undefined => {
     for (let i = index + step; i >= 0 && i < tokens.length; i += step) {
       const token = tokens[i]!;
