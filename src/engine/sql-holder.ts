@@ -1,3 +1,6 @@
+/** Questions that may show or search the text itself: `content`, or every column. */
+const ASKS_FOR_CONTENT = /\bcontent\b|(?<!count\s*\(\s*)\*|^\s*(from|summarize|table)\b/i;
+
 /** The SQL engine, started on the first question and re-attached when the segments changed. */
 
 import type { SqlEngine, SqlTable } from "../ports/sql.ts";
@@ -10,6 +13,8 @@ export class SqlHolder {
   readonly #writes: WriteQueue;
   #engine: Promise<SqlEngine> | null = null;
   #attachedGeneration: number | null = null;
+  /** Whether the files that are attached have the text in a column, also where the store codes it. */
+  #attachedContent = false;
 
   constructor(store: MemoryStore, start: () => Promise<SqlEngine>, writes: WriteQueue) {
     this.#store = store;
@@ -21,7 +26,7 @@ export class SqlHolder {
   async query(sql: string, options: { maxRows?: number }): Promise<SqlTable> {
     const engine = await this.#started();
     for (let attempt = 0; ; attempt++) {
-      await this.#attach(engine);
+      await this.#attach(engine, ASKS_FOR_CONTENT.test(sql));
       const { generation } = this.#store;
       try {
         return await engine.query(sql, options);
@@ -41,12 +46,14 @@ export class SqlHolder {
     }
   }
 
-  #attach(engine: SqlEngine): Promise<void> {
+  #attach(engine: SqlEngine, content: boolean): Promise<void> {
     return this.#writes.run(async () => {
-      if (this.#attachedGeneration === this.#store.generation) return;
-      const { sources, excludedIds, faded } = await this.#store.sqlSources();
+      const current = this.#attachedGeneration === this.#store.generation;
+      if (current && (this.#attachedContent || !content)) return;
+      const { sources, excludedIds, faded } = await this.#store.sqlSources({ content });
       await engine.attach(sources, { excludedIds, faded });
       this.#attachedGeneration = this.#store.generation;
+      this.#attachedContent = content;
     });
   }
 

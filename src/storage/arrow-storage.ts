@@ -54,6 +54,7 @@ import {
 } from "./store-core.ts";
 import { patchFields } from "./patch-fields.ts";
 import { bundleEdits } from "./store-edits.ts";
+import { plainCopy } from "./sql-copies.ts";
 import { StoreReads, type IndexColumn, type WholeMemory } from "./store-reads.ts";
 import { writtenLevel, type MemoryRecord } from "./store-state.ts";
 import { normalizeMemory, type StoredRow } from "./stored-row.ts";
@@ -68,6 +69,11 @@ export interface ArrowStorageOptions {
   backgroundLevel?: number;
   /** ZSTD level of text in `compact()`: about 1 s per 2 MB, 5 % smaller. */
   level?: number;
+  /**
+   * `compact()` codes texts with a model of the owner's own once there are this many bytes of them;
+   * 0 turns it off. Less text teaches the model too little.
+   */
+  codeTextsFromBytes?: number;
   /** Decoded blocks kept for single-row fetches. */
   cacheBytes?: number;
 }
@@ -77,6 +83,7 @@ const DEFAULTS: Required<ArrowStorageOptions> = {
   compactAtRows: 4096,
   backgroundLevel: 12,
   level: 19,
+  codeTextsFromBytes: 256 * 1024,
   cacheBytes: 48 * 1024 * 1024,
 };
 /** Writers wait for compaction when the journal is this many times over its threshold. */
@@ -133,7 +140,12 @@ export class ArrowStorage implements MemoryStore {
   async #settle(damagedJournal: boolean): Promise<void> {
     const erasing = this.#erasable().length;
     if (erasing > 0) {
-      await this.#compact({ drop: "erased", level: this.#options.backgroundLevel, repack: false });
+      await this.#compact({
+        drop: "erased",
+        level: this.#options.backgroundLevel,
+        repack: false,
+        codeTextsFromBytes: null,
+      });
       this.#core.recovered.push(`An interrupted erasure of ${erasing} memories was completed.`);
     } else if (damagedJournal)
       // The intact part is written out, so that the damage isn't met again; a failure changes nothing.
@@ -141,6 +153,7 @@ export class ArrowStorage implements MemoryStore {
         drop: "none",
         level: this.#options.backgroundLevel,
         repack: false,
+        codeTextsFromBytes: null,
       }).catch(() => undefined);
   }
 
@@ -372,7 +385,12 @@ export class ArrowStorage implements MemoryStore {
   async #erase(): Promise<void> {
     const { state } = this.#core;
     if ([...state.forgotten.values()].some((found) => found.erase))
-      await this.#compact({ drop: "erased", level: this.#options.backgroundLevel, repack: false });
+      await this.#compact({
+        drop: "erased",
+        level: this.#options.backgroundLevel,
+        repack: false,
+        codeTextsFromBytes: null,
+      });
     const left = [...state.forgotten.values()].some((found) => found.erase);
     const damaged = await this.damagedFiles();
     if (left || damaged.length > 0)
@@ -471,6 +489,7 @@ export class ArrowStorage implements MemoryStore {
       drop: "forgotten",
       level: this.#options.level,
       repack: true,
+      codeTextsFromBytes: this.#options.codeTextsFromBytes || null,
     });
   }
 
@@ -496,7 +515,12 @@ export class ArrowStorage implements MemoryStore {
   #maybeCompact(): void {
     if (this.#background || this.#closed || !this.#overThreshold()) return;
     const level = this.#options.backgroundLevel;
-    this.#background = this.#compact({ drop: "none", level, repack: false })
+    this.#background = this.#compact({
+      drop: "none",
+      level,
+      repack: false,
+      codeTextsFromBytes: null,
+    })
       // What failed here fails, and is told, at the next explicit call; nothing is lost meanwhile.
       .then(
         () => undefined,
@@ -536,14 +560,16 @@ export class ArrowStorage implements MemoryStore {
     return () => this.#listeners.delete(listener);
   }
 
-  async sqlSources(): Promise<SqlSources> {
+  async sqlSources(options: { content?: boolean } = {}): Promise<SqlSources> {
     this.#checkOpen();
     const level = this.#options.backgroundLevel;
-    await this.#compact({ drop: "none", level, repack: false });
+    await this.#compact({ drop: "none", level, repack: false, codeTextsFromBytes: null });
     const sources: SqlSources["sources"] = [];
-    for (const { path, info } of this.#core.segments.values())
-      if (!this.#core.damagedSegments.has(info.number))
-        sources.push({ name: path, handle: await this.#core.files.handle(path) });
+    for (const segment of this.#core.segments.values()) {
+      if (this.#core.damagedSegments.has(segment.info.number)) continue;
+      const path = options.content ? await plainCopy(this.#core, segment) : segment.path;
+      sources.push({ name: path, handle: await this.#core.files.handle(path) });
+    }
     const faded: SqlSources["faded"] = [];
     for (const entry of this.catalog.entries())
       if (entry.keep !== writtenLevel(this.#core.state.recordOf(entry)))

@@ -12,7 +12,18 @@ import { trainDictionary } from "./dictionary.ts";
 import { journalPath } from "./journal.ts";
 import { carryOver } from "./compaction-carry.ts";
 import type { Manifest, ManifestSegment } from "./manifest.ts";
+import {
+  SegmentCodings,
+  isSmall,
+  openCoding,
+  planTexts,
+  rewriteRows,
+  sortPrimes,
+  type TextPlan,
+} from "./compaction-text.ts";
 import { Segment, segmentPath } from "./segment.ts";
+import { SQL_COPY } from "./sql-copies.ts";
+import { primePath } from "./text-codec/prime-store.ts";
 import { TextSamples, byGroup, estimateBytes, readGroups } from "./compaction-rows.ts";
 import { PageReuse, SegmentWriter } from "./segment-writer.ts";
 import {
@@ -25,12 +36,13 @@ import {
   rotateJournal,
   type StoreCore,
 } from "./store-core.ts";
-import { currentRow, isBare, writtenLevel, type MemoryRecord } from "./store-state.ts";
+import { isBare, writtenLevel, type MemoryRecord } from "./store-state.ts";
 
 /** Content of one segment: the unit that an erase rewrites. */
 const SEGMENT_CONTENT_BYTES = 16 * 1024 * 1024;
 /** Segments with less content than this are merged with new rows. */
 const SMALL_SEGMENT_BYTES = 4 * 1024 * 1024;
+const SMALL_CODED_BYTES = 512 * 1024;
 
 export interface CompactionOptions extends TaskOptions {
   /**
@@ -42,6 +54,8 @@ export interface CompactionOptions extends TaskOptions {
   level: number;
   /** Also rewrite segments whose text was packed at a lower level. */
   repack: boolean;
+  /** Texts are coded when there are at least so many bytes of them; null: new ones are left to ZSTD. */
+  codeTextsFromBytes: number | null;
 }
 
 interface Plan {
@@ -57,6 +71,7 @@ interface Plan {
   bySegment: Map<Segment, MemoryRecord[]>;
   /** Text goes for good: nothing derived from stored text may stay. */
   purges: boolean;
+  texts: TextPlan;
 }
 
 /** One new segment and where each record lies in it. */
@@ -70,14 +85,17 @@ interface Output {
 export async function compactStore(core: StoreCore, options: CompactionOptions): Promise<boolean> {
   const plan = await core.exclusive(() => planCompaction(core, options));
   if (!plan) return false;
-  const written: number[] = [];
+  const written: string[] = [];
   let dictionary: number | null = null;
   try {
     const samples = new TextSamples([
       ...plan.rows,
       ...plan.rewritten.flatMap((segment) => plan.bySegment.get(segment) ?? []),
     ]);
-    const outputs = await buildSegments(core, plan, options, written, samples);
+    const coding = await openCoding(core, plan.texts, () => takeNumber(core), options);
+    if (coding) written.push(primePath(coding.prime));
+    const codings = new SegmentCodings(core, plan.texts.stale, coding);
+    const outputs = await buildSegments(core, plan, options, { written, samples, codings });
     // A dictionary is made of stored text: one that may hold purged text goes with it.
     const wanted = plan.purges || core.manifest.dictionary === null;
     const trained = wanted ? trainDictionary(samples.texts) : null;
@@ -93,9 +111,14 @@ export async function compactStore(core: StoreCore, options: CompactionOptions):
   } catch (error) {
     for (const found of core.state.forgotten.values()) found.dropping = false;
     for (const record of core.state.records) if (record) record.sinking = null;
-    const kept = new Set(core.manifest.segments.map(({ number }) => number));
-    for (const number of written)
-      if (!kept.has(number)) await core.files.remove(segmentPath(number)).catch(() => undefined);
+    const kept = new Set([
+      ...core.manifest.segments.map(({ number }) => segmentPath(number)),
+      ...(core.manifest.primes ?? []).map(({ number }) => primePath(number)),
+    ]);
+    for (const path of written)
+      if (!kept.has(path)) await core.files.remove(path).catch(() => undefined);
+    for (const { number } of core.primes.infos)
+      if (!kept.has(primePath(number))) core.primes.forget(number);
     throw error;
   }
 }
@@ -143,11 +166,17 @@ async function planCompaction(core: StoreCore, options: CompactionOptions): Prom
   const usable = [...core.segments.values()].filter(
     ({ info }) => !core.damagedSegments.has(info.number),
   );
+  const exact = live.filter((record) => record.detail === "exact" && !sinks(record));
+  const texts = planTexts(core, exact, options.codeTextsFromBytes);
   for (const segment of usable) {
+    const { prime } = segment.info;
+    if (prime !== undefined && texts.stale.has(prime)) dirty.add(segment);
+    if (options.repack && texts.prime !== null && prime !== texts.prime) dirty.add(segment);
     if (options.repack && segment.info.level < options.level) dirty.add(segment);
     if (!bySegment.has(segment)) dirty.add(segment); // Nothing of it is live.
   }
-  const small = usable.filter(({ info }) => info.contentBytes < SMALL_SEGMENT_BYTES);
+  const limits = { plain: SMALL_SEGMENT_BYTES, coded: SMALL_CODED_BYTES };
+  const small = usable.filter((segment) => isSmall(segment, texts, limits));
   const merging = rows.length > 0 || small.length > 1;
   const merged = merging ? small : [];
   const rewritten = usable.filter((segment) => dirty.has(segment) && !merged.includes(segment));
@@ -166,7 +195,7 @@ async function planCompaction(core: StoreCore, options: CompactionOptions): Prom
   core.journalPayloadBytes = 0;
   for (const segment of merged) rows.push(...(bySegment.get(segment) ?? []));
   rows.sort((a, b) => a.entry.timestamp - b.entry.timestamp || a.entry.ordinal - b.entry.ordinal);
-  return { frozen, generation, dropped, rewritten, merged, rows, bySegment, purges };
+  return { frozen, generation, dropped, rewritten, merged, rows, bySegment, purges, texts };
 }
 
 /** Checks every byte of the segments that will be replaced. Resolves to whether any is damaged. */
@@ -175,6 +204,7 @@ async function markDamaged(core: StoreCore, segments: readonly Segment[]): Promi
   for (const segment of segments) {
     try {
       await segment.verify();
+      if (segment.blocks.length > 0) await core.primes.check(segment.info.prime!);
     } catch (error) {
       if (!isCorrupt(error)) throw error;
       found = true;
@@ -189,9 +219,9 @@ async function buildSegments(
   core: StoreCore,
   plan: Plan,
   options: CompactionOptions,
-  written: number[],
-  samples: TextSamples,
+  shared: { written: string[]; samples: TextSamples; codings: SegmentCodings },
 ): Promise<Output[]> {
+  const { written, samples, codings } = shared;
   const outputs: Output[] = [];
   const total =
     plan.rows.length +
@@ -205,9 +235,9 @@ async function buildSegments(
   const finish = async (writer: SegmentWriter, placed: Output["placed"]) => {
     const number = takeNumber(core);
     const { bytes, info } = writer.finish(number);
-    written.push(number);
+    written.push(segmentPath(number));
     await core.files.write(segmentPath(number), bytes);
-    const segment = await Segment.open(core.files, core.zstd, info);
+    const segment = await Segment.open(core.files, core.zstd, info, core.primes);
     await segment.verify();
     outputs.push({ segment, info, placed });
   };
@@ -219,21 +249,19 @@ async function buildSegments(
     const writer = new SegmentWriter(
       core.zstd,
       keepsLevel ? Math.max(segment.info.level, options.level) : options.level,
+      codings.of(segment),
     );
     const placed: Output["placed"] = [];
-    let written = 0;
+    let groups = 0;
     for (const [group, own] of byGroup(records)) {
       const reuse = new PageReuse();
-      const old = await segment.readRows(group, reuse);
-      const rows = own.map((record) =>
-        currentRow(record, old[(record.place as { index: number }).index]!),
-      );
-      await writer.writeGroup(rows, keepsLevel ? reuse : null);
+      const { rows, kept } = await rewriteRows(segment, group, own, codings.of(segment), reuse);
+      await writer.writeGroup(rows, keepsLevel ? reuse : null, kept, options);
       samples.add(rows);
       own.forEach((record, index) =>
-        placed.push({ record, storedBytes: rows[index]!.storedBytes, group: written, index }),
+        placed.push({ record, storedBytes: rows[index]!.storedBytes, group: groups, index }),
       );
-      written++;
+      groups++;
       await step(own.length);
     }
     await finish(writer, placed);
@@ -244,8 +272,8 @@ async function buildSegments(
   let group = 0;
   let segmentContent = 0;
   for await (const { own, rows } of readGroups(plan.rows)) {
-    writer ??= new SegmentWriter(core.zstd, options.level);
-    await writer.writeGroup(rows, null);
+    writer ??= new SegmentWriter(core.zstd, options.level, codings.fresh);
+    await writer.writeGroup(rows, null, [], options);
     samples.add(rows);
     own.forEach((record, index) =>
       placed.push({ record, storedBytes: rows[index]!.storedBytes, group, index }),
@@ -282,12 +310,15 @@ async function swap(
     known.push({ number: trained, sizeBytes: bytes.length, crc });
   }
   const dictionaries = known.filter(({ number }) => used.has(number));
+  const segments = [
+    ...core.manifest.segments.filter(({ number }) => !replaced.has(number)),
+    ...outputs.map(({ info }) => info),
+  ];
+  const { primes, unusedPrimes } = sortPrimes(core, segments);
   const change: Partial<Manifest> = {
     baseGeneration: plan.generation + 1,
-    segments: [
-      ...core.manifest.segments.filter(({ number }) => !replaced.has(number)),
-      ...outputs.map(({ info }) => info),
-    ],
+    segments,
+    primes: primes.length > 0 ? primes : undefined,
     journals,
     dictionaries,
     dictionary,
@@ -325,11 +356,15 @@ async function swap(
       });
     return [];
   }
-  const derived = plan.purges ? await core.files.list(DERIVED_PREFIX) : [];
+  for (const { number } of unusedPrimes) core.primes.forget(number);
+  const derived = (await core.files.list(DERIVED_PREFIX)).filter(
+    ({ path }) => plan.purges || replaced.has(Number(SQL_COPY.exec(path)?.[1])),
+  );
   return [
     ...oldJournals.map(({ number }) => journalPath(number)),
     ...[...replaced].map((number) => segmentPath(number)),
     ...known.filter(({ number }) => !used.has(number)).map(({ number }) => dictionaryPath(number)),
+    ...unusedPrimes.map(({ number }) => primePath(number)),
     ...derived.map(({ path }) => path),
   ];
 }

@@ -1,6 +1,7 @@
 /** Files that can't be read in whole: which they are, and giving them up at the owner's word. */
 
 import type { StoreChange } from "./memory-store.ts";
+import type { Manifest } from "./manifest.ts";
 import { segmentPath } from "./segment.ts";
 import { DAMAGED_PREFIX, commitManifest, type StoreCore } from "./store-core.ts";
 import type { MemoryRecord } from "./store-state.ts";
@@ -18,6 +19,14 @@ export async function listDamaged(core: StoreCore): Promise<string[]> {
   ];
 }
 
+/** The manifest's segments and primes without the damaged ones and what only they use. */
+function leftOver({ manifest, damagedSegments }: StoreCore): Partial<Manifest> {
+  const segments = manifest.segments.filter(({ number }) => !damagedSegments.has(number));
+  const used = new Set(segments.map(({ prime }) => prime));
+  const primes = (manifest.primes ?? []).filter(({ number }) => used.has(number));
+  return { segments, primes: primes.length > 0 ? primes : undefined };
+}
+
 /** Removes damaged files and the memories in them. To be called alone among writers. */
 export async function discardDamaged(
   core: StoreCore,
@@ -27,15 +36,16 @@ export async function discardDamaged(
   const lost = state.records.filter(
     (record): record is MemoryRecord => record !== undefined && isInDamagedSegment(core, record),
   );
-  if (damagedSegments.size > 0)
-    await commitManifest(core, {
-      segments: core.manifest.segments.filter(({ number }) => !damagedSegments.has(number)),
-    });
+  if (damagedSegments.size > 0) await commitManifest(core, leftOver(core));
   const ids = lost.map(({ entry }) => entry.id);
   const change = state.applyChange({ op: "forget", ids }, 0);
   state.drop(ids);
   for (const number of damagedSegments) segments.delete(number);
   damagedSegments.clear();
   for (const path of discarded) await files.remove(path);
+  const named = new Set((core.manifest.primes ?? []).map(({ number }) => number));
+  for (const { number } of core.primes.infos) if (!named.has(number)) core.primes.forget(number);
+  for (const { path } of await files.list())
+    if (/^prime-\d+$/.test(path) && !named.has(Number(path.slice(6)))) await files.remove(path);
   return { discarded, change };
 }

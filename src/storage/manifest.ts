@@ -12,7 +12,8 @@ import type { FileStore } from "../ports/file-store.ts";
 import { ByteReader, ByteWriter, crc32c } from "./bytes.ts";
 
 const MAGIC = Uint8Array.of(0x4c, 0x4c, 0x4d, 0x43, 0x4d, 0x46, 0x53, 0x1a); // "LLMCMFS" + SUB
-const VERSION = 1;
+/** Version 2 names primes; a store without them is written as version 1, which older programs read. */
+const VERSION = 2;
 export const MANIFEST_PATHS = ["manifest-a", "manifest-b"] as const;
 
 const count = z.number().int().nonnegative();
@@ -29,6 +30,8 @@ const segmentSchema = z.strictObject({
   contentBytes: count,
   /** ZSTD level of its text. */
   level: z.number().int(),
+  /** The prime that its coded texts start from; absent where there are none. */
+  prime: count.optional(),
 });
 
 const manifestSchema = z.strictObject({
@@ -45,6 +48,8 @@ const manifestSchema = z.strictObject({
     .array(z.strictObject({ number: count, minBytes: count, dictionary: count.nullable() }))
     .min(1),
   dictionaries: z.array(z.strictObject({ number: count, sizeBytes: count, crc: count })),
+  /** Samples of text that coded texts start from. */
+  primes: z.array(z.strictObject({ number: count, sizeBytes: count, crc: count })).optional(),
   /** The one that the next journal will use. */
   dictionary: count.nullable(),
   /** Files are numbered from one sequence. */
@@ -58,7 +63,8 @@ export type ManifestSegment = Manifest["segments"][number];
 
 export function encodeManifest(manifest: Manifest): Uint8Array {
   const payload = new TextEncoder().encode(JSON.stringify(manifest));
-  const head = new ByteWriter().bytes(MAGIC).u16(VERSION).u32(payload.length).finish();
+  const version = manifest.primes?.length ? VERSION : 1;
+  const head = new ByteWriter().bytes(MAGIC).u16(version).u32(payload.length).finish();
   return new ByteWriter()
     .bytes(head)
     .u32(crc32c(payload, crc32c(head)))
@@ -77,7 +83,7 @@ export function decodeManifest(bytes: Uint8Array, path: string): Manifest {
   const payload = reader.bytes(reader.remaining);
   if (payload.length !== size || crc32c(payload, crc32c(bytes.subarray(0, 14))) !== crc)
     throw reader.fail("its check fails");
-  if (version !== VERSION)
+  if (version < 1 || version > VERSION)
     throw new AppError("unsupported_version", `The store has format version ${version}.`, {
       hint: "It was written by a newer version of this program; update.",
     });

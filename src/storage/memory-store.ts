@@ -66,6 +66,8 @@ export interface MemoryEdit {
   id: string;
   /** A move down; undone by `lift` until the next `compact`. */
   keep?: KeepLevel;
+  /** Takes a move down back, as `MemoryStore.lift` does. */
+  lift?: true;
   episodeId?: string | null;
   /** Merged; null deletes a key. */
   metadata?: Record<string, string | null>;
@@ -172,9 +174,10 @@ export interface MemoryStore {
   subscribe(listener: (change: StoreChange) => void): () => void;
   /**
    * Parquet files that SQL reads, and the forgotten memories in them that it must not show (they can
-   * still be restored). Folds the journal into a segment first when it holds anything.
+   * still be restored). Folds the journal into a segment first when it holds anything. With `content`
+   * texts that are coded come in plain copies, made when first asked for: else their column is null.
    */
-  sqlSources(): Promise<SqlSources>;
+  sqlSources(options?: { content?: boolean }): Promise<SqlSources>;
   sizes(): Promise<StoreSizes>;
   close(): Promise<void>;
 }

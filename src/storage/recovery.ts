@@ -20,6 +20,8 @@ import {
   isCorrupt,
 } from "./store-core.ts";
 import { StoreState } from "./store-state.ts";
+import { PrimeStore, primePath } from "./text-codec/prime-store.ts";
+import { SQL_COPY } from "./sql-copies.ts";
 import type { Zstd } from "./zstd.ts";
 
 export interface OpenedStore {
@@ -28,6 +30,7 @@ export interface OpenedStore {
   segments: Map<number, Segment>;
   damagedSegments: Set<number>;
   dictionaries: Map<number, Dictionary>;
+  primes: PrimeStore;
   /** Null when the last journal can't be written to: a new one must be started. */
   journal: Journal | null;
   generation: number;
@@ -48,6 +51,7 @@ export async function openStoreFiles(files: FileStore, zstd: Zstd): Promise<Open
     segments: new Map(),
     damagedSegments: new Set(),
     dictionaries: new Map(),
+    primes: new PrimeStore(files),
     journal: null,
     generation: manifest.baseGeneration,
     nextOrdinal: manifest.nextOrdinal,
@@ -57,6 +61,7 @@ export async function openStoreFiles(files: FileStore, zstd: Zstd): Promise<Open
     damagedJournal: false,
   };
   for (const info of manifest.segments) await openSegment(files, zstd, opened, info);
+  for (const prime of manifest.primes ?? []) await openPrime(opened, prime);
   for (const named of manifest.dictionaries) await openDictionary(files, zstd, opened, named);
   for (const journal of manifest.journals) await openJournal(files, zstd, opened, journal);
   opened.state.catalog.reserve(opened.nextOrdinal);
@@ -108,7 +113,7 @@ async function openManifest(files: FileStore, zstd: Zstd, recovered: string[]): 
 /** Without a manifest there may only be what an interrupted creation leaves: an empty first journal. */
 async function checkFresh(files: FileStore, zstd: Zstd): Promise<void> {
   for (const { path } of await files.list()) {
-    const own = /^(segments|journal-|dictionary-)/.test(path);
+    const own = /^(segments|journal-|dictionary-|prime-)/.test(path);
     if (!own) continue;
     if (path === journalPath(1)) {
       const replay = await replayJournal(files, zstd, 1, null).catch(() => null);
@@ -140,7 +145,7 @@ async function openSegment(
   };
   let segment: Segment;
   try {
-    segment = await Segment.open(files, zstd, info);
+    segment = await Segment.open(files, zstd, info, opened.primes);
   } catch (error) {
     if (!isCorrupt(error)) throw error;
     report(info.rows, error.message);
@@ -156,6 +161,26 @@ async function openSegment(
       if (!isCorrupt(error)) throw error;
       report(segment.groups[group]!.rows, error.message);
     }
+  }
+}
+
+/** Without its prime a segment's coded texts can't be read: everything else of it can. */
+async function openPrime(
+  opened: OpenedStore,
+  prime: NonNullable<Manifest["primes"]>[number],
+): Promise<void> {
+  try {
+    await opened.primes.open(prime);
+  } catch (error) {
+    if (!isCorrupt(error)) throw error;
+    let rows = 0;
+    for (const { info, blocks } of opened.segments.values()) {
+      if (info.prime !== prime.number || blocks.length === 0) continue;
+      opened.damagedSegments.add(info.number);
+      rows += new Set(blocks.flatMap((block) => block.rows.map((row) => `${block.group}/${row}`)))
+        .size;
+    }
+    opened.recovered.push(`${error.message} The texts of ${rows} memories can't be read.`);
   }
 }
 
@@ -291,12 +316,17 @@ async function removeOrphans(
     ...manifest.segments.map(({ number }) => segmentPath(number)),
     ...manifest.journals.map(({ number }) => journalPath(number)),
     ...manifest.dictionaries.map(({ number }) => dictionaryPath(number)),
+    ...(manifest.primes ?? []).map(({ number }) => primePath(number)),
   ]);
   const orphans = (await files.list()).filter(
     ({ path }) =>
-      /^(segments\/\d+\.parquet|journal-\d+|dictionary-\d+)$/.test(path) && !current.has(path),
+      /^(segments\/\d+\.parquet|journal-\d+|dictionary-\d+|prime-\d+)$/.test(path) &&
+      !current.has(path),
   );
   for (const { path } of orphans) await files.remove(path);
+  // Copies that SQL was given are of this process's life only.
+  for (const { path } of await files.list(DERIVED_PREFIX))
+    if (SQL_COPY.test(path)) await files.remove(path);
   if (orphans.length > 0)
     recovered.push(
       `${orphans.length} leftover ${orphans.length === 1 ? "file" : "files"} of an interrupted compaction ${orphans.length === 1 ? "was" : "were"} removed; nothing of it was lost.`,

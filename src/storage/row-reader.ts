@@ -7,6 +7,7 @@ import { LRUCache } from "lru-cache";
 import { AppError } from "../errors.ts";
 import type { Entity, EntityType } from "../model/memory.ts";
 import type { QuantizedVector } from "../model/vector.ts";
+import { concatBytes } from "./bytes.ts";
 import { decodeText, type HeavyColumn, type Segment } from "./segment.ts";
 import { isBare, type MemoryRecord } from "./store-state.ts";
 
@@ -72,7 +73,7 @@ export class RowReader {
     let loading = this.#loading.get(batch);
     if (!loading) {
       loading = segment
-        .readGroup(group, columns, { textAsBytes: true })
+        .readGroup(group, columns, { textAsBytes: true, withoutCoded: true })
         .then((cells) => cells as Record<string, unknown[]>)
         .finally(() => this.#loading.delete(batch));
       this.#loading.set(batch, loading);
@@ -88,12 +89,39 @@ export class RowReader {
     return cells[column]!;
   }
 
+  /** The texts of a coded block, by its rows. */
+  async #texts(segment: Segment, number: number): Promise<Uint8Array[]> {
+    const key = `${segment.info.number}/text/${number}`;
+    const known = this.#blocks.get(key);
+    if (known) {
+      this.#hits++;
+      return known.values as Uint8Array[];
+    }
+    this.#misses++;
+    const values = await segment.readBlock(number);
+    this.#blocks.set(key, { values, bytes: sizeOf("content", values) });
+    return values;
+  }
+
+  async #codedText(segment: Segment, numbers: readonly number[], row: number): Promise<Uint8Array> {
+    const parts: Uint8Array[] = [];
+    for (const number of numbers) {
+      const texts = await this.#texts(segment, number);
+      parts.push(texts[segment.blocks[number]!.rows.indexOf(row)]!);
+    }
+    return parts.length === 1 ? parts[0]! : concatBytes(parts);
+  }
+
   /** A compaction may move the row and remove its old segment meanwhile: then it is read where it is now. */
   async #cell(record: MemoryRecord, column: HeavyColumn): Promise<unknown> {
     for (;;) {
       const { place } = record;
       if (place.kind === "journal") throw new AppError("internal", "A row moved into the journal.");
       try {
+        if (column === "content") {
+          const coded = place.segment.blocksOf(place.group, place.index);
+          if (coded.length > 0) return await this.#codedText(place.segment, coded, place.index);
+        }
         const values = await this.#block(place.segment, place.group, column);
         return values[place.index] ?? null;
       } catch (error) {

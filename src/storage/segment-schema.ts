@@ -7,7 +7,9 @@ import { COLUMNS, type ColumnSpec } from "./stored-row.ts";
 export const FORMAT_KEY = "llm-compression.format";
 export const BLOCKS_KEY = "llm-compression.block_crc32c";
 export const FORMAT_NAME = "memory-segment";
+/** 1: all text is in columns; 2: some is in coded blocks between the row groups. */
 export const FORMAT_VERSION = 1;
+export const CODED_FORMAT_VERSION = 2;
 
 /** Checksums cover blocks of this size, so that a range read checks only what it touches. */
 export const BLOCK_BYTES = 64 * 1024;

@@ -7,17 +7,21 @@
 
 import { ByteWriter as ParquetBytes, ParquetWriter } from "hyparquet-writer";
 import type { Encoding } from "hyparquet";
+import type { TaskOptions } from "../model/task-control.ts";
 import { ByteWriter, crc32c, equalBytes } from "./bytes.ts";
 import type { ManifestSegment } from "./manifest.ts";
 import {
   BLOCKS_KEY,
   BLOCK_BYTES,
+  CODED_FORMAT_VERSION,
   FORMAT_KEY,
   FORMAT_NAME,
   FORMAT_VERSION,
   segmentSchema,
 } from "./segment-schema.ts";
 import { COLUMNS, utf8Length, type ColumnSpec, type StoredRow } from "./stored-row.ts";
+import { TEXT_KEY, encodeDirectory, type CodedBlock } from "./text-codec/segment-text.ts";
+import { codeTexts, type PackedBlock, type TextCoding } from "./text-codec/text-coder.ts";
 import type { Zstd } from "./zstd.ts";
 
 /** Identifiers, times and vectors hardly shrink further at more effort. */
@@ -80,6 +84,9 @@ function columnData(spec: ColumnSpec, rows: readonly StoredRow[]) {
   };
 }
 
+/** About what the directory takes for one block. */
+const DIRECTORY_ENTRY_BYTES = 12;
+
 const pause = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
 
 export class SegmentWriter {
@@ -91,10 +98,17 @@ export class SegmentWriter {
   #reuse: PageReuse | null = null;
   #contentBytes = 0;
   #rows = 0;
+  readonly #coding: TextCoding | null;
+  readonly #blocks: CodedBlock[] = [];
+  #groups = 0;
 
-  /** @param level ZSTD level of the text columns */
-  constructor(zstd: Zstd, level: number) {
+  /**
+   * @param level ZSTD level of the text columns
+   * @param coding how content is coded instead of lying in its column; null: it isn't
+   */
+  constructor(zstd: Zstd, level: number, coding: TextCoding | null = null) {
     this.#zstd = zstd;
+    this.#coding = coding;
     this.#level = level;
     this.#parquet = new ParquetWriter({
       writer: this.#out,
@@ -115,10 +129,21 @@ export class SegmentWriter {
     return this.#out.offset;
   }
 
-  /** Writes one row group and sets each row's `storedBytes`. */
-  async writeGroup(rows: StoredRow[], reuse: PageReuse | null): Promise<void> {
+  /**
+   * Writes one row group and sets each row's `storedBytes`.
+   * @param kept coded blocks of rows whose `content` isn't given
+   * @param options.storedBytes what the rows cost elsewhere, for a mere copy of them
+   */
+  async writeGroup(
+    given: StoredRow[],
+    reuse: PageReuse | null,
+    kept: readonly PackedBlock[] = [],
+    options: TaskOptions & { storedBytes?: readonly number[] } = {},
+  ): Promise<void> {
+    const shares = new Float64Array(given.length);
+    const coded = await this.#writeBlocks(given, kept, shares, options);
+    const rows = given.map((row, i) => (coded.has(i) ? { ...row, content: null } : row));
     this.#reuse = reuse;
-    const shares = new Float64Array(rows.length);
     for (const spec of COLUMNS) {
       const measure = TEXT_COLUMNS[spec.name];
       if (!measure) continue;
@@ -129,16 +154,57 @@ export class SegmentWriter {
       if (spec.name === "content") this.#contentBytes += total;
       await pause();
     }
-    rows.forEach((row, i) => (row.storedBytes = Math.ceil(shares[i]!)));
+    rows.forEach((row, i) => {
+      row.storedBytes = options.storedBytes?.[i] ?? Math.ceil(shares[i]!);
+      given[i]!.storedBytes = row.storedBytes;
+    });
     void this.#parquet.write({
       columnData: COLUMNS.map((spec) => columnData(spec, rows)),
       rowGroupSize: rows.length,
       pageSize: 0,
     });
     this.#rows += rows.length;
+    this.#groups++;
     this.#prepared.clear();
     this.#reuse = null;
     await pause();
+  }
+
+  /** Writes coded texts ahead of their row group; returns the rows that have theirs there. */
+  async #writeBlocks(
+    rows: readonly StoredRow[],
+    kept: readonly PackedBlock[],
+    shares: Float64Array,
+    options: TaskOptions,
+  ): Promise<Set<number>> {
+    const coded = new Set(kept.flatMap((block) => block.rows));
+    const coding = this.#coding;
+    if (!coding) return coded;
+    const fresh = coding.codec ? await codeTexts(coding.codec, rows, coded, options) : [];
+    for (const { kind, rows: own, packed, sizeBytes } of [...kept, ...fresh]) {
+      const offset = this.#out.offset;
+      this.#out.appendBytes(packed);
+      this.#blocks.push({
+        kind,
+        group: this.#groups,
+        rows: own,
+        offset,
+        packedBytes: packed.length,
+        sizeBytes,
+      });
+      this.#contentBytes += sizeBytes;
+      const lengths = own.map((row) => {
+        const { content, originalBytes } = rows[row]!;
+        return content === null ? originalBytes : utf8Length(content);
+      });
+      const total = lengths.reduce((sum, length) => sum + length, 0) || 1;
+      const cost = packed.length + DIRECTORY_ENTRY_BYTES + sizeBytes * coding.primeShare;
+      own.forEach((row, i) => {
+        coded.add(row);
+        shares[row]! += (cost * lengths[i]!) / total;
+      });
+    }
+    return coded;
   }
 
   /** Compresses the pages of one column ahead of writing them; returns their compressed bytes. */
@@ -173,10 +239,16 @@ export class SegmentWriter {
     const checks = new ByteWriter();
     for (let at = 0; at < dataBytes; at += BLOCK_BYTES)
       checks.u32(crc32c(data.subarray(at, Math.min(dataBytes, at + BLOCK_BYTES))));
+    const version = this.#blocks.length > 0 ? CODED_FORMAT_VERSION : FORMAT_VERSION;
     this.#parquet.kvMetadata = [
-      { key: FORMAT_KEY, value: `${FORMAT_NAME}/${FORMAT_VERSION}` },
+      { key: FORMAT_KEY, value: `${FORMAT_NAME}/${version}` },
       { key: BLOCKS_KEY, value: toBase64(checks.finish()) },
     ];
+    if (this.#blocks.length > 0)
+      this.#parquet.kvMetadata.push({
+        key: TEXT_KEY,
+        value: toBase64(encodeDirectory(this.#blocks)),
+      });
     void this.#parquet.finish();
     const bytes = new Uint8Array(this.#out.getBuffer());
     return {
@@ -189,6 +261,7 @@ export class SegmentWriter {
         footerCrc: crc32c(bytes.subarray(dataBytes)),
         contentBytes: this.#contentBytes,
         level: this.#level,
+        ...(this.#coding ? { prime: this.#coding.prime } : {}),
       },
     };
   }

@@ -7,17 +7,21 @@
 import { parquetMetadata, parquetRead, type AsyncBuffer, type FileMetaData } from "hyparquet";
 import { AppError } from "../errors.ts";
 import type { FileStore } from "../ports/file-store.ts";
-import { crc32c } from "./bytes.ts";
+import { concatBytes, crc32c } from "./bytes.ts";
 import type { ManifestSegment } from "./manifest.ts";
 import {
   BLOCKS_KEY,
   BLOCK_BYTES,
+  CODED_FORMAT_VERSION,
   FORMAT_KEY,
   FORMAT_NAME,
   FORMAT_VERSION,
 } from "./segment-schema.ts";
 import type { PageReuse } from "./segment-writer.ts";
 import { COLUMNS, LIGHT_COLUMNS, rowFromCells, type Cells, type StoredRow } from "./stored-row.ts";
+import type { PrimeStore } from "./text-codec/prime-store.ts";
+import { TEXT_KEY, decodeDirectory, type CodedBlock } from "./text-codec/segment-text.ts";
+import { splitTexts } from "./text-codec/text-blocks.ts";
 import type { Zstd } from "./zstd.ts";
 
 /** A page of one 16 MB text and its neighbours fits; a damaged header can't ask for more. */
@@ -47,6 +51,11 @@ export class Segment {
   readonly #zstd: Zstd;
   readonly #metadata: FileMetaData;
   readonly #blockChecks: Uint32Array;
+  readonly #primes: PrimeStore | null;
+  /** Blocks of coded text. */
+  readonly blocks: readonly CodedBlock[];
+  /** By row group and row: the blocks that hold its text, in order. */
+  readonly #blocksOfRow = new Map<string, number[]>();
 
   private constructor(
     files: FileStore,
@@ -54,6 +63,7 @@ export class Segment {
     info: ManifestSegment,
     metadata: FileMetaData,
     blockChecks: Uint32Array,
+    text: { primes: PrimeStore | null; directory: Uint8Array | null },
   ) {
     this.#files = files;
     this.#zstd = zstd;
@@ -75,10 +85,27 @@ export class Segment {
       this.groups.push({ firstRow, rows: Number(group.num_rows) });
       firstRow += Number(group.num_rows);
     }
+    this.#primes = text.primes;
+    const groupRows = this.groups.map(({ rows }) => rows);
+    this.blocks = text.directory
+      ? decodeDirectory(text.directory, this.path, { dataBytes: info.dataBytes, groupRows })
+      : [];
+    this.blocks.forEach(({ group, rows }, number) => {
+      for (const row of rows) {
+        const known = this.#blocksOfRow.get(`${group}/${row}`);
+        if (known) known.push(number);
+        else this.#blocksOfRow.set(`${group}/${row}`, [number]);
+      }
+    });
   }
 
   /** `corrupt_data` naming the segment, or `unsupported_version`. */
-  static async open(files: FileStore, zstd: Zstd, info: ManifestSegment): Promise<Segment> {
+  static async open(
+    files: FileStore,
+    zstd: Zstd,
+    info: ManifestSegment,
+    primes: PrimeStore | null = null,
+  ): Promise<Segment> {
     const path = segmentPath(info.number);
     const stat = await files.stat(path);
     if (!stat) throw corrupt(path, "the file is missing");
@@ -92,7 +119,7 @@ export class Segment {
     const keys = new Map(metadata.key_value_metadata?.map(({ key, value }) => [key, value ?? ""]));
     const [name, version] = (keys.get(FORMAT_KEY) ?? "").split("/");
     if (name !== FORMAT_NAME) throw corrupt(path, "it is not a segment");
-    if (Number(version) !== FORMAT_VERSION)
+    if (Number(version) !== FORMAT_VERSION && Number(version) !== CODED_FORMAT_VERSION)
       throw new AppError(
         "unsupported_version",
         `Segment "${path}" has format version ${version}.`,
@@ -100,7 +127,51 @@ export class Segment {
           hint: "It was written by a newer version of this program; update.",
         },
       );
-    return new Segment(files, zstd, info, metadata, parseChecks(keys.get(BLOCKS_KEY) ?? ""));
+    const directory = keys.get(TEXT_KEY);
+    return new Segment(files, zstd, info, metadata, parseChecks(keys.get(BLOCKS_KEY) ?? ""), {
+      primes,
+      directory: directory === undefined ? null : fromBase64(directory),
+    });
+  }
+
+  /** The blocks that hold the text of a row, in order; none where it is in the column. */
+  blocksOf(group: number, row: number): readonly number[] {
+    return this.#blocksOfRow.get(`${group}/${row}`) ?? [];
+  }
+
+  /** A block's code, checked. */
+  async packedBlock(number: number): Promise<Uint8Array> {
+    const { offset, packedBytes } = this.blocks[number]!;
+    return new Uint8Array(await this.#slice(offset, offset + packedBytes));
+  }
+
+  /** The texts of a block by its rows (of a part: the part), decoded. */
+  async readBlock(number: number): Promise<Uint8Array[]> {
+    const { kind, rows, sizeBytes } = this.blocks[number]!;
+    const packed = await this.packedBlock(number);
+    if (this.#primes === null || this.info.prime === undefined)
+      throw corrupt(this.path, "its coded texts have no prime");
+    const codec = await this.#primes.codec(this.info.prime);
+    const bytes = codec.decodeBlock(packed, sizeBytes);
+    const texts = kind === "part" ? [bytes] : splitTexts(bytes, rows.length);
+    if (texts === null) throw corrupt(this.path, `text block ${number} doesn't decode`);
+    return texts;
+  }
+
+  /** Puts the coded texts of a row group into its column. Yields between blocks. */
+  async #fillTexts(group: number, cells: unknown[], textAsBytes: boolean): Promise<void> {
+    const parts = new Map<number, Uint8Array[]>();
+    for (let number = 0; number < this.blocks.length; number++) {
+      const block = this.blocks[number]!;
+      if (block.group !== group) continue;
+      const texts = await this.readBlock(number);
+      block.rows.forEach((row, i) => parts.set(row, [...(parts.get(row) ?? []), texts[i]!]));
+      await new Promise<void>((resolve) => setTimeout(resolve, 0));
+    }
+    for (const [row, own] of parts) {
+      const bytes = own.length === 1 ? own[0]! : concatBytes(own);
+      cells[row] = textAsBytes ? bytes : decoder.decode(bytes);
+    }
   }
 
   /** Bytes [start, end) of the data, checked. */
@@ -124,7 +195,7 @@ export class Segment {
   async readGroup(
     group: number,
     columns: readonly string[],
-    options: { textAsBytes: boolean; reuse?: PageReuse },
+    options: { textAsBytes: boolean; reuse?: PageReuse; withoutCoded?: boolean },
   ): Promise<Cells> {
     const { firstRow, rows } = this.groups[group]!;
     const file: AsyncBuffer = {
@@ -166,6 +237,8 @@ export class Segment {
     for (const name of columns)
       if (found[name]?.length !== rows)
         throw corrupt(this.path, `column ${name} has ${found[name]?.length ?? 0} of ${rows} rows`);
+    if (columns.includes("content") && !options.withoutCoded)
+      await this.#fillTexts(group, found.content!, options.textAsBytes);
     return found;
   }
 
@@ -185,18 +258,25 @@ export class Segment {
   }
 
   /** Whole rows of one row group. */
-  async readRows(group: number, reuse?: PageReuse): Promise<StoredRow[]> {
+  async readRows(
+    group: number,
+    options: { reuse?: PageReuse; withoutCoded?: boolean } = {},
+  ): Promise<StoredRow[]> {
     return this.#rows(
       group,
       COLUMNS.map((spec) => spec.name),
-      reuse,
+      options,
     );
   }
 
-  async #rows(group: number, names: string[], reuse?: PageReuse): Promise<StoredRow[]> {
+  async #rows(
+    group: number,
+    names: string[],
+    options: { reuse?: PageReuse; withoutCoded?: boolean } = {},
+  ): Promise<StoredRow[]> {
     const columns = (await this.readGroup(group, names, {
       textAsBytes: false,
-      ...(reuse ? { reuse } : {}),
+      ...options,
     })) as Record<string, unknown[]>;
     return Array.from({ length: this.groups[group]!.rows }, (_, i) => {
       const cells: Cells = {};
@@ -236,8 +316,12 @@ function exactBuffer(bytes: Uint8Array): ArrayBuffer {
     : (bytes.slice().buffer as ArrayBuffer);
 }
 
+function fromBase64(base64: string): Uint8Array {
+  return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+}
+
 function parseChecks(base64: string): Uint32Array {
-  const bytes = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+  const bytes = fromBase64(base64);
   const view = new DataView(bytes.buffer);
   return Uint32Array.from({ length: bytes.length >> 2 }, (_, i) => view.getUint32(4 * i, true));
 }

@@ -9,6 +9,7 @@ import { writeManifest, type Manifest } from "./manifest.ts";
 import type { RowReader } from "./row-reader.ts";
 import type { Segment } from "./segment.ts";
 import type { StoreState } from "./store-state.ts";
+import type { PrimeStore } from "./text-codec/prime-store.ts";
 import type { Zstd } from "./zstd.ts";
 
 export const DERIVED_PREFIX = "index/";
@@ -26,6 +27,7 @@ export interface StoreCore {
   /** Numbers of segments with unreadable parts: served as far as they go, never rewritten or removed. */
   readonly damagedSegments: Set<number>;
   readonly dictionaries: Map<number, Dictionary>;
+  readonly primes: PrimeStore;
   generation: number;
   nextOrdinal: number;
   /** Of the journals since the last compaction, before compression. */

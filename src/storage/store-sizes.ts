@@ -10,6 +10,7 @@ export async function measureStore(files: FileStore): Promise<StoreSizes> {
     sizes.totalBytes += sizeBytes;
     if (path.startsWith("journal-")) sizes.journalBytes += sizeBytes;
     else if (path.startsWith(DERIVED_PREFIX)) sizes.indexBytes += sizeBytes;
+    else if (path.startsWith("prime-")) sizes.segmentBytes += sizeBytes;
     else if (path.startsWith("segments/")) {
       sizes.segmentBytes += sizeBytes;
       sizes.segmentCount++;

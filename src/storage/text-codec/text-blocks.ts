@@ -9,7 +9,7 @@
 import { MAX_PIECE_BYTES } from "./text-model.ts";
 
 /** Texts share a block up to this size: one read decodes it whole. */
-export const BLOCK_BYTES = 8 * 1024;
+export const BLOCK_BYTES = 6 * 1024;
 /** Longer texts are left to ZSTD: reading one would decode all of its blocks. */
 export const MAX_CODED_BYTES = 64 * 1024;
 

@@ -29,6 +29,8 @@ const MAX_PACKED_BYTES = MAX_PIECE_BYTES + (MAX_PIECE_BYTES >> 3) + 16;
 export interface PrimeHeader {
   /** Bytes of its text. */
   sizeBytes: number;
+  /** Bytes of the text that it was chosen to speak for. */
+  coveredBytes: number;
   /** Ordinals of the memories that the text was taken from, ascending. */
   ordinals: number[];
 }
@@ -68,7 +70,7 @@ export class TextCodec {
    */
   static async create(
     text: Uint8Array,
-    ordinals: readonly number[],
+    of: { ordinals: readonly number[]; coveredBytes: number },
     options: TaskOptions = {},
   ): Promise<{ codec: TextCodec; file: Uint8Array }> {
     if (text.length > MAX_PRIME_BYTES)
@@ -79,10 +81,11 @@ export class TextCodec {
     const model = await newModel(slotBits, text.length);
     const header: PrimeHeader = {
       sizeBytes: text.length,
-      ordinals: ordinals.toSorted((a, b) => a - b),
+      coveredBytes: of.coveredBytes,
+      ordinals: of.ordinals.toSorted((a, b) => a - b),
     };
     const out = new ByteWriter().bytes(MAGIC).u16(VERSION).u8(slotBits);
-    out.varint(text.length).varint(header.ordinals.length);
+    out.varint(text.length).varint(of.coveredBytes).varint(header.ordinals.length);
     let last = 0;
     for (const ordinal of header.ordinals) {
       out.varint(ordinal - last);
@@ -165,6 +168,7 @@ function readHeader(
     throw reader.fail("its model's size is out of range");
   const sizeBytes = reader.varint();
   if (sizeBytes > MAX_PRIME_BYTES) throw reader.fail("its text is too long");
+  const coveredBytes = reader.varint();
   const count = reader.varint();
   if (count > file.length) throw reader.fail("it names too many memories");
   const ordinals: number[] = [];
@@ -173,5 +177,5 @@ function readHeader(
     last += reader.varint();
     ordinals.push(last);
   }
-  return { header: { sizeBytes, ordinals }, slotBits, reader };
+  return { header: { sizeBytes, coveredBytes, ordinals }, slotBits, reader };
 }

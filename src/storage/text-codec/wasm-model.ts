@@ -42,10 +42,7 @@ interface Exports {
 let compiling: Promise<WebAssembly.Module | null> | undefined;
 
 function compile(): Promise<WebAssembly.Module | null> {
-  compiling ??=
-    typeof WebAssembly === "undefined" || !WebAssembly.validate(bytes)
-      ? Promise.resolve(null)
-      : WebAssembly.compile(bytes);
+  compiling ??= WasmTextModel.isSupported() ? WebAssembly.compile(bytes) : Promise.resolve(null);
   return compiling;
 }
 
@@ -91,6 +88,10 @@ export class WasmTextModel implements TextModel {
     exports.reset(
       slotBits, slotsAt, MATCH_BITS, matchesAt, this.#historyAt, dirtyAt, slotLogAt, wordLogAt,
     ); // prettier-ignore
+  }
+
+  static isSupported(): boolean {
+    return typeof WebAssembly !== "undefined" && WebAssembly.validate(bytes);
   }
 
   /**

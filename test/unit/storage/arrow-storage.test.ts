@@ -314,6 +314,7 @@ describe("arrow storage", () => {
   });
 
   it("scans every live memory once, oldest first for export, over journal and segments", async () => {
+    await reopen({ codeTextsFromBytes: 0 });
     const bodies = mailBodies(700);
     const memories = await makeMemories(bodies);
     await store.append(memories.slice(0, 300));
@@ -345,6 +346,7 @@ describe("arrow storage", () => {
   });
 
   it("accounts stored bytes honestly: the shares add up to the text's pages", async () => {
+    await reopen({ codeTextsFromBytes: 0 });
     const bodies = mailBodies(1500);
     await store.append(await makeMemories(bodies));
     await store.compact();
@@ -380,12 +382,13 @@ describe("arrow storage", () => {
   });
 
   it("reads on while a compaction replaces the files", async () => {
+    await reopen({ codeTextsFromBytes: 0 });
     const bodies = mailBodies(400);
     const memories = await makeMemories(bodies);
     await store.append(memories);
     await store.compact();
     await store.forget([memories[0]!.id]);
-    await reopen({ cacheBytes: 1 });
+    await reopen({ cacheBytes: 1, codeTextsFromBytes: 0 });
     const compacting = store.compact();
     for (let round = 0; round < 3; round++)
       for (let i = 1; i < 400; i += 37)
@@ -394,13 +397,14 @@ describe("arrow storage", () => {
   });
 
   it("cancels a compaction without a trace", async () => {
+    await reopen({ codeTextsFromBytes: 0 });
     const memories = await makeMemories(mailBodies(300));
     await store.append(memories);
     const controller = new AbortController();
     controller.abort();
     await expect(store.compact({ signal: controller.signal })).rejects.toThrow(/cancel/);
     expect((await store.sizes()).segmentCount).toBe(0);
-    await reopen();
+    await reopen({ codeTextsFromBytes: 0 });
     expect(store.catalog.size).toBe(300);
     await store.compact();
     expect((await store.sizes()).segmentCount).toBe(1);
