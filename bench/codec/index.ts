@@ -18,6 +18,7 @@ import { addressOwner, folderOwners, mailOwners, sizeOf, split, type Split } fro
 import { cpuMs, peers, type Coded, type Peer } from "./peers.ts";
 
 const KB = 1024;
+const NO_MEMORIES = { ordinals: [], coveredBytes: 0 };
 const quantile = (values: readonly number[], share: number): number =>
   values.toSorted((a, b) => a - b)[Math.floor(share * (values.length - 1))] ?? Number.NaN;
 
@@ -46,7 +47,7 @@ async function runOurs(
 ): Promise<Ours> {
   const prime = primeText(train, options.primeBytes);
   const start = cpuMs();
-  const { codec, file } = await TextCodec.create(prime, []);
+  const { codec, file } = await TextCodec.create(prime, NO_MEMORIES);
   const primeMs = cpuMs() - start;
   const texts = heldOut.map((text, index) => ({ index, text, thread: null }));
   const plan = planBlocks(
@@ -95,9 +96,9 @@ async function runOurs(
 /** All held-out texts as one stream: what blocks cost. */
 async function runSolid({ train, heldOut }: Split): Promise<Coded> {
   const known = primeText(train, MAX_PRIME_BYTES);
-  const { file } = await TextCodec.create(known, []);
+  const { file } = await TextCodec.create(known, NO_MEMORIES);
   const both = primeText([...train, ...heldOut], MAX_PRIME_BYTES);
-  const all = await TextCodec.create(both, []);
+  const all = await TextCodec.create(both, NO_MEMORIES);
   return {
     bytes: all.file.length - file.length,
     primeBytes: file.length,
@@ -170,7 +171,7 @@ async function compare(
     row(name, size, await runOurs(parts, { blockBytes, primeBytes }));
   const rows = [
     await ours(
-      "ours, random access, 8 KB blocks",
+      "ours, random access, 6 KB blocks",
       BLOCK_BYTES,
       Math.min(known * 2, MAX_PRIME_BYTES),
     ),
@@ -192,7 +193,7 @@ async function sweep(parts: Split, size: number): Promise<Record<string, unknown
       "memory MB": (result.memoryBytes / 1e6).toFixed(0),
     });
   };
-  for (const blockKb of [2, 4, 8, 16])
+  for (const blockKb of [2, 4, 6, 8, 16])
     await add(
       `blocks of ${blockKb} KB, prime ≤ 1 MB`,
       Math.min(blockKb * KB, MAX_PIECE_BYTES),
@@ -201,7 +202,7 @@ async function sweep(parts: Split, size: number): Promise<Record<string, unknown
   const known = sizeOf(parts.train);
   for (const primeKb of [0, 64, 256, 512, 2048, 4096])
     if (primeKb === 0 || primeKb * KB < known * 2)
-      await add(`blocks of 8 KB, prime ≤ ${primeKb} KB`, BLOCK_BYTES, Math.max(1, primeKb * KB));
+      await add(`blocks of 6 KB, prime ≤ ${primeKb} KB`, BLOCK_BYTES, Math.max(1, primeKb * KB));
   return rows;
 }
 
