@@ -8,6 +8,7 @@ import { encodeProvenance, gistWithout } from "../cognitive/episodes/provenance.
 import { AppError } from "../errors.ts";
 import { META, isEpisode, type QualityVector } from "../model/memory.ts";
 import type { CatalogEntry, MemoryEdit, MemoryStore } from "../storage/memory-store.ts";
+import { QUOTES, quotersOf } from "./quoted-sources.ts";
 import { EPISODE, episodeTitle, provenanceOf } from "./episode-rows.ts";
 
 /** What else has to change when memories go. */
@@ -34,6 +35,14 @@ export async function departureOf(store: MemoryStore, ids: readonly string[]): P
       }
     } else if (entry.episodeId !== null && !gone.has(entry.episodeId)) touched.add(entry.episodeId);
   }
+  // What they left to be said by a memory that goes, they say themselves again, while they can.
+  const liftable = new Set(store.fading().map(({ entry }) => entry.id));
+  for (const quoter of quotersOf(store, gone))
+    edits.push({
+      id: quoter.id,
+      metadata: { [QUOTES]: null },
+      ...(liftable.has(quoter.id) ? { lift: true } : {}),
+    });
   const emptied: string[] = [];
   for (const episodeId of touched) {
     const row = store.catalog.byId(episodeId);

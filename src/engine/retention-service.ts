@@ -14,7 +14,7 @@ import type {
   RetentionPreview,
   RetentionReport,
 } from "../model/episode.ts";
-import { contentKind, keepsLess, META } from "../model/memory.ts";
+import { contentKind, keepsLess, META, type ContentKind } from "../model/memory.ts";
 import { checkpoint, type TaskOptions } from "../model/task-control.ts";
 import type { CompressionResult } from "../processing/compression/compressor.ts";
 import type { CatalogEntry, MemoryEdit } from "../storage/memory-store.ts";
@@ -22,6 +22,7 @@ import { packedTextBytes } from "../storage/text-size.ts";
 import { isStale } from "./episode-rows.ts";
 import { validate } from "./input-schemas.ts";
 import type { EngineParts } from "./local-engine.ts";
+import { QUOTES, quotedSources } from "./quoted-sources.ts";
 import { NO_POLICY, decidingRule, retentionPolicySchema } from "./retention-policy.ts";
 
 const SETTINGS = "retention";
@@ -40,7 +41,11 @@ interface Due {
 }
 
 /** A summary, or why there is none. */
-type Written = Pick<CompressionResult, "keep" | "keepReason"> & Partial<CompressionResult>;
+type Written = Pick<CompressionResult, "keep" | "keepReason"> &
+  Partial<CompressionResult> & {
+    /** Memories that keep what it quotes. */
+    quotes: string[] | null;
+  };
 
 class Held {
   readonly #counts = new Map<string, number>();
@@ -194,6 +199,9 @@ export class RetentionService implements Retention {
           held.add(why);
           continue;
         }
+        // One of them may have been forgotten, or have faded, while the summary was written.
+        const isKept = (id: string): boolean => store.catalog.byId(id)?.keep === "exact";
+        if (result?.quotes && !result.quotes.every(isKept)) continue;
         edits.push({ id: entry.id, keep: to, ...(result ? summaryEdit(result) : {}) });
         moved.push(one);
       }
@@ -213,18 +221,27 @@ export class RetentionService implements Retention {
     const { store, models } = this.#parts;
     const { compressor } = await models.compressor(true);
     const contents = await store.getContents(due.map(({ entry }) => entry.ordinal));
-    const items = due.flatMap(({ entry }, i) => {
+    const items: { id: string; text: string; kind?: ContentKind; quotes: string[] | null }[] = [];
+    for (const [i, { entry }] of due.entries()) {
       const text = contents[i];
       const kind = contentKind(entry.metadata[META.kind]);
-      return text == null ? [] : [{ id: entry.id, text, ...(kind ? { kind } : {}) }];
-    });
+      if (text == null) continue;
+      const quotes = await quotedSources(store, entry, text);
+      items.push({ id: entry.id, text, quotes, ...(kind ? { kind } : {}) });
+    }
     const { onProgress: _own, ...control } = options;
-    const results = await compressor.compressAll(items, { ...control, keep: "summary" });
+    const results = await compressor.compressAll(
+      items.map((item) => ({ ...item, quotesKept: item.quotes !== null })),
+      { ...control, keep: "summary" },
+    );
     results.forEach((result, i) => {
       if (isAbortError(result)) throw result;
+      const { id, quotes } = items[i]!;
       found.set(
-        items[i]!.id,
-        result instanceof Error ? { keep: "exact", keepReason: result.message } : result,
+        id,
+        result instanceof Error
+          ? { keep: "exact", keepReason: result.message, quotes: null }
+          : { ...result, quotes },
       );
     });
     return found;
@@ -239,9 +256,13 @@ export class RetentionService implements Retention {
   }
 }
 
-function summaryEdit(result: Partial<CompressionResult>): Pick<MemoryEdit, "text" | "quality"> {
-  const { summary, entities, quality, mode, model } = result as CompressionResult;
-  return { quality, text: { summary, entities, mode, model } };
+function summaryEdit(result: Written): Pick<MemoryEdit, "text" | "quality" | "metadata"> {
+  const { summary, entities, quality, mode, model } = result as Written & CompressionResult;
+  return {
+    quality,
+    text: { summary, entities, mode, model },
+    ...(result.quotes ? { metadata: { [QUOTES]: result.quotes.join("\n") } } : {}),
+  };
 }
 
 function totals(moves: readonly RetentionMove[]): { beforeBytes: number; afterBytes: number } {

@@ -48,6 +48,7 @@ export function bundleEdits(
     }
     const fields = lightFields(zstd, entry, edit);
     if (Object.keys(fields).length > 0) changes.push({ op: "patch", id: entry.id, fields });
+    if (edit.lift) changes.push({ op: "lift", ids: [entry.id] });
     if (edit.keep !== undefined && edit.keep !== entry.keep) {
       if (!keepsLess(edit.keep, entry.keep) || edit.keep === "exact")
         throw invalid(entry, `what is kept as "${entry.keep}" can't become "${edit.keep}" again`);
