@@ -29,7 +29,7 @@ const MAX_SUMMARY_SHARE = 0.6;
 const WRITER_SHARE = 0.12;
 const WRITER_MIN_BYTES = 240;
 /** Similarity of extractive summaries beyond the threshold: others may cut windows elsewhere. */
-export const SIMILARITY_MARGIN = 0.02;
+export const SIMILARITY_MARGIN = 0.01;
 /** Likeness to the source's windows that a set of units is chosen for, ascending: an estimate, which the gate then measures. */
 const WINDOW_LADDER = [0.7, 0.75, 0.79, 0.82, 0.845, 0.87, 0.89, 0.91, 0.93];
 
