@@ -3,9 +3,10 @@
  * over TLS, else HTTP/1.1. Proxies that the environment names are used, but never for this machine.
  */
 
-import { Agent, EnvHttpProxyAgent, request as send, type Dispatcher } from "undici";
+import { request as send, type Dispatcher } from "undici";
 import { AppError, createAbortError } from "../../errors.ts";
 import type { HttpRequest, HttpResponse, HttpTransport } from "../../ports/http.ts";
+import { ConnectionAgents } from "./connection-agents.ts";
 
 export interface NodeHttpTransportOptions {
   /** Idle connections are kept that long. Default 30,000. */
@@ -24,22 +25,14 @@ const HINTS: Record<string, string> = {
   ECONNREFUSED: "Check the address, and that the server runs there.",
   UND_ERR_CONNECT_TIMEOUT: "Check the address; a firewall may stand in between.",
 };
-const LOOPBACK = /^(?:localhost|.+\.localhost|127(?:\.\d+){3}|\[::1\])$/i;
 
 export class NodeHttpTransport implements HttpTransport {
   readonly environment = "process";
-  readonly #direct: Map<number, Agent> = new Map();
-  readonly #proxied: Map<number, EnvHttpProxyAgent> = new Map();
-  readonly #options: NodeHttpTransportOptions;
-  readonly #hasProxy: boolean;
+  readonly #agents: ConnectionAgents;
   #closed = false;
 
   constructor(options: NodeHttpTransportOptions = {}) {
-    this.#options = options;
-    const env = options.env ?? process.env;
-    this.#hasProxy = ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"].some(
-      (name) => (env[name] ?? "") !== "",
-    );
+    this.#agents = new ConnectionAgents(options);
   }
 
   async send(request: HttpRequest): Promise<HttpResponse> {
@@ -50,19 +43,31 @@ export class NodeHttpTransport implements HttpTransport {
       return networkError(request.url, error);
     };
     let response: Dispatcher.ResponseData;
+    let settled: (() => void) | undefined;
     try {
+      const chosen = await this.#agents.choose(
+        new URL(request.url),
+        request.connectTimeoutMs ?? 10_000,
+        request.signal,
+      );
+      if (this.#closed) throw new AppError("closed", "The connections were closed.");
+      settled = chosen.settled;
       response = await send(request.url, {
         method: request.method,
         headers: { "user-agent": "llm-compress", ...request.headers },
         body: request.body ?? null,
         signal: request.signal,
-        dispatcher: this.#dispatcher(new URL(request.url), request.connectTimeoutMs ?? 10_000),
+        dispatcher: chosen.dispatcher,
+        // A stream of a shared connection doesn't wait for the others; the library repeats nothing by itself.
+        ...(chosen.shared ? { idempotent: true } : {}),
         // The client watches times itself, per call.
         headersTimeout: 0,
         bodyTimeout: 0,
       });
     } catch (error) {
       throw fail(error);
+    } finally {
+      settled?.();
     }
     const header = (name: string): string | null => {
       const value = response.headers[name];
@@ -79,32 +84,7 @@ export class NodeHttpTransport implements HttpTransport {
   /** Ends all connections; requests under way fail with `closed`. */
   async close(): Promise<void> {
     this.#closed = true;
-    const agents = [...this.#direct.values(), ...this.#proxied.values()];
-    this.#direct.clear();
-    this.#proxied.clear();
-    await Promise.all(agents.map((agent) => agent.destroy()));
-  }
-
-  /** One pool per time to connect: in practice one, since a provider's is fixed. */
-  #dispatcher(url: URL, connectTimeoutMs: number): Dispatcher {
-    const { keepAliveMs = 30_000, http2 = true, ca } = this.#options;
-    const options = {
-      allowH2: http2,
-      keepAliveTimeout: keepAliveMs,
-      connect: { timeout: connectTimeoutMs, ...(ca === undefined ? {} : { ca }) },
-    };
-    if (this.#hasProxy && !LOOPBACK.test(url.hostname)) {
-      const known = this.#proxied.get(connectTimeoutMs);
-      if (known) return known;
-      const agent = new EnvHttpProxyAgent(options);
-      this.#proxied.set(connectTimeoutMs, agent);
-      return agent;
-    }
-    const known = this.#direct.get(connectTimeoutMs);
-    if (known) return known;
-    const agent = new Agent(options);
-    this.#direct.set(connectTimeoutMs, agent);
-    return agent;
+    await this.#agents.close();
   }
 }
 

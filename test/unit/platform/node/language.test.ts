@@ -60,22 +60,74 @@ describe("keys in Node", () => {
 });
 
 describe("HTTP in Node", () => {
-  it("speaks HTTP/2 where the server offers it", async () => {
+  it("sends streams at the same time over one connection where the server speaks HTTP/2", async () => {
     const protocol = PROTOCOLS[0]!;
     const server = await protocol.start({ http2: true });
     const transport = new NodeHttpTransport({ ca: server.certificate!, env: {} });
     const { model, close } = await openModel(protocol, server, { transport });
-    await model.generate({ messages: ask() });
-    const texts = await Promise.all(
-      [1, 2, 3].map(async () => (await drain(model.stream({ messages: ask() }))).text),
-    );
-    expect(texts).toEqual([LETTER, LETTER, LETTER]);
+    const streams = async () =>
+      Promise.all(
+        Array.from({ length: 6 }, async () => {
+          server.fault({ kind: "slow-stream", delayMs: 2 });
+          return (await drain(model.stream({ messages: ask() }))).text;
+        }),
+      );
+    // At once from the start, while nothing is known of the server, and later.
+    expect(await streams()).toEqual(Array.from({ length: 6 }, () => LETTER));
+    expect(await streams()).toEqual(Array.from({ length: 6 }, () => LETTER));
     expect(new Set(server.requests.map(({ httpVersion }) => httpVersion))).toEqual(
       new Set(["2.0"]),
     );
-    expect(server.connections).toBeLessThan(server.requests.length);
+    expect(server.connections).toBe(1);
+    expect(server.mostAtOnce).toBe(6);
+
+    // Leaving one stream leaves the connection to the others.
+    server.fault({ kind: "stall", after: 3 });
+    const left = model.stream({ messages: ask() });
+    await left.next();
+    const beside = drain(model.stream({ messages: ask() }));
+    await left.return({} as never);
+    expect((await beside).text).toBe(LETTER);
+    expect(server.connections).toBe(1);
     await close();
     await server.close();
+  });
+
+  it("takes a connection for each request over TLS without HTTP/2", async () => {
+    const protocol = PROTOCOLS[0]!;
+    const server = await protocol.start({ http2: true });
+    const transport = new NodeHttpTransport({ ca: server.certificate!, env: {}, http2: false });
+    const { model, close } = await openModel(protocol, server, { transport });
+    const answers = await Promise.all(
+      [1, 2, 3].map(async () => (await model.generate({ messages: ask() })).text),
+    );
+    expect(answers).toEqual([LETTER, LETTER, LETTER]);
+    await close();
+    expect(new Set(server.requests.map(({ httpVersion }) => httpVersion))).toEqual(
+      new Set(["1.1"]),
+    );
+    expect(server.connections).toBe(3);
+    await server.close();
+  });
+
+  it("says for each of several requests that a server can't be reached", async () => {
+    const protocol = PROTOCOLS[0]!;
+    const server = await protocol.start({ http2: true });
+    const { model, close } = await openModel(protocol, server, {
+      transport: new NodeHttpTransport({ ca: server.certificate!, env: {} }),
+    });
+    await server.close();
+    const errors = await Promise.all(
+      [1, 2, 3].map(async () =>
+        model.generate({ messages: ask() }).catch((error: unknown) => error),
+      ),
+    );
+    for (const error of errors)
+      expect(error).toMatchObject({
+        code: "network",
+        message: expect.stringContaining("ECONNREFUSED") as string,
+      });
+    await close();
   });
 
   it("keeps connections of HTTP/1.1, and is usable after a cancelled call", async () => {
