@@ -20,7 +20,7 @@ import type { PackedBlock, TextCoding } from "./text-codec/text-coder.ts";
 
 /** A prime of 1 MB is read in about a second or two; a larger one gains little more. */
 const PRIME_BYTES = 1024 * 1024;
-/** A store that has grown this much since gets a new prime. */
+/** A store that has grown this much since gets a larger prime, up to the largest. */
 const OUTGROWN = 4;
 
 export interface TextPlan {
@@ -50,7 +50,8 @@ export function planTexts(
   for (const { number } of core.primes.infos) {
     const header = core.primes.header(number)!;
     if (!header.ordinals.every((ordinal) => there.has(ordinal))) stale.add(number);
-    else if (coveredBytes <= header.coveredBytes * OUTGROWN) usable.push(number);
+    else if (header.sizeBytes > PRIME_BYTES * 0.9 || coveredBytes <= header.coveredBytes * OUTGROWN)
+      usable.push(number);
   }
   const plan = { stale, coveredBytes, exact: codable };
   // Without SIMD coding would take minutes per megabyte.

@@ -10,6 +10,7 @@ import { decodeDerived } from "../../../src/storage/derived.ts";
 import { readManifest } from "../../../src/storage/manifest.ts";
 import { loadZstd, type Zstd } from "../../../src/storage/zstd.ts";
 import type { NewMemory } from "../../../src/storage/memory-store.ts";
+import { readCodedTexts } from "./coded-text-reader.ts";
 import { mailBodies, makeMemories, makeMemory, sampleVector } from "./sample-memories.ts";
 
 let zstd: Zstd;
@@ -26,6 +27,7 @@ async function everyByte(volume: MemoryVolume, generation: number): Promise<stri
   const copy = volume.clone();
   const files = new MemoryFileStore(copy);
   const { manifest } = await readManifest(files);
+  parts.push(await readCodedTexts(volume));
   for (const [path, bytes] of copy.files) {
     parts.push(path, latin1(bytes));
     if (path.endsWith(".parquet")) {
