@@ -147,7 +147,8 @@ export interface ModelGroup {
 
 const byTierThenSize = (a: LanguageModelInfo, b: LanguageModelInfo): number =>
   TIERS.indexOf(a.tier) - TIERS.indexOf(b.tier) ||
-  (a.sizeBytes ?? 0) - (b.sizeBytes ?? 0) ||
+  // Those whose size isn't known come last.
+  (a.sizeBytes ?? Number.MAX_SAFE_INTEGER) - (b.sizeBytes ?? Number.MAX_SAFE_INTEGER) ||
   a.title.localeCompare(b.title);
 
 function isMine(model: LanguageModelInfo): boolean {
