@@ -24,6 +24,7 @@ import type { CatalogEntry, MemoryEdit, MemoryStore, NewMemory } from "../storag
 import { editWithout } from "./episode-upkeep.ts";
 import { EPISODE, basisOf, episodeTitle, isStale, provenanceOf } from "./episode-rows.ts";
 import type { EngineParts } from "./local-engine.ts";
+import { ThreadKeys } from "./thread-keys.ts";
 
 const READ_ROWS = 256;
 /** A refused group of more text than this is tried again in halves. */
@@ -363,41 +364,4 @@ function longestPause(members: readonly CatalogEntry[]): number {
     if (pause > longest) [longest, best] = [pause, i + 1];
   }
   return best;
-}
-
-/** Light fields as grouping wants them; a reply chain without a thread is named by its first message. */
-class ThreadKeys {
-  readonly #catalog: MemoryStore["catalog"];
-
-  constructor(catalog: MemoryStore["catalog"]) {
-    this.#catalog = catalog;
-  }
-
-  item(entry: CatalogEntry): GroupItem {
-    const { metadata } = entry;
-    const source = metadata[META.source] ?? null;
-    const isSection = metadata[META.part] !== undefined && metadata[META.thread] === undefined;
-    return {
-      id: entry.id,
-      userId: entry.userId,
-      timestamp: entry.timestamp,
-      bytes: entry.originalBytes,
-      thread: metadata[META.thread] ?? (isSection ? source : this.#chain(entry)),
-      isSection,
-      source,
-      vector: null,
-      fingerprint: null,
-    };
-  }
-
-  #chain(entry: CatalogEntry): string | null {
-    if (entry.previousId === null && entry.nextId === null) return null;
-    let at = entry;
-    for (let hops = 0; hops < 10_000 && at.previousId !== null; hops++) {
-      const before = this.#catalog.byId(at.previousId);
-      if (!before) break;
-      at = before;
-    }
-    return `chain ${at.id}`;
-  }
 }
