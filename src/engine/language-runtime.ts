@@ -60,7 +60,7 @@ export class LanguageRuntime implements LanguageAccess {
   constructor(parts: LanguageParts, emit: () => void) {
     this.#parts = parts;
     this.#emit = emit;
-    this.health = new ProviderHealth(parts.clock);
+    this.health = new ProviderHealth(parts.clock, parts.languageSources);
     this.models = new OpenModels(async (id, onProgress) => {
       const { catalog } = await this.load();
       const model = catalog.model(id);

@@ -86,6 +86,8 @@ export interface LanguageModelSource {
   remove?(name: string): Promise<void>;
   /** Adds a model of the user's own; `invalid_input` for an address that can't be one. */
   add?(model: CustomModel): Promise<LanguageModelInfo>;
+  /** ms since epoch until which calls are held back after failures in a row; null when they are not. */
+  pausedUntil?(): number | null;
   close(): Promise<void>;
 }
 

@@ -47,6 +47,17 @@ export async function requestJson(
   );
 }
 
+/** Sends a request whose answer is its status alone. */
+export async function requestNothing(
+  parts: ExchangeParts,
+  request: ProtocolRequest,
+): Promise<void> {
+  return exchange(parts, request, parts.timeouts.totalMs, async (response) => {
+    // Read to its end, so that the connection is of use again.
+    await readText(response, MAX_REFUSAL_BYTES, true);
+  });
+}
+
 /** A whole answer at once. */
 export async function requestAnswer(
   parts: ExchangeParts,
@@ -79,14 +90,7 @@ export async function streamAnswer(
     refusePage(parts, type, "");
     const stream = adapter.openStream();
     const read = adapter.streamFormat === "sse" ? readServerSentEvents : readJsonLines;
-    let first = true;
-    const touched = touching(response.body, () => {
-      if (first) {
-        first = false;
-        watch.limit(timeouts.idleMs, () => stalled(parts, "stopped in the middle of its answer"));
-      } else watch.touch();
-    });
-    for await (const event of read(touched)) {
+    for await (const event of read(watched(parts, response, watch))) {
       throwIfAborted(watch.signal);
       emit(gate.push(stream.push(event)), onText);
       if (stream.done || gate.ended) break;
@@ -102,16 +106,39 @@ export async function streamAnswer(
   });
 }
 
+/** An answer of one JSON document a line, each handed out as it comes: the progress of long work. */
+export async function requestDocuments(
+  parts: ExchangeParts,
+  request: ProtocolRequest,
+  onDocument: (body: unknown) => void,
+): Promise<void> {
+  return exchange(parts, request, parts.timeouts.firstByteMs, async (response, watch) => {
+    refusePage(parts, contentType(response), "");
+    for await (const { data } of readJsonLines(watched(parts, response, watch))) {
+      throwIfAborted(watch.signal);
+      onDocument(parseJson(data));
+    }
+  });
+}
+
 function emit(text: string, onText: (delta: string) => void): void {
   if (text !== "") onText(text);
 }
 
-async function* touching(
-  chunks: AsyncIterable<Uint8Array>,
-  touch: () => void,
+/** The body's chunks; once the first one came, a silence between two of them ends the exchange. */
+async function* watched(
+  parts: ExchangeParts,
+  response: HttpResponse,
+  watch: ExchangeWatch,
 ): AsyncGenerator<Uint8Array> {
-  for await (const chunk of chunks) {
-    touch();
+  let first = true;
+  for await (const chunk of response.body) {
+    if (first)
+      watch.limit(parts.timeouts.idleMs, () =>
+        stalled(parts, "stopped in the middle of its answer"),
+      );
+    else watch.touch();
+    first = false;
     yield chunk;
   }
 }
@@ -169,6 +196,8 @@ function classify(error: unknown, origin: Origin): unknown {
         hint: error.hint ?? "Try again.",
         retryable: error.retryable,
         fault,
+        // The system's own error: its code says whether anything was sent. Nothing of the request is in it.
+        ...(error.code === "network" && error.cause !== undefined ? { cause: error.cause } : {}),
       },
     );
   }

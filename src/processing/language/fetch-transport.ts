@@ -85,6 +85,7 @@ export class FetchTransport implements HttpTransport {
             ? "Check the address, that the server runs, and that it allows requests from this page (CORS)."
             : "Check the address and that the server runs.",
         retryable: true,
+        ...(inner instanceof Error ? { cause: inner } : {}),
       },
     );
   }

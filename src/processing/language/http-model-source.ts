@@ -4,63 +4,43 @@
  * that a change holds at once. The same in pages and in Node: only the transport differs.
  */
 
-import { AppError, isAbortError, throwIfAborted, toError } from "../../errors.ts";
-import type {
-  CustomModel,
-  LanguageModelInfo,
-  LanguageProvider,
-  ProviderSettings,
-} from "../../model/language-model.ts";
+import { AppError, throwIfAborted, toError } from "../../errors.ts";
+import type { CustomModel, LanguageModelInfo } from "../../model/language-model.ts";
 import { systemClock, type Clock } from "../../ports/clock.ts";
 import type { HttpTransport } from "../../ports/http.ts";
-import type { KeyStore, LanguageModel, LanguageModelSource } from "../../ports/language-model.ts";
-import type { CallTimeouts } from "./call-deadline.ts";
+import type {
+  InstallProgress,
+  LanguageModel,
+  LanguageModelSource,
+} from "../../ports/language-model.ts";
 import type { CircuitBreakerOptions } from "./circuit-breaker.ts";
 import { LLMClient, type Connection } from "./client.ts";
 import { ConnectionPool } from "./connection-pool.ts";
-import { customInfo, guessThinking, remoteInfo, type CatalogueModel } from "./http-model-info.ts";
+import { customInfo, guessThinking, type CatalogueModel } from "./http-model-info.ts";
+import { joinModels, unusable, type NamedModel } from "./model-list.ts";
+import { deleteModel, pullModel } from "./ollama-installation.ts";
+import { ollamaGenerate } from "./protocols/ollama.ts";
+import { connectProvider, staysHere, type ConnectionSources } from "./provider-connection.ts";
 import { ProviderLane } from "./provider-lane.ts";
-import {
-  HTTP_PROVIDERS,
-  isLoopback,
-  normalizeBaseUrl,
-  PROVIDER_TRAITS,
-  refuseReadableKey,
-  type HttpProvider,
-} from "./providers.ts";
+import { HTTP_PROVIDERS, PROVIDER_TRAITS, type HttpProvider } from "./providers.ts";
 import { RateLimiter } from "./rate-limiter.ts";
-import { listRemoteModels } from "./remote-models.ts";
-import type { RemoteModel } from "./protocols/protocol-adapter.ts";
 import { RetryPolicy, type RetryEvent, type RetryOptions } from "./retry-policy.ts";
+import type { ServerParts } from "./server-talk.ts";
+import { findModel, ServerListing } from "./server-listing.ts";
 
 export type { CatalogueModel } from "./http-model-info.ts";
 
-export interface HttpSourceOptions {
+export interface HttpSourceOptions extends ConnectionSources {
   transport: HttpTransport;
-  keys: Pick<KeyStore, "get">;
-  /** Asked before each call. */
-  settings: (provider: LanguageProvider) => Promise<ProviderSettings>;
   /** Models that are known by name; those of other providers are skipped. */
   catalogue: readonly CatalogueModel[];
   clock?: Clock;
   retry?: RetryOptions;
   breaker?: CircuitBreakerOptions;
-  /** Replaces single times of all providers; the owner's `timeoutMs` still bounds the whole call. */
-  timeouts?: Partial<CallTimeouts>;
   onRetry?: (event: RetryEvent & { provider: HttpProvider; model: string }) => void;
 }
 
-/** What a server said, kept for a moment: the list is looked at more often than it changes. */
-const LIST_FRESH_MS = 15_000;
-const UNREACHABLE_FRESH_MS = 3_000;
 const DEFAULT_CONTEXT_TOKENS = 8192;
-
-interface Listing {
-  address: string;
-  until: number;
-  models: RemoteModel[];
-  error: AppError | null;
-}
 
 /**
  * One source per HTTP provider, with places at hosts and limits shared between them. The transport is
@@ -92,89 +72,52 @@ export class HttpModelSource implements LanguageModelSource {
   readonly #lane: ProviderLane;
   readonly #retry: RetryPolicy;
   readonly #custom = new Map<string, Exclude<CustomModel, { provider: "webllm" | "wllama" }>>();
-  readonly #details = new Map<string, Partial<RemoteModel>>();
+  readonly #listing: ServerListing;
+  /** Models whose loading was begun and not finished, in this session. */
+  readonly #begun = new Set<string>();
   readonly #clients = new Set<LLMClient>();
   readonly #shared: SharedParts;
+  /** Where the last connection went: whose breaker counts. */
+  #host: string | null = null;
   #closed = false;
-  #listing: Listing | null = null;
-  #asking: Promise<Listing> | null = null;
+
+  /**
+   * Ollama alone: has its server load a model. Cancelling pauses; the server keeps what arrived. See
+   * `pullModel` for the errors.
+   */
+  readonly install?: NonNullable<LanguageModelSource["install"]>;
 
   constructor(provider: HttpProvider, options: HttpSourceOptions, shared: SharedParts) {
     this.provider = provider;
     this.#options = options;
     this.#shared = shared;
     this.#clock = options.clock ?? systemClock;
+    this.#listing = new ServerListing(provider, options.transport, this.#clock);
     this.#lane = new ProviderLane({
       pool: shared.pool,
       limiter: shared.limiter,
       ...(options.breaker && { breaker: options.breaker }),
     });
     this.#retry = new RetryPolicy(options.retry, { clock: this.#clock });
+    if (provider === "ollama")
+      this.install = (name, { signal, onProgress } = {}) => this.#install(name, signal, onProgress);
   }
 
   /** Never throws: a provider that is off, has no key or doesn't answer says so at each of its models. */
   async list(): Promise<LanguageModelInfo[]> {
-    const named = [
-      ...this.#options.catalogue
-        .filter((model) => model.provider === this.provider)
-        .map((model) => ({ id: `${this.provider}:${model.name}`, ...model })),
-      ...[...this.#custom.values()].map((model) => customInfo(model)),
-    ];
+    const named = this.#named();
     let connection: Connection;
     try {
       connection = await this.#connect();
     } catch (error) {
-      const failure = toError(error) as AppError;
-      const state = failure.code === "unauthorized" ? "needs_key" : "unavailable";
-      const reason = [failure.message, failure.hint].filter(Boolean).join(" ");
-      return named.map((model) => ({ ...model, local: this.#staysHere(null), state, reason }));
+      return unusable(named, staysHere(this.provider, null), toError(error) as AppError);
     }
-    const local = this.#staysHere(connection.baseUrl);
     if (!this.#listsItself())
-      return named.map((model) => ({ ...model, local: false, ...this.#health(connection) }));
-
-    const listing = await this.#ask(connection);
-    if (listing.error) {
-      const reason = [listing.error.message, listing.error.hint].filter(Boolean).join(" ");
-      const state = listing.error.code === "unauthorized" ? "needs_key" : "unavailable";
-      return named.map((model) => ({ ...model, local, state, reason }));
-    }
-    const present = new Map(
-      listing.models.filter((model) => model.generates).map((model) => [model.name, model]),
-    );
-    const seen = new Set<string>();
-    const infos = named.map((model): LanguageModelInfo => {
-      const remote = present.get(model.name) ?? present.get(`${model.name}:latest`);
-      if (!remote)
-        return {
-          ...model,
-          local,
-          state: "unavailable",
-          reason:
-            this.provider === "ollama"
-              ? `Not on this Ollama server. Install it with “ollama pull ${model.name}”.`
-              : "The server doesn't list it.",
-        };
-      seen.add(remote.name);
-      return {
-        ...model,
-        ...(remote.sizeBytes
-          ? { sizeBytes: remote.sizeBytes, installedBytes: remote.sizeBytes }
-          : {}),
-        contextTokens: Math.min(model.contextTokens, remote.contextTokens ?? model.contextTokens),
-        local: local && !remote.forwarded,
-        price: model.price ?? (local && !remote.forwarded ? { inputUsd: 0, outputUsd: 0 } : null),
-        ...this.#health(connection),
-      };
-    });
-    const others = [...present.values()].filter((model) => !seen.has(model.name));
-    return [
-      ...infos,
-      ...others.map((model) => ({
-        ...remoteInfo(this.provider, model, local),
-        ...this.#health(connection),
-      })),
-    ];
+      return named.map((model) => ({ ...model, local: false, state: "ready" }));
+    const local = staysHere(this.provider, connection.baseUrl);
+    const { models: remote, error } = await this.#listing.ask(connection);
+    if (error) return unusable(named, local, error);
+    return joinModels({ provider: this.provider, named, remote, local, begun: this.#begun });
   }
 
   /**
@@ -184,30 +127,18 @@ export class HttpModelSource implements LanguageModelSource {
    */
   async open(name: string, options: { signal?: AbortSignal } = {}): Promise<LanguageModel> {
     throwIfAborted(options.signal);
-    if (this.#closed)
-      throw new AppError("closed", `The models of ${this.provider} were closed.`, {
-        hint: "Open the store again.",
-      });
+    this.#refuseClosed();
     const connection = await this.#connect();
-    const known =
-      this.#custom.has(name) ||
-      this.#options.catalogue.some((m) => m.provider === this.provider && m.name === name);
+    const known = this.#named().some((model) => model.name === name);
+    let adapter = PROVIDER_TRAITS[this.provider].adapter(name);
     if (this.#listsItself()) {
-      const listing = await this.#ask(connection);
-      const there = listing.models.some((m) => m.name === name || m.name === `${name}:latest`);
-      if (listing.error) throw listing.error;
+      const { models, error } = await this.#listing.ask(connection);
+      if (error) throw error;
+      const found = findModel(models, name);
       // Servers of one model often answer to any name: what the owner added is believed.
-      if (!there && !(this.provider === "openai-compatible" && known))
-        throw new AppError(
-          "model_missing",
-          `${PROVIDER_TRAITS[this.provider].title} (${new URL(connection.baseUrl).host}) has no model “${name}”.`,
-          {
-            hint:
-              this.provider === "ollama"
-                ? `Install it with “ollama pull ${name}”, or choose one from the list.`
-                : "Choose one from the list of models.",
-          },
-        );
+      if (!found && !(this.provider === "openai-compatible" && known))
+        throw this.#notThere(connection, name);
+      if (this.provider === "ollama" && found?.completionOnly) adapter = ollamaGenerate;
     }
     const info: Partial<LanguageModelInfo> =
       (await this.list()).find((model) => model.name === name) ??
@@ -221,7 +152,7 @@ export class HttpModelSource implements LanguageModelSource {
       maxOutputTokens: info.maxOutputTokens,
       thinkingTokens: info.thinkingTokens,
       fixedSampling: info.fixedSampling,
-      adapter: PROVIDER_TRAITS[this.provider].adapter(name),
+      adapter,
       transport: this.#options.transport,
       connect: () => this.#connect(),
       lane: this.#lane,
@@ -247,116 +178,117 @@ export class HttpModelSource implements LanguageModelSource {
         `A model of “${model.provider}” can't be added to ${PROVIDER_TRAITS[this.provider].title}.`,
         { hint: "Choose the provider that serves the model." },
       );
-    if (!/^[^\s\0]{1,200}$/.test(model.name))
-      throw new AppError("invalid_input", `“${model.name}” can't be the name of a model.`, {
-        hint: "Give the provider's own name of it, without spaces.",
-      });
+    checkName(model.name);
     this.#custom.set(model.name, model);
     const info = (await this.list()).find((one) => one.name === model.name);
     return info ?? { ...customInfo(model), state: "ready" };
   }
 
-  /** Takes a model of the owner's from the list; what is on a server stays there. */
+  /**
+   * Takes a model of the owner's from the list; what is on a server stays there. Any other one is deleted
+   * from an Ollama server; `not_found` for those that are no one's to remove.
+   */
   async remove(name: string): Promise<void> {
     if (this.#custom.delete(name)) return;
-    throw new AppError("not_found", `No model “${name}” was added to ${this.provider}.`, {
-      hint: "Only models that were added by hand can be taken from the list.",
-    });
+    if (this.provider !== "ollama")
+      throw new AppError("not_found", `No model “${name}” was added to ${this.provider}.`, {
+        hint: "Only models that were added by hand can be taken from the list.",
+      });
+    this.#refuseClosed();
+    checkName(name);
+    try {
+      await deleteModel(this.#server(await this.#connect()), name);
+      this.#begun.delete(name);
+    } finally {
+      this.#listing.forget();
+    }
   }
 
-  /** ms since epoch until which requests are held back after failures, or null. */
-  async pausedUntil(): Promise<number | null> {
-    const connection = await this.#connect().catch(() => null);
-    return connection ? this.#lane.pausedUntil(new URL(connection.baseUrl).host) : null;
+  /** ms since epoch until which requests are held back after failures in a row, or null. */
+  pausedUntil(): number | null {
+    return this.#host === null ? null : this.#lane.pausedUntil(this.#host);
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     await Promise.all([...this.#clients].map((client) => client.close()));
-    this.#listing = null;
+    this.#listing.forget();
     await this.#shared.closed();
+  }
+
+  /** Those that are known without asking anyone. */
+  #named(): NamedModel[] {
+    return [
+      ...this.#options.catalogue
+        .filter((model) => model.provider === this.provider)
+        .map((model) => ({ id: `${this.provider}:${model.name}`, ...model })),
+      ...[...this.#custom.values()].map((model) => customInfo(model)),
+    ];
+  }
+
+  async #install(
+    name: string,
+    signal: AbortSignal | undefined,
+    onProgress: ((progress: InstallProgress) => void) | undefined,
+  ): Promise<void> {
+    throwIfAborted(signal);
+    this.#refuseClosed();
+    checkName(name);
+    try {
+      await pullModel(this.#server(await this.#connect(), signal), name, (progress) => {
+        this.#begun.add(name);
+        onProgress?.(progress);
+      });
+      this.#begun.delete(name);
+    } finally {
+      this.#listing.forget();
+    }
+  }
+
+  #server(connection: Connection, signal?: AbortSignal): ServerParts {
+    return {
+      provider: this.provider,
+      connection,
+      transport: this.#options.transport,
+      signal,
+      nowMs: () => this.#clock.now(),
+    };
+  }
+
+  async #connect(): Promise<Connection> {
+    const connection = await connectProvider(this.provider, this.#options);
+    this.#host = new URL(connection.baseUrl).host;
+    return connection;
   }
 
   #listsItself(): boolean {
     return this.provider === "ollama" || this.provider === "openai-compatible";
   }
 
-  #staysHere(baseUrl: string | null): boolean {
-    const address = baseUrl ?? PROVIDER_TRAITS[this.provider].baseUrl;
-    return address !== null && isLoopback(new URL(address).hostname);
+  #notThere(connection: Connection, name: string): AppError {
+    const { title } = PROVIDER_TRAITS[this.provider];
+    const { host } = new URL(connection.baseUrl);
+    return new AppError("model_missing", `${title} (${host}) has no model “${name}”.`, {
+      hint:
+        this.provider === "ollama"
+          ? `Install it (“llm-compress models install ollama:${name}”, or “ollama pull ${name}”), or choose one from the list.`
+          : "Choose one from the list of models.",
+    });
   }
 
-  #health(connection: Connection): Pick<LanguageModelInfo, "state" | "reason"> {
-    const until = this.#lane.pausedUntil(new URL(connection.baseUrl).host);
-    if (until === null) return { state: "ready" };
-    const seconds = Math.ceil((until - this.#clock.now()) / 1000);
-    return {
-      state: "unavailable",
-      reason: `It failed several times in a row and is left alone for ${seconds} s.`,
-    };
+  #refuseClosed(): void {
+    if (this.#closed)
+      throw new AppError("closed", `The models of ${this.provider} were closed.`, {
+        hint: "Open the store again.",
+      });
   }
+}
 
-  /** How the provider is reached now; throws what is in the way. */
-  async #connect(): Promise<Connection> {
-    const traits = PROVIDER_TRAITS[this.provider];
-    const settings = await this.#options.settings(this.provider);
-    if (!settings.enabled)
-      throw new AppError("invalid_input", `${traits.title} is turned off.`, {
-        hint: "Turn it on in the providers' settings.",
-      });
-    const address = settings.baseUrl ?? traits.baseUrl;
-    if (address === null)
-      throw new AppError("invalid_input", `${traits.title} has no address.`, {
-        hint: "Set its address in the providers' settings.",
-      });
-    const baseUrl = normalizeBaseUrl(this.provider, address);
-    const key = (await this.#options.keys.get(this.provider)) || null;
-    if (key === null && traits.needsKey)
-      throw new AppError("unauthorized", `${traits.title} needs a key.`, {
-        hint: "Set one; it is kept as you choose and sent to this provider alone.",
-      });
-    refuseReadableKey(baseUrl, key);
-    const timeouts = { ...traits.timeouts, ...this.#options.timeouts };
-    const totalMs = settings.timeoutMs ?? timeouts.totalMs;
-    return {
-      baseUrl,
-      key,
-      limits: {
-        requestsPerMinute: settings.requestsPerMinute,
-        tokensPerMinute: settings.tokensPerMinute,
-      },
-      concurrency: settings.concurrency ?? traits.concurrency,
-      timeouts: { ...timeouts, totalMs, firstByteMs: Math.min(timeouts.firstByteMs, totalMs) },
-    };
-  }
-
-  /** What the server lists, from a moment ago where that will do. */
-  async #ask(connection: Connection): Promise<Listing> {
-    const address = `${connection.baseUrl} ${connection.key ?? ""}`;
-    const now = this.#clock.elapsed();
-    if (this.#listing?.address === address && this.#listing.until > now) return this.#listing;
-    this.#asking ??= this.#askNow(connection, address).finally(() => (this.#asking = null));
-    return this.#asking;
-  }
-
-  async #askNow(connection: Connection, address: string): Promise<Listing> {
-    let models: RemoteModel[] = [];
-    let error: AppError | null = null;
-    try {
-      models = await listRemoteModels({
-        provider: this.provider,
-        connection,
-        transport: this.#options.transport,
-        details: this.#details,
-        nowMs: () => this.#clock.now(),
-      });
-    } catch (cause) {
-      if (isAbortError(cause)) throw cause;
-      error = toError(cause) as AppError;
-    }
-    const freshMs = error ? UNREACHABLE_FRESH_MS : LIST_FRESH_MS;
-    this.#listing = { address, models, error, until: this.#clock.elapsed() + freshMs };
-    return this.#listing;
-  }
+/** `invalid_input` for what can't be a provider's name of a model. */
+function checkName(name: string): void {
+  if (!/^[^\s\0]{1,200}$/.test(name))
+    throw new AppError("invalid_input", `“${name}” can't be the name of a model.`, {
+      hint: "Give the provider's own name of it, without spaces.",
+    });
 }

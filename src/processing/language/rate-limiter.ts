@@ -27,6 +27,8 @@ interface Lane {
   notBefore: number;
   requests: Meter | null;
   tokens: Meter | null;
+  /** Fires when tokens were given back: who waits for them looks again. */
+  givenBack: AbortController;
 }
 
 export class RateLimiter {
@@ -71,7 +73,13 @@ export class RateLimiter {
   #lane(name: string): Lane {
     let lane = this.#lanes.get(name);
     if (!lane) {
-      lane = { queue: new PQueue({ concurrency: 1 }), notBefore: 0, requests: null, tokens: null };
+      lane = {
+        queue: new PQueue({ concurrency: 1 }),
+        notBefore: 0,
+        requests: null,
+        tokens: null,
+        givenBack: new AbortController(),
+      };
       this.#lanes.set(name, lane);
     }
     return lane;
@@ -94,11 +102,29 @@ export class RateLimiter {
         (await tokenMeter?.waitMs(tokens)) ?? 0,
       );
       if (waitMs <= 0) break;
-      await this.#sleep(waitMs, signal);
+      await this.#wait(lane, waitMs, signal);
     }
     await requests?.take(1);
     await tokenMeter?.take(tokens);
-    return { settle: async (used) => tokenMeter?.correct(used - tokens) };
+    return {
+      settle: async (used) => {
+        await tokenMeter?.correct(used - tokens);
+        if (used >= tokens) return;
+        const { givenBack } = lane;
+        lane.givenBack = new AbortController();
+        givenBack.abort();
+      },
+    };
+  }
+
+  /** Until the time is over or tokens were given back. */
+  async #wait(lane: Lane, waitMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const back = lane.givenBack.signal;
+    try {
+      await this.#sleep(waitMs, signal ? AbortSignal.any([signal, back]) : back);
+    } catch (error) {
+      if (!back.aborted || signal?.aborted) throw error;
+    }
   }
 }
 

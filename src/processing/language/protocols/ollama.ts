@@ -1,10 +1,11 @@
 /**
- * Ollama's own protocol: chat, generate (raw prompts), the models it holds, embeddings, pulling a
- * model. Unlike the others it cuts a prompt that is too long without a word: the room is therefore
+ * Ollama's own protocol: chat, generate (one prompt), embeddings; its models are `ollama-models.ts`'s
+ * part. Unlike the others it cuts a prompt that is too long without a word: the room is therefore
  * always stated (`num_ctx`), cutting is refused (`truncate`, `shift`), and the client checks before.
  */
 
 import { z } from "zod";
+import { ollamaList } from "./ollama-models.ts";
 import {
   count,
   parseJson,
@@ -17,7 +18,6 @@ import {
   type ProtocolCall,
   type ProviderFailure,
   type RawUsage,
-  type RemoteModel,
 } from "./protocol-adapter.ts";
 
 const reply = z.object({
@@ -100,54 +100,6 @@ function commonFields(call: ProtocolCall): Record<string, unknown> {
   };
 }
 
-const tags = z.object({
-  models: z.array(
-    z.object({
-      name: z.string(),
-      size: count,
-      digest: text,
-      remote_host: text,
-      details: z
-        .object({ family: text, parameter_size: text })
-        .optional()
-        .nullable()
-        .catch(undefined),
-    }),
-  ),
-});
-
-/** "8.0B" → 8, "134.52M" → 0.13452. */
-export function parseParameterSize(size: string | null | undefined): number | undefined {
-  const match = /^([\d.]+)\s*([MBT])/i.exec(size ?? "");
-  if (!match) return undefined;
-  const unit = { m: 1e-3, b: 1, t: 1e3 }[match[2]!.toLowerCase()]!;
-  return Number(match[1]) * unit;
-}
-
-const details = z.object({
-  model_info: z.record(z.string(), z.unknown()).optional().nullable().catch(undefined),
-  capabilities: z.array(z.string()).optional().nullable().catch(undefined),
-  license: text,
-});
-
-/** What `/api/show` says of a model: its context and what it can do. */
-export const ollamaDetails = {
-  request: (name: string) =>
-    ({ method: "POST", path: "/api/show", body: { model: name } }) as const,
-  read(body: unknown): Partial<RemoteModel> {
-    const { model_info, capabilities, license } = readShape(details, body, "model's description");
-    const context = Object.entries(model_info ?? {}).find(([key]) =>
-      key.endsWith(".context_length"),
-    )?.[1];
-    const licence = license?.trim().split("\n")[0]?.trim();
-    return {
-      ...(typeof context === "number" ? { contextTokens: context } : {}),
-      ...(capabilities ? { generates: capabilities.includes("completion") } : {}),
-      ...(licence ? { licence: licence.slice(0, 80) } : {}),
-    };
-  },
-};
-
 const ollamaBase = {
   streamFormat: "ndjson",
   mayThink: true,
@@ -171,21 +123,7 @@ const ollamaBase = {
     if (/\bformat\b|grammar|schema/i.test(message)) return "json_schema";
     return null;
   },
-  models: {
-    request: { method: "GET", path: "/api/tags" },
-    read: (body) =>
-      readShape(tags, body, "list of models").models.map((model) => {
-        const parametersB = parseParameterSize(model.details?.parameter_size);
-        return {
-          name: model.name,
-          generates: !/bert|embed/i.test(`${model.details?.family ?? ""} ${model.name}`),
-          ...(model.size ? { sizeBytes: model.size } : {}),
-          ...(parametersB === undefined ? {} : { parametersB }),
-          ...(model.remote_host ? { forwarded: true } : {}),
-          ...(model.digest ? { digest: model.digest } : {}),
-        };
-      }),
-  },
+  models: ollamaList,
   embed: {
     batchSize: 64,
     request: (model, texts) => ({
@@ -214,21 +152,23 @@ export const ollama: ProtocolAdapter = {
   }),
 };
 
-/** One prompt instead of a conversation, for models without a chat template. */
+/**
+ * One prompt instead of a conversation, for models whose template takes nothing else. What a system
+ * message says stands at the prompt's start: as a parameter it would be dropped with the template.
+ */
 export const ollamaGenerate: ProtocolAdapter = {
   ...ollamaBase,
   name: "ollama-generate",
-  generate(call) {
-    const system = call.messages.filter(({ role }) => role === "system");
-    const turns = call.messages.filter(({ role }) => role !== "system");
-    return {
-      method: "POST",
-      path: "/api/generate",
-      body: {
-        ...commonFields(call),
-        ...(system.length > 0 ? { system: system.map(({ content }) => content).join("\n\n") } : {}),
-        prompt: turns.map(({ content }) => content).join("\n\n"),
-      },
-    };
-  },
+  generate: (call) => ({
+    method: "POST",
+    path: "/api/generate",
+    body: { ...commonFields(call), prompt: onePrompt(call.messages) },
+  }),
 };
+
+function onePrompt(messages: ProtocolCall["messages"]): string {
+  const isSystem = ({ role }: ProtocolCall["messages"][number]) => role === "system";
+  return [...messages.filter(isSystem), ...messages.filter((message) => !isSystem(message))]
+    .map(({ content }) => content)
+    .join("\n\n");
+}

@@ -92,6 +92,8 @@ export interface RemoteModel {
   licence?: string;
   /** False: an embedder or the like. */
   generates: boolean;
+  /** True when it continues one prompt and knows no conversation. */
+  completionOnly?: boolean;
   /** True when the server passes the text on to another one. */
   forwarded?: boolean;
   digest?: string;

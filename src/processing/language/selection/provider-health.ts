@@ -1,11 +1,13 @@
 /**
  * Which providers are held back: after failures in a row that are the provider's fault, none of its
- * models is asked for a while, twice as long each time. The first call after that decides.
+ * models is asked for a while, twice as long each time. The first call after that decides. A source
+ * may hold calls back by itself (the breaker of a host): the longer of both pauses is the one that counts.
  */
 
 import { AppError, type ErrorCode } from "../../../errors.ts";
 import type { LanguageProvider } from "../../../model/language-model.ts";
 import type { Clock } from "../../../ports/clock.ts";
+import type { LanguageModelSource } from "../../../ports/language-model.ts";
 
 const FAILURES_IN_A_ROW = 3;
 const FIRST_PAUSE_MS = 30_000;
@@ -29,10 +31,16 @@ interface Health {
 
 export class ProviderHealth {
   readonly #clock: Clock;
+  readonly #sources: readonly Pick<LanguageModelSource, "provider" | "pausedUntil">[];
   readonly #health = new Map<LanguageProvider, Health>();
 
-  constructor(clock: Clock) {
+  /** `sources`: asked for the pauses of their own. */
+  constructor(
+    clock: Clock,
+    sources: readonly Pick<LanguageModelSource, "provider" | "pausedUntil">[] = [],
+  ) {
     this.#clock = clock;
+    this.#sources = sources;
   }
 
   succeeded(provider: LanguageProvider): void {
@@ -67,11 +75,13 @@ export class ProviderHealth {
   /** Providers that are held back now, and until when (ms since epoch). */
   pausedUntil(): Map<LanguageProvider, number> {
     const now = this.#clock.now();
-    return new Map(
-      [...this.#health]
-        .filter(([, { pausedUntil }]) => pausedUntil > now)
-        .map(([provider, { pausedUntil }]) => [provider, pausedUntil]),
-    );
+    const paused = new Map<LanguageProvider, number>();
+    const note = (provider: LanguageProvider, until: number | null | undefined) => {
+      if (until && until > Math.max(now, paused.get(provider) ?? 0)) paused.set(provider, until);
+    };
+    for (const [provider, { pausedUntil }] of this.#health) note(provider, pausedUntil);
+    for (const source of this.#sources) note(source.provider, source.pausedUntil?.());
+    return paused;
   }
 
   lastError(provider: LanguageProvider): string | undefined {
