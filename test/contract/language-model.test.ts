@@ -7,6 +7,7 @@ import {
   type CatalogueModel,
 } from "../../src/processing/language/http-model-source.ts";
 import {
+  COMPLETION_MODEL,
   fixedKeys,
   startClaudeServer,
   startGeminiServer,
@@ -53,6 +54,12 @@ const SERVERS: {
     start: () => startGeminiServer(),
   },
   { name: "Ollama", provider: "ollama", model: "smollm2:135m", start: () => startOllamaServer() },
+  {
+    name: "Ollama, a model that continues prompts",
+    provider: "ollama",
+    model: COMPLETION_MODEL.name,
+    start: () => startOllamaServer({ models: [COMPLETION_MODEL] }),
+  },
   {
     name: "an OpenAI-compatible server",
     provider: "openai-compatible",

@@ -5,7 +5,13 @@
 
 export { startClaudeServer } from "./claude.ts";
 export { startGeminiServer } from "./gemini.ts";
-export { startOllamaServer, type OllamaModel, type OllamaServerOptions } from "./ollama.ts";
+export {
+  COMPLETION_MODEL,
+  startOllamaServer,
+  type OllamaModel,
+  type OllamaServerOptions,
+} from "./ollama.ts";
+export type { LibraryModel } from "./ollama-library.ts";
 export { startOpenAiServer, type OpenAiServerOptions } from "./openai.ts";
 export { echo, type Prompt, type Reply, type Responder } from "./scripted-model.ts";
 export type { Fault, LlmServer, LlmServerOptions, RecordedRequest } from "./wire.ts";

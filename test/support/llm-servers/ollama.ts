@@ -1,10 +1,12 @@
 /**
- * Ollama's chat, generate, tags, show, embed and version, as its API page describes them: NDJSON,
- * durations in nanoseconds, `done_reason`, errors as `{"error": "…"}`. A prompt that is longer than
- * `num_ctx` is cut without a word unless `truncate` is false, as the real one does.
+ * Ollama's chat, generate, tags, show, pull, delete, embed and version, as its API page describes them:
+ * NDJSON, durations in nanoseconds, `done_reason`, errors as `{"error": "…"}`. A prompt that is longer
+ * than `num_ctx` is cut without a word unless `truncate` is false, and a system prompt is dropped where
+ * the model's template has no place for it, as the real one does.
  */
 
 import { z } from "zod";
+import { OllamaLibrary, type LibraryModel } from "./ollama-library.ts";
 import { countTokens, echo, tokens, type Prompt } from "./scripted-model.ts";
 import {
   Refusal,
@@ -25,10 +27,16 @@ export interface OllamaModel {
   capabilities?: string[];
   /** Of models that another host runs. */
   remoteHost?: string;
+  /** Default one for conversations. */
+  template?: string;
+  /** The server's own code that writes its prompts. */
+  renderer?: string;
 }
 
 export interface OllamaServerOptions extends Omit<LlmServerOptions, "models"> {
   models?: OllamaModel[];
+  /** What can be pulled; default nothing. */
+  library?: LibraryModel[];
 }
 
 const MODELS: OllamaModel[] = [
@@ -43,6 +51,17 @@ const MODELS: OllamaModel[] = [
   },
 ];
 
+/** Continues a prompt, and knows no conversation. */
+export const COMPLETION_MODEL: OllamaModel = {
+  name: "stories15m:text",
+  parameterSize: "15.19M",
+  sizeBytes: 60_800_000,
+  contextTokens: 4_096,
+  template: "{{ .Prompt }}",
+};
+
+const CHAT_TEMPLATE =
+  "{{- range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}<|im_start|>assistant\n";
 const DEFAULT_NUM_CTX = 4096;
 
 const error = (status: number, message: string) => new Refusal(status, { error: message });
@@ -151,7 +170,8 @@ function dialect(kind: "chat" | "generate"): Dialect {
 }
 
 export function startOllamaServer(given: OllamaServerOptions = {}): Promise<LlmServer> {
-  const models = given.models ?? MODELS;
+  const models = [...(given.models ?? MODELS)];
+  const library = new OllamaLibrary(given.library ?? []);
   const find = (name: string): OllamaModel => {
     const found = models.find((model) => model.name === name || model.name === `${name}:latest`);
     if (!found) throw error(404, `model '${name}' not found`);
@@ -159,9 +179,11 @@ export function startOllamaServer(given: OllamaServerOptions = {}): Promise<LlmS
   };
   const respondTo = (
     body: z.infer<typeof chatRequest> | z.infer<typeof generateRequest>,
-    messages: { role: string; content: string }[],
+    given: { role: string; content: string }[],
   ): Prompt => {
     const model = find(body.model);
+    const placesSystem = /\.(?:Messages|System)\b/.test(model.template ?? CHAT_TEMPLATE);
+    const messages = given.filter(({ role }) => placesSystem || role !== "system");
     if (model.capabilities && !model.capabilities.includes("completion"))
       throw error(400, `"${body.model}" does not support chat`);
     if (body.think && !model.capabilities?.includes("thinking"))
@@ -239,6 +261,9 @@ export function startOllamaServer(given: OllamaServerOptions = {}): Promise<LlmS
         const model = find(name);
         context.json({
           license: "Apache License\nVersion 2.0, January 2004",
+          modelfile: `FROM ${model.name}\n${model.renderer ? `RENDERER ${model.renderer}\n` : ""}`,
+          template: model.template ?? CHAT_TEMPLATE,
+          ...(model.renderer ? { renderer: model.renderer } : {}),
           details: { family: "llama", parameter_size: model.parameterSize },
           model_info: {
             "general.architecture": "llama",
@@ -246,6 +271,22 @@ export function startOllamaServer(given: OllamaServerOptions = {}): Promise<LlmS
           },
           capabilities: model.capabilities ?? ["completion"],
         });
+      },
+      "POST /api/pull": () => async (request, context) => {
+        const { model: name } = check(
+          z.looseObject({ model: z.string().min(1), stream: z.literal(true).optional() }),
+          request.body,
+        );
+        await context.lines(
+          library.pull(name, context.signal, (model) => {
+            if (!models.some((known) => known.name === model.name)) models.push(model);
+          }),
+        );
+      },
+      "DELETE /api/delete": () => async (request, context) => {
+        const { model: name } = check(z.looseObject({ model: z.string().min(1) }), request.body);
+        models.splice(models.indexOf(find(name)), 1);
+        context.json("");
       },
       "POST /api/embed": () => async (request, context) => {
         const body = check(

@@ -134,6 +134,8 @@ export type Route = (request: RecordedRequest, context: RouteContext) => Promise
 
 export interface RouteContext {
   json(body: unknown, status?: number, headers?: Record<string, string>): void;
+  /** One JSON document a line, as long as the client is there. */
+  lines(documents: AsyncIterable<unknown>): Promise<void>;
   /** Lets the model answer in the protocol's shape, with whatever fault is next. */
   answer(prompt: Prompt, dialect: Dialect): Promise<void>;
   /** Whether the client went away. */
@@ -172,6 +174,14 @@ export async function startServer(
       requests.push(request);
       const context: RouteContext = {
         json: (body, status = 200, headers = {}) => sendJson(response, status, body, headers),
+        lines: async (documents) => {
+          response.writeHead(200, { "content-type": "application/x-ndjson" });
+          for await (const document of documents) {
+            if (gone.signal.aborted) return;
+            response.write(`${JSON.stringify(document)}\n`);
+          }
+          response.end();
+        },
         answer: (prompt, dialect) =>
           answer(response, prompt, dialect, faults.shift(), responder, gone.signal),
         signal: gone.signal,

@@ -15,6 +15,8 @@ import {
 } from "../../../../src/processing/language/http-model-source.ts";
 import { httpCatalogue } from "../../../../src/model/http-models.ts";
 import {
+  COMPLETION_MODEL,
+  echo,
   fixedKeys,
   startClaudeServer,
   startGeminiServer,
@@ -61,6 +63,17 @@ export const PROTOCOLS: ProtocolCase[] = [
     provider: "ollama",
     model: "llama3.2:3b",
     start: (options) => startOllamaServer(options),
+  },
+  {
+    name: "Ollama generate",
+    provider: "ollama",
+    model: COMPLETION_MODEL.name,
+    start: async (options) => {
+      const server = await startOllamaServer({ ...options, models: [COMPLETION_MODEL] });
+      // The prompt holds what the system message said, too: it is not to be repeated.
+      server.respond((prompt) => echo({ ...prompt, user: prompt.user.split("\n\n").at(-1)! }));
+      return server;
+    },
   },
   {
     name: "OpenAI-compatible",
