@@ -1,6 +1,7 @@
 /**
  * `npm run bench -- providers [--calls 200] [--json FILE]`: what the client of language models costs on
- * top of a bare `fetch` to the same local server, per protocol; calls are interleaved.
+ * top of a bare `fetch` to the same local server, per protocol, calls interleaved; and what choosing a
+ * model costs (`router.ts`).
  */
 
 import { writeFileSync } from "node:fs";
@@ -17,6 +18,7 @@ import {
   startOpenAiServer,
   type LlmServer,
 } from "../../test/support/llm-servers/index.ts";
+import { benchRouter } from "./router.ts";
 
 const PROTOCOLS = [
   { provider: "openai", model: "gpt-4o-mini", start: startOpenAiServer },
@@ -24,6 +26,9 @@ const PROTOCOLS = [
   { provider: "gemini", model: "gemini-2.5-flash-lite", start: startGeminiServer },
   { provider: "ollama", model: "smollm2:135m", start: startOllamaServer },
 ] as const;
+
+/** They open connections and warm the code. */
+const WARM_UP_CALLS = 20;
 
 const messages = [
   { role: "user" as const, content: "The harbour is closed until Wednesday. ".repeat(20) },
@@ -65,13 +70,16 @@ async function drain(model: LanguageModel): Promise<number> {
   return chunks;
 }
 
-export async function main(args: string[]): Promise<void> {
-  const { values } = parseArgs({
-    args,
-    options: { calls: { type: "string" }, json: { type: "string" } },
-  });
-  const calls = Number(values.calls ?? 200);
-  const rows = [];
+interface ClientFigures {
+  protocol: string;
+  clientMs: number;
+  fetchMs: number;
+  overheadMs: number;
+  streamChunksPerSecond: number;
+}
+
+async function benchClient(calls: number): Promise<ClientFigures[]> {
+  const rows: ClientFigures[] = [];
   for (const { provider, model: name, start } of PROTOCOLS) {
     const server = await start();
     const sources = createHttpSources({
@@ -87,8 +95,7 @@ export async function main(args: string[]): Promise<void> {
     for (let at = 0; at < calls; at++) {
       const own = await timed(() => model.generate({ messages, maxTokens: 2000 }));
       const alone = await timed(() => bareFetch(server));
-      // The first calls open connections and warm the code.
-      if (at < 20) continue;
+      if (at < WARM_UP_CALLS) continue;
       ours.push(own);
       bare.push(alone);
     }
@@ -108,8 +115,28 @@ export async function main(args: string[]): Promise<void> {
     await Promise.all(sources.map((source) => source.close()));
     await server.close();
   }
-  console.table(rows);
-  if (values.json) writeFileSync(values.json, JSON.stringify({ calls, rows }, null, 2));
+  return rows;
+}
+
+export async function main(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: { calls: { type: "string" }, json: { type: "string" } },
+  });
+  const calls = Number(values.calls ?? 200);
+  if (!Number.isInteger(calls) || calls <= WARM_UP_CALLS)
+    throw new Error(`--calls must be a whole number above ${WARM_UP_CALLS}, which only warm up.`);
+  const client = await benchClient(calls);
+  console.log(`Client beside a bare fetch, medians of ${calls - WARM_UP_CALLS} calls`);
+  console.table(client);
+  const router = benchRouter().map(({ medianUs, p99Us, ...rest }) => ({
+    ...rest,
+    medianUs: Number(medianUs.toFixed(1)),
+    p99Us: Number(p99Us.toFixed(1)),
+  }));
+  console.log("Choice of a model");
+  console.table(router);
+  if (values.json) writeFileSync(values.json, JSON.stringify({ calls, client, router }, null, 2));
 }
 
 await main(process.argv.slice(2));
