@@ -385,7 +385,7 @@ describe("a store with damaged files", () => {
     for (const path of ["manifest-a", "manifest-b"]) {
       const bytes = volume.files.get(path)!.slice();
       const view = new DataView(bytes.buffer);
-      view.setUint16(8, 2, true);
+      view.setUint16(8, 99, true);
       const crc = crc32c(bytes.subarray(18), crc32c(bytes.subarray(0, 14)));
       bytes.set(new ByteWriter().u32(crc).finish(), 14);
       volume.files.set(path, bytes);
