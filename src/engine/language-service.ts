@@ -61,18 +61,18 @@ export class LanguageService implements LanguageModels {
   }
 
   async install(id: string, options: TaskOptions = {}): Promise<void> {
-    const { model, source } = await this.#find(id);
+    const { name, title, source } = await this.#findInstallable(id);
     if (!source.install)
-      throw new AppError("unsupported_input", `${model.title} needs no installation.`, {
-        hint: model.provider === "ollama" ? `Run \`ollama pull ${model.name}\`.` : "",
+      throw new AppError("unsupported_input", `${title} needs no installation.`, {
+        hint: "It is used over the network; a key may be needed.",
       });
     const { onProgress, signal } = options;
     try {
-      await source.install(model.name, {
+      await source.install(name, {
         ...(signal ? { signal } : {}),
         onProgress: ({ doneBytes, totalBytes }) =>
           onProgress?.({
-            stage: `Installing ${model.title}`,
+            stage: `Installing ${title}`,
             done: doneBytes,
             total: totalBytes,
             doneBytes,
@@ -238,6 +238,18 @@ export class LanguageService implements LanguageModels {
     const model = catalog.model(id);
     if (!model) throw unknownModel(id);
     return { model, source: catalog.source(model.provider) };
+  }
+
+  /** What is listed; and whatever an Ollama server may find in its library, which is longer than any list. */
+  async #findInstallable(id: string) {
+    const { catalog } = await this.#runtime.load();
+    const [, name] = /^ollama:(\S+)$/.exec(id) ?? [];
+    if (name && catalog.has("ollama") && !catalog.model(id)) {
+      await catalog.refresh();
+      if (!catalog.model(id)) return { name, title: name, source: catalog.source("ollama") };
+    }
+    const { model, source } = await this.#find(id);
+    return { name: model.name, title: model.title, source };
   }
 
   async #providerSettings(provider: LanguageProvider): Promise<ProviderSettings> {

@@ -90,7 +90,7 @@ describe("the list of models", () => {
     const models = await bench.engine.language.list();
     const byId = new Map(models.map((model) => [model.id, model]));
     expect(byId.get("ollama:qwen2.5:3b")).toMatchObject({ state: "ready", local: true });
-    expect(byId.get("ollama:gemma3:4b")).toMatchObject({ state: "unavailable" });
+    expect(byId.get("ollama:gemma3:4b")).toMatchObject({ state: "missing" });
     expect(byId.get("openai:gpt-5-mini")).toMatchObject({
       state: "ready",
       local: false,

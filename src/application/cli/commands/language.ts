@@ -210,7 +210,8 @@ async function install(context: CommandContext, { id }: z.output<typeof installS
   });
   return show(
     context,
-    (await engine.language.list()).find((model) => model.id === id),
+    // Ollama adds the tag that a name without one stands for.
+    (await engine.language.list()).find((model) => [id, `${id}:latest`].includes(model.id)),
   );
 }
 

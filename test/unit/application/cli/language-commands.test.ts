@@ -11,9 +11,18 @@ const QWEN = {
   contextTokens: 32_768,
 };
 
+/** Known to no list of ours: only the server's library has it. */
+const TIDAL = {
+  name: "tidal:latest",
+  parameterSize: "700M",
+  sizeBytes: 500_000_000,
+  contextTokens: 16_384,
+  layers: [{ digest: `sha256:${"c".repeat(64)}`, sizeBytes: 500_000_000 }],
+};
+
 let ollama: LlmServer;
 beforeAll(async () => {
-  ollama = await startOllamaServer({ models: [QWEN] });
+  ollama = await startOllamaServer({ models: [QWEN], library: [TIDAL] });
   await cli.run(["remember", ...STORE, "--no-embed"], { input: "The spare key is with Ada." });
   await cli.json(["models", "providers", "ollama", "--url", ollama.url, ...STORE]);
 });
@@ -66,6 +75,22 @@ describe("models", () => {
     expect(await cli.json(["models", "remove", "openai:tuned", ...STORE])).toEqual({
       removed: "openai:tuned",
     });
+  });
+
+  it("installs one on the Ollama server, and removes it", async () => {
+    const id = "ollama:tidal";
+    const missing = await cli.run(["models", "install", "ollama:no-such:1b", ...STORE]);
+    expect(missing.code).not.toBe(0);
+    expect(missing.stderr).toContain("library has no “no-such:1b”");
+    expect(await cli.json(["models", "install", id, ...STORE])).toMatchObject({
+      id: "ollama:tidal:latest",
+      state: "ready",
+      installedBytes: 500_000_000,
+      local: true,
+    });
+    await cli.json(["models", "remove", "ollama:tidal:latest", ...STORE]);
+    const { models } = (await cli.json(["models", ...STORE])) as { models: { id: string }[] };
+    expect(models.some((model) => model.id.startsWith(id))).toBe(false);
   });
 
   it("says which may be used", async () => {
