@@ -243,10 +243,24 @@ describe("a rate limiter", () => {
     const second = limiter.acquire("a", limits, 500);
     expect(await settled(second)).toBe(false);
     expect(await settled(limiter.acquire("b", limits, 900))).toBe(true);
+    // What is given back is used at once, not in the next minute.
     await first.settle(100);
-    // The waiting call looks again in the next minute; another one of the same size now fits.
-    await vi.advanceTimersByTimeAsync(60_000);
     expect(await settled(second)).toBe(true);
+    expect(await settled(limiter.acquire("a", limits, 500))).toBe(false);
+  });
+
+  it("lets a call be cancelled that waits for tokens to be given back", async () => {
+    const limiter = new RateLimiter();
+    const limits = { tokensPerMinute: 1_000 };
+    const first = await limiter.acquire("a", limits, 900);
+    const controller = new AbortController();
+    const waiting = limiter.acquire("a", limits, 800, controller.signal);
+    const outcome = expect(waiting).rejects.toMatchObject({ name: "AbortError" });
+    // Not enough: it goes on waiting.
+    await first.settle(850);
+    expect(await settled(waiting)).toBe(false);
+    controller.abort();
+    await outcome;
   });
 
   it("lets a call through that is larger than the limit, and closes the lane for as long as it uses", async () => {
