@@ -114,6 +114,26 @@ export interface Need {
   met: boolean | null;
 }
 
+/** Where an installed model is, and for how long. */
+export function keptWhere({ provider }: Pick<LanguageModelInfo, "provider">): string {
+  return provider === "ollama"
+    ? "They stay on the Ollama server until you remove them."
+    : "They stay in this browser until you remove them, and work offline.";
+}
+
+/** What goes when a model is removed, and how to have it back. */
+export function removalWords(model: LanguageModelInfo): string {
+  const bytes = model.installedBytes ? formatBytes(model.installedBytes) : "";
+  if (model.provider === "ollama" && model.custom)
+    return "It is taken from your list; what is on the Ollama server stays there.";
+  if (model.provider === "ollama")
+    return `It is deleted from the Ollama server${bytes ? ` (${bytes})` : ""}. It can be installed again if Ollama's library has it; one that was made on that server can't.`;
+  const back = model.custom
+    ? "You added it; to have it back, add it again."
+    : "It can be installed again.";
+  return bytes ? `${bytes} are freed. ${back}` : back;
+}
+
 /** Browsers report at most this much memory, however much there is. */
 const REPORTED_MEMORY_CAP_BYTES = 8 * 1024 ** 3;
 

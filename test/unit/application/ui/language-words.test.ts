@@ -4,9 +4,11 @@ import {
   deviceNeeds,
   groupModels,
   isServer,
+  keptWhere,
   matchesWords,
   modelTitle,
   placeOf,
+  removalWords,
   stateTone,
   type Device,
 } from "../../../../src/application/ui/lib/language-words.ts";
@@ -43,6 +45,25 @@ describe("what a model needs of a device", () => {
     expect(deviceNeeds(needs, { ...DEVICE, memoryBytes: 8 * GIGABYTE })[0]?.met).toBeNull();
     expect(deviceNeeds(needs, { ...DEVICE, memoryBytes: null })[0]?.met).toBeNull();
     expect(deviceNeeds(needs, DEVICE)[0]?.met).toBe(false);
+  });
+});
+
+describe("installing and removing in words", () => {
+  it("says where it stays", () => {
+    expect(keptWhere({ provider: "wllama" })).toContain("this browser");
+    expect(keptWhere({ provider: "ollama" })).toContain("Ollama server");
+  });
+
+  it("says what goes, and whether it can be had again", () => {
+    const installedBytes = 2_000_000_000;
+    const freed = removalWords(model({ id: "a", installedBytes }));
+    expect(freed).toMatch(/are freed\. It can be installed again/);
+    expect(removalWords(model({ id: "b", installedBytes, custom: true }))).toMatch(/add it again/);
+    const onServer = { provider: "ollama", installedBytes } as const;
+    expect(removalWords(model({ id: "c", ...onServer }))).toMatch(/deleted from the Ollama server/);
+    const own = removalWords(model({ id: "d", ...onServer, custom: true }));
+    expect(own).toMatch(/stays there/);
+    expect(own).not.toMatch(/freed|deleted/);
   });
 });
 
