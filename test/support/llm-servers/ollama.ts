@@ -221,6 +221,9 @@ export function startOllamaServer(given: OllamaServerOptions = {}): Promise<LlmS
   };
   const protocol: Protocol = {
     authorize: () => undefined,
+    // Unless OLLAMA_ORIGINS says more: pages of this machine.
+    allowsOrigin: (origin) =>
+      /^https?:\/\/(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::\d+)?$/.test(origin),
     notFound: () => new Refusal(404, "404 page not found"),
     badJson: () => error(400, "invalid character in JSON body"),
     routes: {

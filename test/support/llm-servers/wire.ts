@@ -148,6 +148,8 @@ export interface Protocol {
   /** "POST /v1/messages" → route; a name in braces matches the rest: "POST /v1beta/models/{name}". */
   routes: Record<string, (name: string) => Route>;
   notFound(request: RecordedRequest): Refusal;
+  /** Origins of pages that the service itself lets in; default none. */
+  allowsOrigin?(origin: string): boolean;
   badJson(message: string): Refusal;
 }
 
@@ -168,6 +170,16 @@ export async function startServer(
     running++;
     mostAtOnce = Math.max(mostAtOnce, running);
     try {
+      const { origin } = incoming.headers;
+      if (origin !== undefined && protocol.allowsOrigin?.(origin)) {
+        response.setHeader("access-control-allow-origin", origin);
+        if (incoming.method === "OPTIONS") {
+          response.setHeader("access-control-allow-methods", "GET,POST,PUT,DELETE,HEAD,OPTIONS");
+          response.setHeader("access-control-allow-headers", "Authorization,Content-Type");
+          response.statusCode = 204;
+          return void response.end();
+        }
+      }
       const bytes: Buffer[] = [];
       for await (const chunk of incoming) bytes.push(chunk as Buffer);
       const request = record(incoming, Buffer.concat(bytes).toString("utf8"));
