@@ -4,7 +4,7 @@
  */
 
 import { z } from "zod";
-import { AppError } from "../../../errors.ts";
+import { AppError, type ErrorCode } from "../../../errors.ts";
 import type { WebLlmModel } from "../../../model/language-catalogue.ts";
 import type { InstallProgress } from "../../../ports/language-model.ts";
 import { fetchWhole } from "../model-download.ts";
@@ -33,8 +33,12 @@ const TENSOR_LISTS = ["tensor-cache.json", "ndarray-cache.json"];
 const configSchema = z.looseObject({
   tokenizer_files: z.array(z.string()),
   context_window_size: z.number(),
-  sliding_window_size: z.number().optional(),
+  sliding_window_size: z.number().nullish(),
 });
+/** What WebLLM 0.2.86 refuses to do without, at the values that change nothing. */
+const CONFIG_DEFAULTS = { sliding_window_size: -1, temperature: 1, repetition_penalty: 1 };
+/** After these another address of the same file may have it; servers leave CORS out of their 404s. */
+const ELSEWHERE: readonly ErrorCode[] = ["not_found", "invalid_input", "network"];
 
 const tensorListSchema = z.looseObject({
   records: z
@@ -48,7 +52,7 @@ const tensorListSchema = z.looseObject({
         md5sum: z
           .string()
           .regex(/^[0-9a-f]{32}$/)
-          .optional(),
+          .nullish(),
       }),
     )
     .min(1),
@@ -80,7 +84,11 @@ export async function installWebLlm(
   const addresses = cachedAddresses(model.name);
   const at = (path: string) => new URL(path, addresses.modelUrl).href;
   const small = [
-    { scope: "webllm/config" as const, url: at(CONFIG), bytes: configBytes },
+    {
+      scope: "webllm/config" as const,
+      url: at(CONFIG),
+      bytes: completeConfig(config, configBytes),
+    },
     { scope: "webllm/model" as const, url: at(TENSOR_LISTS[0]!), bytes: tensors.bytes },
   ];
   const tokenizer = tokenizerFile(config.tokenizer_files, folderUrl);
@@ -195,8 +203,7 @@ async function findFolder(
       parseJson(configSchema, bytes, folderUrl + CONFIG);
       return { folderUrl, bytes };
     } catch (error) {
-      if (!(error instanceof AppError) || !["not_found", "invalid_input"].includes(error.code))
-        throw error;
+      if (!(error instanceof AppError) || !ELSEWHERE.includes(error.code)) throw error;
       first ??= error;
     }
   throw first;
@@ -221,10 +228,20 @@ async function fetchTensorList(folderUrl: string, signal: AbortSignal | undefine
       const bytes = await fetchWhole(folderUrl + name, MAX_DESCRIPTION_BYTES, signal);
       return { bytes, list: parseJson(tensorListSchema, bytes, folderUrl + name) };
     } catch (error) {
-      if (!(error instanceof AppError) || error.code !== "not_found") throw error;
+      if (!(error instanceof AppError) || !ELSEWHERE.includes(error.code)) throw error;
       missing ??= error;
     }
   throw missing;
+}
+
+/** The description as it was served; where an entry is missing that WebLLM needs, with its default. */
+export function completeConfig(
+  config: Record<string, unknown>,
+  served: Uint8Array<ArrayBuffer>,
+): Uint8Array<ArrayBuffer> {
+  const gaps = Object.entries(CONFIG_DEFAULTS).filter(([name]) => (config[name] ?? null) === null);
+  if (gaps.length === 0) return served;
+  return new TextEncoder().encode(JSON.stringify({ ...config, ...Object.fromEntries(gaps) }));
 }
 
 /** The one that WebLLM reads. */

@@ -66,10 +66,15 @@ export async function loadWebLlm(
 ): Promise<LanguageRuntime> {
   const lost = watchDeviceLoss();
   let engine: WebLlmEngine | null = null;
+  let libraryRuns = false;
   try {
     engine = await createEngine({
       appConfig: toAppConfig(spec),
-      initProgressCallback: (report) => options.onProgress(report.progress),
+      initProgressCallback: (report) => {
+        // The first news is of the weights: the library was instantiated by then.
+        libraryRuns = true;
+        options.onProgress(report.progress);
+      },
     });
     throwIfAborted(options.signal);
     await Promise.race([engine.reload(spec.name), whenAborted(options.signal), lost]);
@@ -77,11 +82,11 @@ export async function loadWebLlm(
   } catch (error) {
     await engine?.unload().catch(() => undefined);
     if (isAbortError(error)) throw error;
-    throw explainLoad(spec, error);
+    throw explainLoad(spec, error, libraryRuns);
   }
 }
 
-function explainLoad(spec: WebLlmSpec, error: unknown): Error {
+function explainLoad(spec: WebLlmSpec, error: unknown, libraryRuns: boolean): Error {
   const name = (error as { name?: string }).name;
   if (name === "ShaderF16SupportError" || name === "FeatureSupportError")
     return new AppError(
@@ -90,10 +95,11 @@ function explainLoad(spec: WebLlmSpec, error: unknown): Error {
       { hint: "Take the model's f32 variant.", cause: error },
     );
   // What the package throws for a module that lacks the exports it builds on is a plain TypeError.
+  const lacksExports = error instanceof TypeError && !libraryRuns && !/fetch/i.test(error.message);
   if (
     error instanceof WebAssembly.CompileError ||
     error instanceof WebAssembly.LinkError ||
-    error instanceof TypeError
+    lacksExports
   )
     return new AppError(
       "model_failed",
@@ -188,7 +194,8 @@ class WebLlmRuntime implements LanguageRuntime {
         `The prompt doesn't fit into the ${this.info.contextTokens} tokens that ${this.#spec.title} can see at once.`,
         { hint: "Give a shorter text, or take a model with a longer context.", cause: error },
       );
-    if (REFUSALS.has(name))
+    // WebLLM's "RangeError" is a class of its own; the language's means memory or depth.
+    if (REFUSALS.has(name) && !(error instanceof RangeError))
       return new AppError("invalid_input", `${this.#spec.title} refused the request: ${message}`, {
         hint: "Check the messages, the stop words and the JSON schema.",
         cause: error,

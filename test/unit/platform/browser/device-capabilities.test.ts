@@ -9,7 +9,10 @@ import {
   parseWebLlmModel,
   parseWllamaModel,
 } from "../../../../src/platform/browser/language/custom-model.ts";
-import { folderCandidates } from "../../../../src/platform/browser/language/webllm-installer.ts";
+import {
+  completeConfig,
+  folderCandidates,
+} from "../../../../src/platform/browser/language/webllm-installer.ts";
 
 const software: AdapterReport = {
   name: "google swiftshader",
@@ -101,5 +104,20 @@ describe("a model added by its address", () => {
       "https://hub.example/a/b/resolve/v2/",
     ]);
     expect(folderCandidates("http://h/m/mlc-chat-config.json")[0]).toBe("http://h/m/");
+  });
+
+  it("gets what WebLLM needs of a description and its owner left out, and nothing else", () => {
+    const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+    const whole = { context_window_size: 512, sliding_window_size: 64, temperature: 0 };
+    const served = encode({ ...whole, repetition_penalty: 1.1 });
+    expect(completeConfig({ ...whole, repetition_penalty: 1.1 }, served)).toBe(served);
+    const sparse = { ...whole, sliding_window_size: null };
+    const completed = completeConfig(sparse, encode(sparse));
+    expect(JSON.parse(new TextDecoder().decode(completed))).toEqual({
+      context_window_size: 512,
+      sliding_window_size: -1,
+      temperature: 0,
+      repetition_penalty: 1,
+    });
   });
 });

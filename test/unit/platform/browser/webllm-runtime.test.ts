@@ -224,6 +224,8 @@ describe("WebLLM as a runtime (its engine's boundary stood in for)", () => {
     for (const [failure, code, retryable] of [
       [named("ContextWindowSizeExceededError"), "too_large", false],
       [named("SystemMessageOrderError"), "invalid_input", false],
+      [named("RangeError"), "invalid_input", false],
+      [new RangeError("Array buffer allocation failed"), "model_failed", true],
       [new Error("Out of memory"), "model_failed", true],
     ] as const) {
       const { runtime } = await load((engine) => (engine.failure = failure));
@@ -242,6 +244,25 @@ describe("WebLLM as a runtime (its engine's boundary stood in for)", () => {
       hint: expect.stringContaining("v0_2_86"),
     });
     expect(engine.unloaded).toBe(1);
+  });
+
+  it("blames the library only for what happens before the weights are read", async () => {
+    const failure = new TypeError("t is undefined");
+    await expect(load((made) => (made.loadFailure = failure))).rejects.toMatchObject({
+      code: "model_failed",
+      message: "Tiny failed: t is undefined",
+    });
+    const early = load((made) => {
+      made.reload = () => Promise.reject(failure);
+    });
+    await expect(early).rejects.toMatchObject({ message: expect.stringMatching(/no library/) });
+    const unreachable = load((made) => {
+      made.reload = () => Promise.reject(new TypeError("Failed to fetch"));
+    });
+    await expect(unreachable).rejects.toMatchObject({
+      message: "Tiny failed: Failed to fetch",
+      hint: expect.stringContaining("install it again"),
+    });
   });
 
   describe("on a device that is lost", () => {
