@@ -40,9 +40,12 @@ interface Gpu {
 
 let asked: Promise<DeviceCapabilities> | null = null;
 
-/** Never throws; asked once, because an adapter is not free. */
+/** Never throws; asked once, because an adapter is not free. One that wasn't there may come: asked again. */
 export function readDeviceCapabilities(): Promise<DeviceCapabilities> {
-  return (asked ??= ask());
+  return (asked ??= ask().then((device) => {
+    if (!device.webgpu) asked = null;
+    return device;
+  }));
 }
 
 async function ask(): Promise<DeviceCapabilities> {

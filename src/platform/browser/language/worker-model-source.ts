@@ -40,6 +40,9 @@ export interface WorkerModelSourceParts {
   device: () => Promise<DeviceCapabilities>;
 }
 
+/** A list doesn't wait longer for a graphics processor to say what it can: one that is starting takes seconds. */
+const DEVICE_WAIT_MS = 2_000;
+
 export abstract class WorkerModelSource<
   Model extends WllamaModel | WebLlmModel,
 > implements LanguageModelSource {
@@ -65,7 +68,7 @@ export abstract class WorkerModelSource<
   protected abstract parseCustom(model: CustomModel): Model;
 
   async list(): Promise<LanguageModelInfo[]> {
-    const device = await this.#device();
+    const device = await this.#deviceSoon();
     return Promise.all([...this.#models.values()].map((model) => this.#describe(model, device)));
   }
 
@@ -138,11 +141,21 @@ export abstract class WorkerModelSource<
     if (known) this.#worker.drop(model.name, replaced(model.title));
     this.#models.set(model.name, model);
     this.#failures.delete(model.name);
-    return this.#describe(model, await this.#device());
+    return this.#describe(model, await this.#deviceSoon());
   }
 
   close(): Promise<void> {
     return this.#worker.close();
+  }
+
+  /** Null while it isn't known: nothing is refused for that, opening and installing wait for it. */
+  #deviceSoon(): Promise<DeviceCapabilities | null> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => resolve(null), DEVICE_WAIT_MS);
+      this.#device()
+        .then(resolve, reject)
+        .finally(() => clearTimeout(timer));
+    });
   }
 
   #lockName(name: string): string {
@@ -165,7 +178,7 @@ export abstract class WorkerModelSource<
     return this.toSpec(model);
   }
 
-  async #describe(model: Model, device: DeviceCapabilities): Promise<LanguageModelInfo> {
+  async #describe(model: Model, device: DeviceCapabilities | null): Promise<LanguageModelInfo> {
     const installed = await this.readInstalled(model).catch(
       (error: unknown): Installed & { error: string } => ({
         state: "missing",
@@ -173,7 +186,7 @@ export abstract class WorkerModelSource<
         error: isAbortError(error) ? "" : String((error as Error).message),
       }),
     );
-    const obstacle = deviceObstacle(model.needs, device);
+    const obstacle = device && deviceObstacle(model.needs, device);
     const failure = this.#failures.get(model.name) ?? ("error" in installed ? installed.error : "");
     let state: LanguageModelState = installed.state;
     if (obstacle) state = "unavailable";
