@@ -23,6 +23,8 @@ type Session = WorkerSession<LanguageHostApi>;
 
 /** An idle model gives its memory back. */
 const IDLE_MS = 5 * 60_000;
+/** A cancelled answer ends after the step that is under way; one that doesn't costs the worker. */
+const STOP_MS = 30_000;
 
 export interface CallOptions {
   signal?: AbortSignal;
@@ -144,9 +146,13 @@ export class LanguageWorker {
       if (news.kind === "delta") hooks.onDelta?.(news.text);
       else hooks.onProgress?.(news.progress);
     };
+    let stopTimer: ReturnType<typeof setTimeout> | undefined;
     const cancel = () => {
-      if (hooks.endOnAbort) this.#end(workerEnded("loading was cancelled"));
-      else void session.host.cancel(callId);
+      if (hooks.endOnAbort) return this.#end(workerEnded("loading was cancelled"));
+      void session.host.cancel(callId);
+      stopTimer = setTimeout(() => {
+        if (this.#session === session) this.#end(workerEnded("it didn't stop when asked to"));
+      }, STOP_MS);
     };
     session.worker.addEventListener("message", listen);
     signal?.addEventListener("abort", cancel, { once: true });
@@ -160,6 +166,7 @@ export class LanguageWorker {
       if (signal?.aborted) throw createAbortError();
       throw error;
     } finally {
+      clearTimeout(stopTimer);
       session.worker.removeEventListener("message", listen);
       signal?.removeEventListener("abort", cancel);
     }
@@ -172,7 +179,10 @@ export class LanguageWorker {
     session?.end(error);
   }
 
-  /** One call at a time; a call that is cancelled while it waits leaves at once. */
+  /**
+   * One call at a time. A call that is cancelled leaves at once, waiting or not; the next one has its
+   * turn when the worker is through with it (reading a long prompt can't be interrupted).
+   */
   async #inTurn<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     throwIfAborted(signal);
     clearTimeout(this.#idleTimer);
@@ -188,12 +198,14 @@ export class LanguageWorker {
       this.#finish();
       throw error;
     }
-    try {
-      return await work();
-    } finally {
+    const running = work().finally(() => {
       release();
       this.#finish();
-    }
+    });
+    // `running` may still fail after its caller left.
+    running.catch(() => undefined);
+    await untilAborted(running, signal);
+    return running;
   }
 
   #finish(): void {
@@ -212,10 +224,11 @@ function untilAborted(work: Promise<unknown>, signal: AbortSignal | undefined): 
   return new Promise((resolve, reject) => {
     const cancel = () => reject(createAbortError());
     signal?.addEventListener("abort", cancel, { once: true });
-    void work.finally(() => {
+    const settled = () => {
       signal?.removeEventListener("abort", cancel);
       resolve();
-    });
+    };
+    work.then(settled, settled);
   });
 }
 
