@@ -50,7 +50,7 @@ export const HELD_BACK = 4;
 /** Reasons that don't depend on the text's size: whether it could be called at all. */
 export function presence(
   model: LanguageModelInfo,
-  request: Pick<RouteRequest, "allowRemote">,
+  request: Pick<RouteRequest, "allowRemote" | "model">,
   snapshot: RouterSnapshot,
 ): Refusal | null {
   const { settings, disabled, pausedUntil, now } = snapshot;
@@ -65,6 +65,8 @@ export function presence(
       return { step: 2, reason: `No key is set for ${provider}.` };
     case "unavailable":
     case "failed":
+      // Whoever names it wants it tried again; it may have been the memory, or the device.
+      if (model.state === "failed" && (request.model ?? settings.model) === model.id) break;
       return { step: 2, reason: model.reason ?? "It can't be used here." };
     case "installed":
     case "loaded":

@@ -122,6 +122,19 @@ describe("what is there", () => {
     expect(reasonOf(decision, "openai:x")).toMatch(reason);
   });
 
+  it("tries one that failed to load again when it is asked for by name", () => {
+    const failed = modelInfo({
+      id: "webllm:own",
+      state: "failed",
+      reason: "It ran out of memory.",
+    });
+    expect(reasonOf(route([failed, QWEN]), failed.id)).toMatch(/ran out of memory/);
+    expect(route([failed, QWEN], { model: failed.id }).modelId).toBe(failed.id);
+    expect(route([failed], {}, { settings: { model: failed.id } }).modelId).toBe(failed.id);
+    const gone = { ...failed, state: "unavailable" as const };
+    expect(route([gone], { model: gone.id }).modelId).toBeNull();
+  });
+
   it("goes around a provider that is held back or turned off", () => {
     const now = Date.UTC(2026, 10, 25);
     const paused = new Map([["openai", now + 30_000]] as const);
