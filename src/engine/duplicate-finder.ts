@@ -5,9 +5,12 @@
  * content hash. It is counted, not just looked up: two equal messages of one chat are two memories,
  * and importing that chat again adds neither of them a third time. So an import that was cut off
  * can simply be run again. The time of a file is no event time: copying a file changes it.
+ *
+ * Two runs at once may bring the same texts: what another run stores meanwhile is known, too, as
+ * soon as it is stored; what this run stores itself never is.
  */
 
-import { META } from "../model/memory.ts";
+import { isEpisode, META } from "../model/memory.ts";
 import type { Catalog } from "../storage/memory-store.ts";
 
 export interface Identity {
@@ -18,7 +21,7 @@ export interface Identity {
   contentSha256: string;
 }
 
-/** Ids that were there before this run, by identity with and without the time. */
+/** Ids of other runs' memories, by identity with and without the time. */
 interface KnownIds {
   dated: Map<string, string[]>;
   undated: Map<string, string[]>;
@@ -26,25 +29,33 @@ interface KnownIds {
 
 export class DuplicateFinder {
   readonly #catalog: Catalog;
-  /** Ordinals from here on belong to this run. */
-  readonly #ordinalLimit: number;
-  /** Made when the first item could be known: most calls bring a single new text. */
-  #known: KnownIds | null = null;
+  /** Filled when the first item could be known: most calls bring a single new text. */
+  readonly #known: KnownIds = { dated: new Map(), undated: new Map() };
+  /** Ordinals below this are in `#known`, or this run's own. */
+  #listedBelow = 0;
+  readonly #own = new Set<string>();
   readonly #matched = new Set<string>();
 
   constructor(catalog: Catalog) {
     this.#catalog = catalog;
-    this.#ordinalLimit = catalog.ordinalLimit;
   }
 
-  /** The id of the memory that this item is again, or null. Each stored memory is matched once. */
+  /** To be told before they are stored: ids of memories that this run adds. */
+  addOwn(ids: Iterable<string>): void {
+    for (const id of ids) this.#own.add(id);
+  }
+
+  /**
+   * The id of the memory that this item is again, or null. Each stored memory is matched once.
+   * Right only until another run stores more: to be asked again where nothing can come between.
+   */
   match(identity: Identity): string | null {
     const key = identityKey(identity);
-    const known = (this.#known ??= this.#list());
+    this.#listNewer();
     const ids =
       identity.timestamp === null
-        ? known.undated.get(key)
-        : known.dated.get(`${key}${Math.trunc(identity.timestamp)}`);
+        ? this.#known.undated.get(key)
+        : this.#known.dated.get(`${key}${Math.trunc(identity.timestamp)}`);
     // One that was forgotten since this run began is there no more.
     const id = ids?.find(
       (candidate) => !this.#matched.has(candidate) && this.#catalog.byId(candidate) !== undefined,
@@ -54,15 +65,16 @@ export class DuplicateFinder {
     return id;
   }
 
-  #list(): KnownIds {
-    const known: KnownIds = { dated: new Map(), undated: new Map() };
-    for (const entry of this.#catalog.entries()) {
-      if (entry.ordinal >= this.#ordinalLimit) continue;
+  #listNewer(): void {
+    const { ordinalLimit } = this.#catalog;
+    for (let ordinal = this.#listedBelow; ordinal < ordinalLimit; ordinal++) {
+      const entry = this.#catalog.byOrdinal(ordinal);
+      if (!entry || isEpisode(entry) || this.#own.has(entry.id)) continue;
       const key = identityKey(entry);
-      push(known.undated, key, entry.id);
-      push(known.dated, `${key}${entry.timestamp}`, entry.id);
+      push(this.#known.undated, key, entry.id);
+      push(this.#known.dated, `${key}${entry.timestamp}`, entry.id);
     }
-    return known;
+    this.#listedBelow = ordinalLimit;
   }
 }
 

@@ -20,7 +20,10 @@ export interface RestoreSink {
 /** Rows per journal frame. */
 const GROUP_ITEMS = 256;
 
-/** Returns the number of memories that the file holds. Damaged rows are reported, the others go on. */
+/**
+ * Returns the number of memories that the file holds. Damaged rows are reported, the others go on;
+ * `storage_full` ends it: what was acknowledged before stays.
+ */
 export async function restoreExport(
   deps: IngestDeps,
   file: ImportFile,
@@ -36,7 +39,9 @@ export async function restoreExport(
     for (let start = 0; start < batch.length; start += GROUP_ITEMS) {
       await checkpoint(options);
       const group = batch.slice(start, start + GROUP_ITEMS);
-      sink.onReceipts(await storeGroup(deps, group, count));
+      const { receipts, full } = await storeGroup(deps, group, count);
+      sink.onReceipts(receipts);
+      if (full) throw full;
       count += group.length;
     }
   return count;
@@ -46,10 +51,13 @@ async function storeGroup(
   deps: IngestDeps,
   group: readonly PortableMemory[],
   firstIndex: number,
-): Promise<Receipt[]> {
+): Promise<{ receipts: Receipt[]; full: AppError | undefined }> {
   const { store } = deps;
   const { stored, failures } = await deps.exclusively(() => storeNew(store, group));
-  return group.map((memory, position): Receipt => {
+  const full = [...failures.values()].find(
+    (error): error is AppError => error instanceof AppError && error.code === "storage_full",
+  );
+  const receipts = group.map((memory, position): Receipt => {
     const entry = store.catalog.byId(memory.id);
     const base = {
       index: firstIndex + position,
@@ -69,6 +77,7 @@ async function storeGroup(
       quality: entry.quality,
     };
   });
+  return { receipts, full };
 }
 
 /**

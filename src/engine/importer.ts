@@ -74,14 +74,16 @@ export async function importFiles(
     const others: ImportFile[] = [];
     for (const file of files) {
       await checkpoint(options);
+      if (report.ended) break;
       const isExport = EXPORT_NAME.test(file.path) && (await recognizeExport(file)) !== null;
       if (!isExport) others.push(file);
       else await restoreFile(deps, file, options, report);
     }
-    for await (const event of parseFiles(others, {
+    for await (const event of parseFiles(report.ended ? [] : others, {
       ...(options.signal ? { signal: options.signal } : {}),
     })) {
       await checkpoint(options);
+      if (run.ended) break;
       if (event.type === "item") {
         const { item } = event;
         group.push({
@@ -114,6 +116,7 @@ export async function importFiles(
   }
   for (const commit of commits) await commit;
   await checkpoint(options);
+  if (run.ended) report.end(run.ended);
   return report.build(deps.clock.elapsed() - startedAt);
 }
 
@@ -147,7 +150,8 @@ async function restoreFile(
     });
   } catch (error) {
     if (isAbortError(error)) throw error;
-    report.addFailure(file.path, toWireError(error));
+    if (isFull(error)) report.end(error);
+    else report.addFailure(file.path, toWireError(error));
   }
   report.endFile(file.path, items);
 }
@@ -178,6 +182,7 @@ class ReportBuilder {
   #readBytes = 0;
   #finishedFiles = 0;
   readonly #given: ReadonlySet<string>;
+  #ended = false;
 
   constructor(files: readonly ImportFile[], options: ImportOptions) {
     this.#options = options;
@@ -221,6 +226,26 @@ class ReportBuilder {
     });
   }
 
+  /** Whether nothing more can be stored. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** One failure for all that the full storage refused; to be told when everything before it was counted. */
+  end(error: AppError): void {
+    this.#ended = true;
+    const { stored } = this.#counts;
+    this.#failures.push({
+      source: "store",
+      error: toWireError(
+        new AppError(error.code, `${error.message} The import ended; ${stored} texts were kept.`, {
+          hint: "Make room and import the same again: what is there is recognised.",
+          retryable: true,
+        }),
+      ),
+    });
+  }
+
   addFatal(error: unknown): void {
     this.#failures.push({ source: "store", error: toWireError(error) });
   }
@@ -229,6 +254,8 @@ class ReportBuilder {
     for (const receipt of receipts) {
       this.#counts[receipt.status]++;
       if (receipt.status === "failed") {
+        // What ends the import is told once, by `end`.
+        if (receipt.error?.code === "storage_full") continue;
         if (this.#failures.length < MAX_REPORTED_FAILURES && receipt.error)
           this.#failures.push({ source: receipt.source ?? "text", error: receipt.error });
         continue;
@@ -264,6 +291,10 @@ class ReportBuilder {
       elapsedMs,
     };
   }
+}
+
+function isFull(error: unknown): error is AppError {
+  return error instanceof AppError && error.code === "storage_full";
 }
 
 function increment(counts: Map<string, number>, key: string): void {

@@ -15,7 +15,7 @@ import { sha256Hex } from "../processing/compression/residual.ts";
 import { analyzeContent } from "../processing/content/analysis.ts";
 import { encodeEnvelope } from "../storage/envelope.ts";
 import type { MemoryStore, NewMemory } from "../storage/memory-store.ts";
-import { DuplicateFinder } from "./duplicate-finder.ts";
+import { DuplicateFinder, type Identity } from "./duplicate-finder.ts";
 import { MAX_MEMORY_CHARACTERS, memoryInputSchema, validate } from "./input-schemas.ts";
 import { ThreadLinker } from "./thread-linker.ts";
 
@@ -40,6 +40,8 @@ interface Prepared {
   metadata: Record<string, string>;
   contentSha256: string;
   originalBytes: number;
+  /** What it is recognised by; null for what is always new. */
+  identity: Identity | null;
 }
 
 /** One run over many items: keeps what must be remembered between groups. */
@@ -49,12 +51,18 @@ export class IngestRun {
   readonly #duplicates: DuplicateFinder;
   readonly #threads: ThreadLinker;
   #nextIndex = 0;
+  #ended: AppError | null = null;
 
   constructor(deps: IngestDeps, options: RememberOptions) {
     this.#deps = deps;
     this.#options = options;
     this.#duplicates = new DuplicateFinder(deps.store.catalog);
     this.#threads = new ThreadLinker(deps.store.catalog);
+  }
+
+  /** Set once the storage is full: nothing more is compressed or stored, every further item fails with this. */
+  get ended(): AppError | null {
+    return this.#ended;
   }
 
   /**
@@ -69,8 +77,9 @@ export class IngestRun {
     for (const [position, input] of inputs.entries()) {
       const index = firstIndex + position;
       try {
+        if (this.#ended) throw this.#ended;
         const prepared = this.#check(index, input);
-        const known = this.#findDuplicate(input, prepared);
+        const known = this.#findDuplicate(prepared);
         if (known === null) fresh.push(prepared);
         else settled.push(this.#duplicateReceipt(prepared, known));
       } catch (error) {
@@ -88,19 +97,11 @@ export class IngestRun {
     };
   }
 
-  /** An undated text of a call is always new; that of a file is known by the rest of its identity. */
-  #findDuplicate(input: IngestItem, prepared: Prepared): string | null {
-    const fromFile = input.undated !== undefined;
-    if (!fromFile && input.timestamp === undefined) return null;
-    return this.#duplicates.match({
-      userId: input.userId ?? DEFAULT_USER,
-      timestamp: input.undated ? null : (input.timestamp ?? null),
-      metadata: prepared.metadata,
-      contentSha256: prepared.contentSha256,
-    });
+  #findDuplicate({ identity }: Prepared): string | null {
+    return identity === null ? null : this.#duplicates.match(identity);
   }
 
-  #check(index: number, input: MemoryInput): Prepared {
+  #check(index: number, input: IngestItem): Prepared {
     validate(memoryInputSchema, input, "The item");
     if (input.text.trim() === "")
       throw new AppError("invalid_input", "The text is empty.", {
@@ -121,12 +122,14 @@ export class IngestRun {
     );
     metadata[META.kind] ??= analysis.kind;
     metadata[META.language] ??= analysis.language;
+    const contentSha256 = sha256Hex(bytes);
     return {
       index,
       input,
       text,
       metadata,
-      contentSha256: sha256Hex(bytes),
+      contentSha256,
+      identity: identityOf(input, { metadata, contentSha256 }),
       originalBytes: input.original?.byteLength ?? bytes.byteLength,
     };
   }
@@ -181,32 +184,49 @@ export class IngestRun {
     embeddingModel: string | null,
   ): Promise<Receipt[]> {
     if (compressed.length === 0) return [];
-    const memories = compressed.map(({ item, result }) =>
-      this.#toMemory(item, result, embeddingModel),
-    );
     try {
-      const entries = await this.#deps.exclusively(() => this.#deps.store.append(memories));
-      return entries.map((entry, position) => {
-        const { item, result } = compressed[position]!;
-        return {
-          index: item.index,
-          status: "stored",
-          id: entry.id,
-          ...sourceOf(item.input),
-          keep: entry.keep,
-          ...(result.keepReason === undefined ? {} : { keepReason: result.keepReason }),
-          originalBytes: entry.originalBytes,
-          storedBytes: entry.storedBytes,
-          quality: result.quality,
-          model: result.model,
-          ...(result.modelReason === undefined ? {} : { modelReason: result.modelReason }),
-        } satisfies Receipt;
-      });
+      return await this.#deps.exclusively(() => this.#store(compressed, embeddingModel));
     } catch (error) {
       if (isAbortError(error) || isClosed(error)) throw error;
-      // The frame is all or none: nothing of this group was stored, and later groups may fit.
+      // The frame is all or none: nothing of this group was stored.
+      if (error instanceof AppError && error.code === "storage_full") this.#ended = error;
       return compressed.map(({ item }) => failedReceipt(item.index, item.input, error));
     }
+  }
+
+  /** Alone among writers: what another run stored since these were looked up is recognised here. */
+  async #store(
+    compressed: readonly { item: Prepared; result: CompressionResult }[],
+    embeddingModel: string | null,
+  ): Promise<Receipt[]> {
+    if (this.#ended) throw this.#ended;
+    const receipts: Receipt[] = [];
+    const fresh: (typeof compressed)[number][] = [];
+    for (const one of compressed) {
+      const known = this.#findDuplicate(one.item);
+      if (known === null) fresh.push(one);
+      else receipts.push(this.#duplicateReceipt(one.item, known));
+    }
+    const memories = fresh.map(({ item, result }) => this.#toMemory(item, result, embeddingModel));
+    this.#duplicates.addOwn(memories.map(({ id }) => id));
+    const entries = await this.#deps.store.append(memories);
+    entries.forEach((entry, position) => {
+      const { item, result } = fresh[position]!;
+      receipts.push({
+        index: item.index,
+        status: "stored",
+        id: entry.id,
+        ...sourceOf(item.input),
+        keep: entry.keep,
+        ...(result.keepReason === undefined ? {} : { keepReason: result.keepReason }),
+        originalBytes: entry.originalBytes,
+        storedBytes: entry.storedBytes,
+        quality: result.quality,
+        model: result.model,
+        ...(result.modelReason === undefined ? {} : { modelReason: result.modelReason }),
+      });
+    });
+    return receipts;
   }
 
   #toMemory(item: Prepared, result: CompressionResult, embeddingModel: string | null): NewMemory {
@@ -277,6 +297,21 @@ export function writerPreferences({
 
 /** The owner of memories whose input names none. */
 export const DEFAULT_USER = "local";
+
+/** An undated text of a call is always new; that of a file is known by the rest of its identity. */
+function identityOf(
+  input: IngestItem,
+  { metadata, contentSha256 }: Pick<Prepared, "metadata" | "contentSha256">,
+): Identity | null {
+  const fromFile = input.undated !== undefined;
+  if (!fromFile && input.timestamp === undefined) return null;
+  return {
+    userId: input.userId ?? DEFAULT_USER,
+    timestamp: input.undated ? null : (input.timestamp ?? null),
+    metadata,
+    contentSha256,
+  };
+}
 
 function sourceOf(input: MemoryInput): { source?: string } {
   const source = input.metadata?.[META.source];
