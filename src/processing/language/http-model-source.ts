@@ -117,7 +117,18 @@ export class HttpModelSource implements LanguageModelSource {
     const local = staysHere(this.provider, connection.baseUrl);
     const { models: remote, error } = await this.#listing.ask(connection);
     if (error) return unusable(named, local, error);
-    return joinModels({ provider: this.provider, named, remote, local, begun: this.#begun });
+    return joinModels({
+      provider: this.provider,
+      named,
+      remote,
+      local,
+      guessed: new Set(
+        [...this.#custom.values()]
+          .filter(({ contextTokens }) => contextTokens === undefined)
+          .map(({ name }) => name),
+      ),
+      begun: this.#begun,
+    });
   }
 
   /**

@@ -28,32 +28,44 @@ export interface ListParts {
   remote: readonly RemoteModel[];
   /** The server is on this machine. */
   local: boolean;
+  /** Names of models whose context nobody told: the server's word counts. */
+  guessed: ReadonlySet<string>;
   /** Names of models whose loading was begun and not finished. */
   begun: ReadonlySet<string>;
 }
 
 /** Those known by name, then those that only the server knows. */
 export function joinModels(parts: ListParts): LanguageModelInfo[] {
-  const { provider, named, local } = parts;
+  const { provider, named, local, guessed } = parts;
   const generating = parts.remote.filter((model) => model.generates);
   const seen = new Set<RemoteModel>();
   const infos = named.map((model): LanguageModelInfo => {
     const remote = findModel(generating, model.name);
     if (!remote) return absent(model, parts);
     seen.add(remote);
-    return present(model, remote, local);
+    const told = guessed.has(model.name) ? undefined : model.contextTokens;
+    return present(model, remote, local, told);
   });
   const others = generating.filter((model) => !seen.has(model));
   return [...infos, ...others.map((model) => remoteInfo(provider, model, local))];
 }
 
-function present(model: NamedModel, remote: RemoteModel, local: boolean): LanguageModelInfo {
+function present(
+  model: NamedModel,
+  remote: RemoteModel,
+  local: boolean,
+  toldContextTokens: number | undefined,
+): LanguageModelInfo {
   const staysHere = local && !remote.forwarded;
   const { sizeBytes } = remote;
   return {
     ...model,
     ...(sizeBytes ? { sizeBytes, installedBytes: sizeBytes } : {}),
-    contextTokens: Math.min(model.contextTokens, remote.contextTokens ?? model.contextTokens),
+    // What was told may be less than what the server could hold, never more.
+    contextTokens: Math.min(
+      toldContextTokens ?? remote.contextTokens ?? model.contextTokens,
+      remote.contextTokens ?? model.contextTokens,
+    ),
     local: staysHere,
     price: model.price ?? (staysHere ? { inputUsd: 0, outputUsd: 0 } : null),
     state: "ready",

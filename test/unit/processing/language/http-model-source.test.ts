@@ -252,6 +252,25 @@ describe("models of the owner's own", () => {
     ).rejects.toMatchObject({ code: "invalid_input" });
   });
 
+  it("have the context that their server says, unless less was said of them", async () => {
+    const tidal = { parameterSize: "7B", sizeBytes: 4_000_000_000, contextTokens: 32_768 };
+    const server = await started(
+      startOllamaServer({
+        models: ["plain:7b", "less:7b", "more:7b"].map((name) => ({ name, ...tidal })),
+      }),
+    );
+    const { source } = sourceOf("ollama", { baseUrl: server.url });
+    await source.add({ provider: "ollama", name: "plain:7b" });
+    await source.add({ provider: "ollama", name: "less:7b", contextTokens: 4_096 });
+    await source.add({ provider: "ollama", name: "more:7b", contextTokens: 131_072 });
+    const own = (await source.list()).filter(({ custom }) => custom);
+    expect(own.map(({ name, contextTokens }) => [name, contextTokens])).toEqual([
+      ["plain:7b", 32_768],
+      ["less:7b", 4_096],
+      ["more:7b", 32_768],
+    ]);
+  });
+
   it("answer at a server that takes any name, though it doesn't list them", async () => {
     const server = await started(startOpenAiServer({ compatible: true, models: ["own-7b"] }));
     const { source } = sourceOf("openai-compatible", { baseUrl: server.url });
