@@ -160,7 +160,7 @@ function failureError(
           ...common,
           hint:
             origin.provider === "Ollama"
-              ? `Install it (“ollama pull ${origin.model}”), or choose one from the list.`
+              ? `Install it (“llm-compress models install ollama:${origin.model}”), or choose one from the list.`
               : "Choose one from the list of models.",
         })
       : new ProviderError("network", `${who} knows no such address: ${said}.`, {
