@@ -6,6 +6,12 @@
 
 import { AppError, isAbortError } from "../../src/errors.ts";
 import { WebLlmModelSource } from "../../src/platform/browser/language/webllm-model-source.ts";
+import {
+  cachedAddresses,
+  openCacheFolder,
+  payloadName,
+} from "../../src/platform/browser/language/webllm-files.ts";
+import { toAppConfig } from "../../src/platform/browser/language/webllm-runtime.ts";
 import { readDeviceCapabilities } from "../../src/platform/browser/language/device-capabilities.ts";
 import { createLanguageWorker } from "./language-models.ts";
 import { createReport, type Report } from "./report.ts";
@@ -19,6 +25,26 @@ async function failureOf(work: Promise<unknown>): Promise<{ code: string; messag
     if (!(error instanceof AppError)) throw error;
     return { code: error.code, message: error.message };
   }
+}
+
+/** Names of all files in WebLLM's cache, with their scopes. */
+async function cachedFiles(): Promise<string[]> {
+  const root = await navigator.storage.getDirectory();
+  const store = await root.getDirectoryHandle("tvmjs-opfs-store");
+  const webllm = await store.getDirectoryHandle("webllm");
+  const names: string[] = [];
+  for await (const [scope, folder] of webllm as unknown as AsyncIterable<
+    [string, FileSystemDirectoryHandle]
+  >)
+    for await (const name of (folder as unknown as { keys(): AsyncIterable<string> }).keys())
+      names.push(`${scope}/${name}`);
+  return names.sort();
+}
+
+async function readConfig(url: string): Promise<Record<string, unknown>> {
+  const folder = await openCacheFolder("webllm/config");
+  const file = await (await folder.getFileHandle(payloadName(url))).getFile();
+  return JSON.parse(await file.text()) as Record<string, unknown>;
 }
 
 export async function runWebLlmCases(origin: string): Promise<Report> {
@@ -121,17 +147,39 @@ export async function runWebLlmCases(origin: string): Promise<Report> {
     await source.remove("tiny");
     await source.remove("hub");
     equal((await state("tiny")).installedBytes, 0);
-    const root = await navigator.storage.getDirectory();
-    const store = await root.getDirectoryHandle("tvmjs-opfs-store");
-    const webllm = await store.getDirectoryHandle("webllm");
-    const left: string[] = [];
-    for await (const [scope, folder] of webllm as unknown as AsyncIterable<
-      [string, FileSystemDirectoryHandle]
-    >)
-      for await (const name of (folder as unknown as { keys(): AsyncIterable<string> }).keys())
-        left.push(`${scope}/${name}`);
-    equal(left, []);
+    equal(await cachedFiles(), []);
     equal((await failureOf(source.open("tiny"))).code, "model_missing");
+  });
+
+  await check("stores each file under the very address that the package asks for", async () => {
+    const { deleteModelAllInfoInCache, hasModelInCache } = await import("@mlc-ai/web-llm");
+    await add("older", `${origin}/older/model`);
+    for (const name of ["tiny", "older"]) {
+      await source.install(name);
+      equal((await state(name)).state, "installed");
+      const addresses = cachedAddresses(name);
+      const config = await readConfig(`${addresses.modelUrl}mlc-chat-config.json`);
+      equal([config["sliding_window_size"], config["repetition_penalty"]], [-1, 1]);
+      const appConfig = toAppConfig({
+        runtime: "webllm",
+        name,
+        title: name,
+        ...addresses,
+        contextTokens: 512,
+        overrides: {},
+        shaderF16: false,
+        thinks: false,
+      });
+      equal(await hasModelInCache(name, appConfig), true);
+      // What the package's own removal leaves is the list of tensors, and would be any file that it
+      // doesn't know.
+      await deleteModelAllInfoInCache(name, appConfig);
+      const list = payloadName(`${addresses.modelUrl}tensor-cache.json`);
+      const record = list.replace(".bin", ".record.json");
+      equal(await cachedFiles(), [`model/${list}`, `model/${record}`]);
+      await source.remove(name);
+      equal(await cachedFiles(), []);
+    }
   });
   await source.close();
   return report;

@@ -86,11 +86,38 @@ export function createModelFiles(): Map<string, Buffer> {
   ]);
 }
 
-/** Serves the same files under `/plain/`, and as a hub under `/owner/model/resolve/main/`. */
+/** What an older compiler wrote: another list without sums, a SentencePiece tokenizer, a description with gaps. */
+function olderFiles(files: Map<string, Buffer>): Map<string, Buffer> {
+  const parse = (name: string) => JSON.parse(String(files.get(name))) as Record<string, unknown>;
+  const config = parse("mlc-chat-config.json");
+  delete config["sliding_window_size"];
+  delete config["repetition_penalty"];
+  config["tokenizer_files"] = ["tokenizer.model", "added_tokens.json"];
+  const tensors = parse("tensor-cache.json") as { records: { md5sum?: string }[] };
+  for (const record of tensors.records) delete record.md5sum;
+  const older = new Map(files);
+  older.delete("tensor-cache.json");
+  older.delete("tokenizer.json");
+  return older
+    .set("mlc-chat-config.json", Buffer.from(JSON.stringify(config)))
+    .set("ndarray-cache.json", Buffer.from(JSON.stringify(tensors)))
+    .set("tokenizer.model", Buffer.from("pieces"))
+    .set("added_tokens.json", Buffer.from("{}"));
+}
+
+/**
+ * Serves the same files under `/plain/`, and as a hub under `/owner/model/resolve/main/`. Under
+ * `/older/model/resolve/main/` a plainer server stands: it knows no ranges, says no length, and its
+ * 404 may not be read by other origins.
+ */
 export async function startWebLlmFolder(): Promise<WebLlmFolder> {
   const files = createModelFiles();
   const requests: WebLlmFolder["requests"] = [];
-  const server = createServer((request, response) => answer(request, response, files, requests));
+  const older = olderFiles(files);
+  const server = createServer((request, response) => {
+    if (request.url?.startsWith("/older/")) answerPlainly(request, response, older, requests);
+    else answer(request, response, files, requests);
+  });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -130,4 +157,22 @@ function answer(
   // In pieces, so that a download can be paused in its middle.
   const rest = body.subarray(50_000);
   setTimeout(() => response.end(rest), rest.length > 0 ? 60 : 0);
+}
+
+function answerPlainly(
+  request: IncomingMessage,
+  response: ServerResponse,
+  files: Map<string, Buffer>,
+  requests: WebLlmFolder["requests"],
+): void {
+  const path = request.url ?? "/";
+  requests.push({ path, range: request.headers.range ?? null });
+  const bytes = files.get(/^\/older\/model\/resolve\/main\/(.+)$/.exec(path)?.[1] ?? "");
+  if (!bytes) {
+    response.writeHead(404).end("Not found");
+    return;
+  }
+  response.writeHead(200, { "Access-Control-Allow-Origin": "*" });
+  response.write(bytes.subarray(0, 1_000));
+  response.end(bytes.subarray(1_000));
 }
