@@ -5,6 +5,7 @@ import { NetworkNavigator } from "./cognitive/navigator.ts";
 import { LocalEngine } from "./engine/local-engine.ts";
 import { ModelHolder } from "./engine/model-holder.ts";
 import { OpenedTogether } from "./engine/opened-together.ts";
+import type { OffAtFirst } from "./engine/provider-settings.ts";
 import { SettingsStore } from "./engine/settings-store.ts";
 import { SqlHolder } from "./engine/sql-holder.ts";
 import { WriteQueue } from "./engine/write-queue.ts";
@@ -26,6 +27,8 @@ export interface EnginePorts {
   languageSources?: readonly LanguageModelSource[];
   /** Where API keys are kept. */
   keys?: KeyStore;
+  /** Providers that are off until their owner sets them up. */
+  offAtFirst?: OffAtFirst;
 }
 
 /** Opens the store (recovering what a crash left) and its indexes. Closes the file store when that fails. */
@@ -51,6 +54,7 @@ export async function createEngine(ports: EnginePorts): Promise<LocalEngine> {
       settings,
       languageSources: ports.languageSources ?? [],
       keys: ports.keys ?? null,
+      offAtFirst: ports.offAtFirst ?? [],
     });
   } catch (error) {
     await ports.fileStore.close();

@@ -33,7 +33,10 @@ import { readAllProviderSettings } from "./provider-settings.ts";
 /** Calls come in rows; who watches is told once. */
 const NEWS_DELAY_MS = 500;
 
-export type LanguageParts = Pick<EngineParts, "clock" | "settings" | "languageSources" | "keys">;
+export type LanguageParts = Pick<
+  EngineParts,
+  "clock" | "settings" | "languageSources" | "keys" | "offAtFirst"
+>;
 
 /** What is read from the store once, on first use. */
 export interface LoadedLanguage {
@@ -193,7 +196,7 @@ export class LanguageRuntime implements LanguageAccess {
   }
 
   async #disabled(): Promise<ReadonlySet<LanguageProvider>> {
-    const settings = await readAllProviderSettings(this.#parts.settings);
+    const settings = await readAllProviderSettings(this.#parts.settings, this.#parts.offAtFirst);
     return new Set(settings.filter(({ enabled }) => !enabled).map(({ provider }) => provider));
   }
 

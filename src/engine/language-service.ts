@@ -103,6 +103,8 @@ export class LanguageService implements LanguageModels {
     const { catalog } = await this.#runtime.load();
     const info = await catalog.add(model);
     await writeCustomModels(this.#parts.settings, catalog.custom);
+    const provider = await this.#providerSettings(model.provider);
+    if (!provider.enabled) await this.configureProvider({ ...provider, enabled: true });
     await this.#changed();
     return catalog.model(info.id) ?? info;
   }
@@ -122,7 +124,7 @@ export class LanguageService implements LanguageModels {
   }
 
   async providers(): Promise<ProviderState[]> {
-    const settings = await readAllProviderSettings(this.#parts.settings);
+    const settings = await readAllProviderSettings(this.#parts.settings, this.#parts.offAtFirst);
     return Promise.all(settings.map((entry) => this.#providerState(entry)));
   }
 
@@ -136,7 +138,8 @@ export class LanguageService implements LanguageModels {
     );
     const known = await this.#providerSettings(settings.provider);
     // An address of "" takes the provider's own again.
-    const next: ProviderSettings = { ...known, ...settings };
+    // Who sets a provider up wants it, unless they say otherwise.
+    const next: ProviderSettings = { ...known, enabled: true, ...settings };
     await writeProviderSettings(this.#parts.settings, next);
     await this.#runtime.reloadProviders();
     this.#runtime.health.reset(next.provider);
@@ -253,7 +256,7 @@ export class LanguageService implements LanguageModels {
   }
 
   async #providerSettings(provider: LanguageProvider): Promise<ProviderSettings> {
-    const all = await readAllProviderSettings(this.#parts.settings);
+    const all = await readAllProviderSettings(this.#parts.settings, this.#parts.offAtFirst);
     return all[LANGUAGE_PROVIDERS.indexOf(provider)]!;
   }
 

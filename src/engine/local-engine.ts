@@ -52,6 +52,7 @@ import { EpisodeService } from "./episode-service.ts";
 import { LanguageService } from "./language-service.ts";
 import { resummarize } from "./resummarize.ts";
 import { RetentionService } from "./retention-service.ts";
+import type { OffAtFirst } from "./provider-settings.ts";
 import type { SettingsStore } from "./settings-store.ts";
 import { embedMissing } from "./embedding-backfill.ts";
 import { importFiles } from "./importer.ts";
@@ -85,6 +86,7 @@ export interface EngineParts {
   settings: SettingsStore;
   languageSources: readonly LanguageModelSource[];
   keys: KeyStore | null;
+  offAtFirst: OffAtFirst;
 }
 
 export class LocalEngine implements Engine {

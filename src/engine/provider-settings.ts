@@ -31,15 +31,21 @@ export const providerSettingsSchema = z.strictObject({
 
 const recordSchema = z.array(providerSettingsSchema);
 
-function defaults(provider: LanguageProvider): ProviderSettings {
-  return { provider, enabled: true };
-}
+/** What is off until its owner sets it up: a page must not knock at local servers by itself. */
+export type OffAtFirst = readonly LanguageProvider[];
 
 /** Settings of every provider, defaults where nothing was set. */
-export async function readAllProviderSettings(store: SettingsStore): Promise<ProviderSettings[]> {
+export async function readAllProviderSettings(
+  store: SettingsStore,
+  offAtFirst: OffAtFirst,
+): Promise<ProviderSettings[]> {
   const stored = await store.read<ProviderSettings[]>(PROVIDERS_RECORD, recordSchema, []);
   return LANGUAGE_PROVIDERS.map(
-    (provider) => stored.find((entry) => entry.provider === provider) ?? defaults(provider),
+    (provider) =>
+      stored.find((entry) => entry.provider === provider) ?? {
+        provider,
+        enabled: !offAtFirst.includes(provider),
+      },
   );
 }
 
@@ -48,18 +54,18 @@ export async function writeProviderSettings(
   store: SettingsStore,
   settings: ProviderSettings,
 ): Promise<void> {
-  const all = await readAllProviderSettings(store);
-  await store.write(
-    PROVIDERS_RECORD,
-    all.map((entry) => (entry.provider === settings.provider ? settings : entry)),
-  );
+  const stored = await store.read<ProviderSettings[]>(PROVIDERS_RECORD, recordSchema, []);
+  const others = stored.filter((entry) => entry.provider !== settings.provider);
+  await store.write(PROVIDERS_RECORD, [...others, settings]);
 }
 
 /** What HTTP sources call to know how a provider is reached now. */
 export function providerSettingsReader(
   store: SettingsStore,
+  offAtFirst: OffAtFirst = [],
 ): (provider: LanguageProvider) => Promise<ProviderSettings> {
-  return async (provider) =>
-    (await readAllProviderSettings(store)).find((entry) => entry.provider === provider) ??
-    defaults(provider);
+  return async (provider) => {
+    const all = await readAllProviderSettings(store, offAtFirst);
+    return all[LANGUAGE_PROVIDERS.indexOf(provider)]!;
+  };
 }

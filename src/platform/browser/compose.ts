@@ -32,6 +32,8 @@ import type { WorkerScope } from "./worker-scope.ts";
 /** A predecessor's handles are released a moment after it ended. */
 const LOCKED_RETRY_MS = 100;
 const LOCKED_ATTEMPTS = 50;
+/** To ask a server on this machine makes browsers ask the person, who may not even have one. */
+const OFF_AT_FIRST = ["ollama"] as const;
 
 export function serveEngine(scope: WorkerScope): void {
   const onStart = (event: Event): void => {
@@ -65,9 +67,10 @@ async function start(
     embedder,
     sql: () => Promise.resolve(createBrowserSqlEngine()),
     keys,
+    offAtFirst: OFF_AT_FIRST,
     languageSources: createBrowserLanguageSources({
       keys,
-      settings: providerSettingsReader(new SettingsStore(fileStore)),
+      settings: providerSettingsReader(new SettingsStore(fileStore), OFF_AT_FIRST),
       builtInModels: builtInModels ?? null,
     }),
   });
