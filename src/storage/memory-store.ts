@@ -99,6 +99,13 @@ export interface IndexRow {
   embedding: QuantizedVector | null;
 }
 
+export interface ForgottenMemory {
+  entry: CatalogEntry;
+  content: string | null;
+  summary: string;
+  entities: Entity[];
+}
+
 export interface StoreSizes {
   segmentCount: number;
   journalBytes: number;
@@ -148,8 +155,10 @@ export interface MemoryStore {
     /** `edits` go into the same journal frame: what else must change when these go. */
     options?: { erase?: boolean; edits?: readonly MemoryEdit[] },
   ): Promise<string[]>;
-  /** Lifts tombstones that compaction has not carried out. */
-  restore(ids: readonly string[]): Promise<string[]>;
+  /** What of `ids` could be restored, with its text; its ordinal can't be read by until then. */
+  forgotten(ids: readonly string[]): Promise<ForgottenMemory[]>;
+  /** Lifts tombstones that compaction has not carried out; `edits`, also of what comes back, go into the same frame. */
+  restore(ids: readonly string[], options?: { edits?: readonly MemoryEdit[] }): Promise<string[]>;
   forgottenCount(): number;
 
   /** The whole memory. `not_found`, or `corrupt_data` when its bytes fail their check. */

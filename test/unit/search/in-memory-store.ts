@@ -213,6 +213,7 @@ export class InMemoryStore implements MemoryStore {
     return 0;
   }
   restore = unused;
+  forgotten = unused;
   commit = unused;
   lift = unused;
   fading = (): never => {

@@ -1,0 +1,136 @@
+/**
+ * When the store compacts: by itself when the journal has grown, on request, to erase, and to finish
+ * what was interrupted. One compaction at a time; how one is done is `compaction.ts`.
+ */
+
+import { AppError } from "../errors.ts";
+import type { TaskOptions } from "../model/task-control.ts";
+import { compactStore, type CompactionOptions } from "./compaction.ts";
+import { isInDamagedSegment, listDamaged } from "./damage.ts";
+import type { StoreChange } from "./memory-store.ts";
+import type { StoreCore } from "./store-core.ts";
+import type { ArrowStorageOptions } from "./store-options.ts";
+import type { MemoryRecord } from "./store-state.ts";
+
+/** Writers wait for compaction when the journal is this many times over its threshold. */
+const BACKPRESSURE = 4;
+
+type Options = Required<Omit<ArrowStorageOptions, "cacheBytes">>;
+
+export class Compactions {
+  readonly #core: StoreCore;
+  readonly #options: Options;
+  readonly #emit: (change: StoreChange) => void;
+  /** Compactions run one after another. */
+  #compacting: Promise<unknown> = Promise.resolve();
+  #background: Promise<void> | null = null;
+  #stopped = false;
+
+  constructor(core: StoreCore, options: Options, emit: (change: StoreChange) => void) {
+    this.#core = core;
+    this.#options = options;
+    this.#emit = emit;
+  }
+
+  /** No further one starts by itself; resolves when none runs. */
+  async stop(): Promise<void> {
+    await this.idle();
+    this.#stopped = true;
+  }
+
+  /** Resolves when those begun so far have ended. */
+  async idle(): Promise<void> {
+    await this.#compacting;
+  }
+
+  /** The owner's: packs well, and carries out what can be undone until then. */
+  async compact(options: TaskOptions = {}): Promise<void> {
+    await this.#run({
+      ...options,
+      drop: "forgotten",
+      level: this.#options.level,
+      repack: true,
+      codeTextsFromBytes: this.#options.codeTextsFromBytes || null,
+    });
+  }
+
+  /** Folds the journal into segments; what was forgotten stays restorable. */
+  fold(): Promise<boolean> {
+    return this.#quick("none");
+  }
+
+  /** Finishes what was interrupted: an erasure, or leaving a damaged journal behind. */
+  async settle(damagedJournal: boolean): Promise<void> {
+    const erasing = this.#erasable().length;
+    if (erasing > 0) {
+      await this.#quick("erased");
+      this.#core.recovered.push(`An interrupted erasure of ${erasing} memories was completed.`);
+    } else if (damagedJournal)
+      // The intact part is written out, so that the damage isn't met again; a failure changes nothing.
+      await this.#quick("none").catch(() => undefined);
+  }
+
+  #erasable(): MemoryRecord[] {
+    return [...this.#core.state.forgotten.values()]
+      .filter(({ erase, record }) => erase && !isInDamagedSegment(this.#core, record))
+      .map(({ record }) => record);
+  }
+
+  /** Carries erasures out; `corrupt_data` when damaged files may still hold what was erased. */
+  async erase(): Promise<void> {
+    const { state } = this.#core;
+    if ([...state.forgotten.values()].some((found) => found.erase)) await this.#quick("erased");
+    const left = [...state.forgotten.values()].some((found) => found.erase);
+    const damaged = await listDamaged(this.#core);
+    if (left || damaged.length > 0)
+      throw new AppError(
+        "corrupt_data",
+        "Everything that can be read was erased, but damaged files are left that may hold more.",
+        {
+          hint: `Restore them from a copy and erase again, or discard them: ${damaged.join(", ")}.`,
+        },
+      );
+  }
+
+  /** Without packing well or coding texts: those are for a compaction that was asked for. */
+  #quick(drop: "erased" | "none"): Promise<boolean> {
+    const level = this.#options.backgroundLevel;
+    return this.#run({ drop, level, repack: false, codeTextsFromBytes: null });
+  }
+
+  #run(options: CompactionOptions): Promise<boolean> {
+    const run = this.#compacting.then(async () => {
+      const changed = await compactStore(this.#core, options);
+      if (changed) this.#emit({ type: "compacted" });
+      return changed;
+    });
+    this.#compacting = run.catch(() => undefined);
+    return run;
+  }
+
+  #overThreshold(times = 1): boolean {
+    const { compactAtBytes, compactAtRows } = this.#options;
+    const { journalPayloadBytes, journalRows } = this.#core;
+    return (
+      (compactAtBytes > 0 && journalPayloadBytes >= compactAtBytes * times) ||
+      (compactAtRows > 0 && journalRows >= compactAtRows * times)
+    );
+  }
+
+  /** Starts one beside the writers when the journal is over its threshold. */
+  maybeStart(): void {
+    if (this.#background || this.#stopped || !this.#overThreshold()) return;
+    this.#background = this.fold()
+      // What failed here fails, and is told, at the next explicit call; nothing is lost meanwhile.
+      .then(
+        () => undefined,
+        () => undefined,
+      )
+      .finally(() => (this.#background = null));
+  }
+
+  /** Writers wait here while the journal is far over its threshold. */
+  async backpressure(): Promise<void> {
+    if (this.#background && this.#overThreshold(BACKPRESSURE)) await this.#background;
+  }
+}
