@@ -36,11 +36,21 @@ const title = z.string().min(1).max(200).optional();
 const tier = z.enum(["fast", "balanced", "high"]).optional();
 const contextTokens = z.int().min(256).max(10_000_000).optional();
 const licence = z.string().max(100).optional();
-const address = z.url({ protocol: /^(https?|blob)$/, error: "must be an address (https://…)" });
+/** Also a path on the page's own server: "/models/tiny/". */
+const address = z
+  .string()
+  .max(4_000)
+  .refine((value) => /^\/(?!\/)/.test(value) || isAddress(value), {
+    error: "must be an address (https://…), or a path on this server that begins with /",
+  });
 const usd = z.number().min(0).max(10_000);
 const price = z
   .strictObject({ inputUsd: usd, outputUsd: usd, cachedInputUsd: usd.optional() })
   .optional();
+
+function isAddress(value: string): boolean {
+  return URL.canParse(value) && /^(https?|blob):$/.test(new URL(value).protocol);
+}
 
 export const customModelSchema = z.discriminatedUnion("provider", [
   z.strictObject({

@@ -66,6 +66,11 @@ export function urlProblem(value: string, what: string): string | null {
   return null;
 }
 
+/** As `urlProblem`; a path that begins with / is one on the server that the page is from. */
+function modelUrlProblem(value: string, what: string): string | null {
+  return /^\/(?!\/)/.test(value.trim()) ? null : urlProblem(value, what);
+}
+
 /** Checks every field; what the form leaves open is left out, so that the engine's defaults hold. */
 export function checkCustomModel(form: CustomModelForm): CheckedModel {
   const problems: CheckedModel["problems"] = {};
@@ -96,8 +101,8 @@ export function checkCustomModel(form: CustomModelForm): CheckedModel {
   };
   let model: CustomModel;
   if (form.provider === "webllm") {
-    note("weightsUrl", urlProblem(form.weightsUrl, "The address of the weights"));
-    note("libraryUrl", urlProblem(form.libraryUrl, "The address of the model library"));
+    note("weightsUrl", modelUrlProblem(form.weightsUrl, "The address of the weights"));
+    note("libraryUrl", modelUrlProblem(form.libraryUrl, "The address of the model library"));
     model = {
       ...common,
       provider: "webllm",
@@ -107,7 +112,7 @@ export function checkCustomModel(form: CustomModelForm): CheckedModel {
       ...(form.shaderF16 === "auto" ? {} : { shaderF16: form.shaderF16 === "yes" }),
     };
   } else if (form.provider === "wllama") {
-    note("ggufUrl", urlProblem(form.ggufUrl, "The address of the GGUF file"));
+    note("ggufUrl", modelUrlProblem(form.ggufUrl, "The address of the GGUF file"));
     const hash = form.sha256.trim().toLowerCase();
     if (hash !== "" && !/^[0-9a-f]{64}$/.test(hash))
       note("sha256", "A SHA-256 has 64 hexadecimal digits.");
@@ -152,7 +157,8 @@ function priceOf(value: string): number | null | "bad" {
 export function nameFromUrl(value: string): string {
   let path: string;
   try {
-    path = new URL(value.trim()).pathname;
+    const text = value.trim();
+    path = text.startsWith("/") ? text : new URL(text).pathname;
   } catch {
     return "";
   }

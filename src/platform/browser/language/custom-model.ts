@@ -9,9 +9,12 @@ import { needsShaderF16 } from "./device-capabilities.ts";
 /** Tokens that a model is run with when nobody says otherwise: its cache of them takes memory. */
 export const DEFAULT_CONTEXT_TOKENS = 4096;
 
-const address = z.string().refine(isAddress, {
-  error: "an address is needed that starts with https:// or http://",
-});
+const address = z
+  .string()
+  .trim()
+  // A path means the server that the page is from.
+  .transform((value) => (/^\/(?!\/)/.test(value) ? location.origin + value : value))
+  .refine(isAddress, { error: "an address is needed that starts with https:// or http://" });
 
 const common = {
   name: z

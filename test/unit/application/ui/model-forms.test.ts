@@ -80,7 +80,17 @@ describe("adding a model", () => {
     expect(urlProblem("example.org/model", "It")).toContain("not an address");
   });
 
+  it("takes a path on the page's own server for a model's files, not for another host", () => {
+    const own = form({ name: "m", weightsUrl: "/models/tiny/", libraryUrl: " /lib/tiny.wasm" });
+    expect(checkCustomModel(own).model).toMatchObject({
+      weightsUrl: "/models/tiny/",
+      libraryUrl: "/lib/tiny.wasm",
+    });
+    expect(checkCustomModel({ ...own, weightsUrl: "//elsewhere/tiny" }).model).toBeNull();
+  });
+
   it("proposes a name from the address", () => {
+    expect(nameFromUrl("/models/tiny-q0f32/")).toBe("tiny-q0f32");
     expect(nameFromUrl("https://example.org/files/tiny%20llama.gguf")).toBe("tiny-llama");
     expect(nameFromUrl("https://hub.org/me/My-Model-MLC/resolve/main/")).toBe("My-Model-MLC");
     expect(nameFromUrl("nonsense")).toBe("");

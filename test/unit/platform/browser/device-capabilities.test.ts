@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import {
   deviceObstacle,
   needsShaderF16,
@@ -90,6 +90,18 @@ describe("a model added by its address", () => {
     [{ name: "a", weightsUrl, libraryUrl, contextTokens: 3 }, /contextTokens/],
   ])("is refused with the field that is wrong: %j", (model, reason) => {
     expect(() => parseWebLlmModel({ provider: "webllm", ...model })).toThrow(reason);
+  });
+
+  it("may be on the page's own server, by its path", () => {
+    vi.stubGlobal("location", { origin: "http://localhost:4173" });
+    const own = { name: "tiny", weightsUrl: "/models/tiny/", libraryUrl: "/lib/tiny.wasm" };
+    expect(parseWebLlmModel({ provider: "webllm", ...own })).toMatchObject({
+      weightsUrl: "http://localhost:4173/models/tiny/",
+      libraryUrl: "http://localhost:4173/lib/tiny.wasm",
+    });
+    const other = { ...own, weightsUrl: "//elsewhere/tiny" };
+    expect(() => parseWebLlmModel({ provider: "webllm", ...other })).toThrow(/weightsUrl/);
+    vi.unstubAllGlobals();
   });
 
   it("is looked for in a plain folder and in a hub's repository, or where a revision is named", () => {
