@@ -24,6 +24,7 @@ import type {
   Catalog,
   CatalogEntry,
   ForgottenMemory,
+  IndexRow,
   MemoryEdit,
   MemoryStore,
   NewMemory,
