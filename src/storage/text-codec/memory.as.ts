@@ -16,7 +16,7 @@ export const RATES: usize = 18432; // 1,024 u32: 8,192 / (n + 1.5)
 export const FIRST: usize = 22528; // 256 u16: a history's first probability
 // Scratch.
 export const HASHES: usize = 24576; // CONTEXTS u32
-export const X: usize = 24640; // INPUTS i32
+export const SINK: usize = 24640; // u32: what `touch` read, so that the reads aren't left out
 
 // The small state: copied whole.
 export const SMALL: usize = 32768;
@@ -38,8 +38,7 @@ let slotMask: u32 = 0;
 export let matches: usize = 0; // 2 × (1 << matchBits) i32
 export let matchMask: u32 = 0;
 export let history: usize = 0; // the text
-let dirty: usize = 0; // a bit per slot: logged already
-let slotLog: usize = 0; // 20 bytes each: slot, its old bytes
+let slotLog: usize = 0; // 20 bytes each: address, the slot's old bytes
 let slotLogAt: usize = 0;
 let wordLog: usize = 0; // 8 bytes each: address, old word
 let wordLogAt: usize = 0;
@@ -51,7 +50,6 @@ export function placeTables(
   matchBits: i32,
   matchesAt: usize,
   historyAt: usize,
-  dirtyAt: usize,
   slotLogStart: usize,
   wordLogStart: usize,
 ): void {
@@ -60,7 +58,6 @@ export function placeTables(
   matches = matchesAt;
   matchMask = (1 << matchBits) - 1;
   history = historyAt;
-  dirty = dirtyAt;
   slotLog = slotLogStart;
   slotLogAt = slotLogStart;
   wordLog = wordLogStart;
@@ -75,13 +72,11 @@ export function markTables(): void {
 }
 
 export function restoreTables(): void {
+  // Newest first: of several old values at one address the oldest comes last.
   while (slotLogAt > slotLog) {
     slotLogAt -= 20;
-    const slot = load<u32>(slotLogAt);
-    v128.store(slots + ((<usize>slot) << 4), v128.load(slotLogAt, 4));
-    store<u8>(dirty + (slot >> 3), 0);
+    v128.store(<usize>load<u32>(slotLogAt), v128.load(slotLogAt, 4));
   }
-  // Newest first: of several old values at one address the oldest comes last.
   while (wordLogAt > wordLog) {
     wordLogAt -= 8;
     store<u32>(load<u32>(wordLogAt), load<u32>(wordLogAt, 4));
@@ -96,60 +91,52 @@ export function logWord(at: usize): void {
   wordLogAt += 8;
 }
 
-function logSlot(slot: u32): void {
-  if (!marked) return;
-  const at = dirty + (slot >> 3);
-  const bit = (<u32>1) << (slot & 7);
-  const bits = <u32>load<u8>(at);
-  if (bits & bit) return;
-  store<u8>(at, <u8>(bits | bit));
-  store<u32>(slotLogAt, slot);
-  v128.store(slotLogAt, v128.load(slots + ((<usize>slot) << 4)), 4);
-  slotLogAt += 20;
+function slotIn(h: u32): u32 {
+  return ((h * 0x9e3779b1) >>> 3) & slotMask;
 }
 
-/** The slot of a context: found by its check among three, else the least used of them, emptied. */
-function findSlot(h: u32): usize {
-  const check = h >>> 24 ? h >>> 24 : 1;
-  const slotA = ((h * 0x9e3779b1) >>> 3) & slotMask;
-  const a = slots + ((<usize>slotA) << 4);
-  if (<u32>load<u8>(a) == check) {
-    logSlot(slotA);
-    return a;
-  }
-  const slotB = slotA ^ 1;
-  const b = slots + ((<usize>slotB) << 4);
-  if (<u32>load<u8>(b) == check) {
-    logSlot(slotB);
-    return b;
-  }
-  const slotC = slotA ^ 2;
-  const c = slots + ((<usize>slotC) << 4);
-  if (<u32>load<u8>(c) == check) {
-    logSlot(slotC);
-    return c;
-  }
-  // Histories are numbered by how much they have seen.
-  let slot = slotA;
-  let least = load<u8>(a, 1);
-  if (load<u8>(b, 1) < least) {
-    slot = slotB;
-    least = load<u8>(b, 1);
-  }
-  if (load<u8>(c, 1) < least) slot = slotC;
-  logSlot(slot);
-  const found = slots + ((<usize>slot) << 4);
-  v128.store(found, i32x4.splat(0));
-  store<u8>(found, <u8>check);
-  return found;
-}
-
-/** The slot of one of the hashed contexts, for the whole byte or for its second half. */
-export function slotOf(context: usize, nibble: u32): usize {
+/** The hash of one of the contexts, for the whole byte or for its second half. */
+export function slotHash(context: usize, nibble: u32): u32 {
   let h = load<u32>(HASHES + (context << 2));
   if (nibble) {
     h = (h + nibble * 0x3d4d51cb) * 0x9e3779b1;
     h ^= h >>> 15;
   }
-  return findSlot(h);
+  return h;
+}
+
+/** Reads one byte of the slots that a hash may be in: they are on their way before they are needed. */
+export function touch(h: u32): u32 {
+  return <u32>load<u8>(slots + ((<usize>slotIn(h)) << 4));
+}
+
+/** The slot of a context: found by its check among three, else the least used of them, emptied. */
+export function findSlot(h: u32): usize {
+  const check = h >>> 24 ? h >>> 24 : 1;
+  const slot = slotIn(h);
+  const a = slots + ((<usize>slot) << 4);
+  const b = slots + ((<usize>(slot ^ 1)) << 4);
+  const c = slots + ((<usize>(slot ^ 2)) << 4);
+  // Histories are numbered by how much they have seen.
+  const seenA = load<u8>(a, 1);
+  const seenB = load<u8>(b, 1);
+  let found = select<usize>(b, a, seenB < seenA);
+  found = select<usize>(c, found, load<u8>(c, 1) < min(seenA, seenB));
+  const isC = <u32>load<u8>(c) == check;
+  const isB = <u32>load<u8>(b) == check;
+  const isA = <u32>load<u8>(a) == check;
+  found = select<usize>(c, found, isC);
+  found = select<usize>(b, found, isB);
+  found = select<usize>(a, found, isA);
+  const old = v128.load(found);
+  if (marked) {
+    store<u32>(slotLogAt, <u32>found);
+    v128.store(slotLogAt, old, 4);
+    slotLogAt += 20;
+  }
+  if (!(isA | isB | isC)) {
+    v128.store(found, i32x4.splat(0));
+    store<u8>(found, <u8>check);
+  }
+  return found;
 }

@@ -18,7 +18,6 @@ import {
   FINAL,
   FIRST,
   HASHES,
-  INPUTS,
   MAPS,
   MATCH_MAPS,
   NEXT,
@@ -26,16 +25,18 @@ import {
   ORDER_1,
   RATES,
   SMALL_END,
+  SINK,
   SQUASH,
   STRETCH,
   TABLES_END,
-  X,
   history,
   logWord,
   markTables,
   placeTables,
   restoreTables,
-  slotOf,
+  slotHash,
+  findSlot,
+  touch,
 } from "./memory.as";
 import {
   endByte,
@@ -71,27 +72,17 @@ let code: u32 = 0;
 let io: usize = 0;
 let ioEnd: usize = 0;
 
-/** Forgets everything. The host has zeroed the slots, matches and `dirty`. */
+/** Forgets everything. The host has zeroed the slots and matches. */
 export function reset(
   slotBits: i32,
   slotsAt: usize,
   matchBits: i32,
   matchesAt: usize,
   historyAt: usize,
-  dirtyAt: usize,
   slotLogStart: usize,
   wordLogStart: usize,
 ): void {
-  placeTables(
-    slotBits,
-    slotsAt,
-    matchBits,
-    matchesAt,
-    historyAt,
-    dirtyAt,
-    slotLogStart,
-    wordLogStart,
-  );
+  placeTables(slotBits, slotsAt, matchBits, matchesAt, historyAt, slotLogStart, wordLogStart);
   for (let map = 0; map < CONTEXTS + 2; map++)
     for (let state = 0; state < 256; state++)
       store<u32>(
@@ -193,10 +184,16 @@ function learn(at: usize, bit: u32): void {
   store<u32>(at, ((<u32>moved) << 10) | (count < 127 ? count + 1 : count));
 }
 
-function dot(weights: usize): i32 {
-  let sum = i32x4.splat(0);
-  for (let i: usize = 0; i < <usize>(INPUTS * 4); i += 16)
-    sum = i32x4.add(sum, i32x4.shr_s(i32x4.mul(v128.load(X + i), v128.load(weights + i)), 6));
+function dot(weights: usize, x0: v128, x1: v128, x2: v128, x3: v128): i32 {
+  const low = i32x4.add(
+    i32x4.shr_s(i32x4.mul(x0, v128.load(weights)), 6),
+    i32x4.shr_s(i32x4.mul(x1, v128.load(weights, 16)), 6),
+  );
+  const high = i32x4.add(
+    i32x4.shr_s(i32x4.mul(x2, v128.load(weights, 32)), 6),
+    i32x4.shr_s(i32x4.mul(x3, v128.load(weights, 48)), 6),
+  );
+  const sum = i32x4.add(low, high);
   return (
     (i32x4.extract_lane(sum, 0) +
       i32x4.extract_lane(sum, 1) +
@@ -206,16 +203,29 @@ function dot(weights: usize): i32 {
   );
 }
 
-function train(weights: usize, error: i32): void {
+function trainPart(weights: usize, x: v128, scale: v128): void {
+  const step = i32x4.shr_s(i32x4.add(i32x4.mul(x, scale), i32x4.splat(1 << 17)), 18);
+  const moved = i32x4.add(v128.load(weights), step);
+  v128.store(
+    weights,
+    i32x4.min_s(i32x4.splat(1 << 19), i32x4.max_s(i32x4.splat(-(1 << 19)), moved)),
+  );
+}
+
+function train(weights: usize, error: i32, x0: v128, x1: v128, x2: v128, x3: v128): void {
   const scale = i32x4.splat(error);
-  const half = i32x4.splat(1 << 17);
-  const most = i32x4.splat(1 << 19);
-  const least = i32x4.splat(-(1 << 19));
-  for (let i: usize = 0; i < <usize>(INPUTS * 4); i += 16) {
-    const step = i32x4.shr_s(i32x4.add(i32x4.mul(v128.load(X + i), scale), half), 18);
-    const moved = i32x4.add(v128.load(weights + i), step);
-    v128.store(weights + i, i32x4.min_s(most, i32x4.max_s(least, moved)));
-  }
+  trainPart(weights, x0, scale);
+  trainPart(weights + 16, x1, scale);
+  trainPart(weights + 32, x2, scale);
+  trainPart(weights + 48, x3, scale);
+}
+
+function four(a: i32, b: i32, c: i32, d: i32): v128 {
+  return i32x4.replace_lane(
+    i32x4.replace_lane(i32x4.replace_lane(i32x4.splat(a), 1, b), 2, c),
+    3,
+    d,
+  );
 }
 
 function trainFinal(at: usize, input: i32, error: i32): void {
@@ -230,10 +240,12 @@ function lengthClass(length: i32): i32 {
 }
 
 /** The next bit's address of a context's history, its value, and the probability learned for it. */
-function input(context: usize, state: u32): usize {
-  const at = MAPS + (context << 10) + ((<usize>state) << 2);
-  store<i32>(X + (context << 2), state ? stretch(learned(at)) : 0);
-  return at;
+function mapOf(context: usize, state: u32): usize {
+  return MAPS + (context << 10) + ((<usize>state) << 2);
+}
+
+function input(map: usize, state: u32): i32 {
+  return select<i32>(stretch(learned(map)), 0, state != 0);
 }
 
 function advance(at: usize, state: u32, map: usize, bit: u32): void {
@@ -242,9 +254,9 @@ function advance(at: usize, state: u32, map: usize, bit: u32): void {
 }
 
 /** What the match expects as input, with the strength learned for its length; 0 when it said something else. */
-function matchInput(at: usize, map: usize, expectedBit: u32): void {
-  const strength = map ? stretch(learned(map)) : 0;
-  store<i32>(X + at, expectedBit ? strength : -strength);
+function matchInput(map: usize, holds: bool, expectedBit: u32): i32 {
+  const strength = select<i32>(stretch(learned(map)), 0, holds);
+  return select<i32>(strength, -strength, expectedBit != 0);
 }
 
 function codeByte(encoding: bool): void {
@@ -273,48 +285,67 @@ function codeByte(encoding: bool): void {
   for (let index = 0; index < 8; index++) {
     if (index == 0 || index == 4) {
       const nibble: u32 = index == 0 ? 0 : partial;
-      n0 = slotOf(0, nibble);
-      n1 = slotOf(1, nibble);
-      n2 = slotOf(2, nibble);
-      n3 = slotOf(3, nibble);
-      n4 = slotOf(4, nibble);
-      n5 = slotOf(5, nibble);
-      n6 = slotOf(6, nibble);
-      n7 = slotOf(7, nibble);
+      const s0 = slotHash(0, nibble);
+      const s1 = slotHash(1, nibble);
+      const s2 = slotHash(2, nibble);
+      const s3 = slotHash(3, nibble);
+      const s4 = slotHash(4, nibble);
+      const s5 = slotHash(5, nibble);
+      const s6 = slotHash(6, nibble);
+      const s7 = slotHash(7, nibble);
+      store<u32>(
+        SINK,
+        touch(s0) ^
+          touch(s1) ^
+          touch(s2) ^
+          touch(s3) ^
+          touch(s4) ^
+          touch(s5) ^
+          touch(s6) ^
+          touch(s7),
+      );
+      n0 = findSlot(s0);
+      n1 = findSlot(s1);
+      n2 = findSlot(s2);
+      n3 = findSlot(s3);
+      n4 = findSlot(s4);
+      n5 = findSlot(s5);
+      n6 = findSlot(s6);
+      n7 = findSlot(s7);
     }
     const low4 = <u32>(1 << (index & 3));
     const node = <usize>(index < 4 ? partial : low4 | (partial & (low4 - 1)));
 
     const t0 = n0 + node,
       h0 = <u32>load<u8>(t0),
-      m0 = input(0, h0);
+      m0 = mapOf(0, h0);
     const t1 = n1 + node,
       h1 = <u32>load<u8>(t1),
-      m1 = input(1, h1);
+      m1 = mapOf(1, h1);
     const t2 = n2 + node,
       h2 = <u32>load<u8>(t2),
-      m2 = input(2, h2);
+      m2 = mapOf(2, h2);
     const t3 = n3 + node,
       h3 = <u32>load<u8>(t3),
-      m3 = input(3, h3);
+      m3 = mapOf(3, h3);
     const t4 = n4 + node,
       h4 = <u32>load<u8>(t4),
-      m4 = input(4, h4);
+      m4 = mapOf(4, h4);
     const t5 = n5 + node,
       h5 = <u32>load<u8>(t5),
-      m5 = input(5, h5);
+      m5 = mapOf(5, h5);
     const t6 = n6 + node,
       h6 = <u32>load<u8>(t6),
-      m6 = input(6, h6);
+      m6 = mapOf(6, h6);
     const t7 = n7 + node,
       h7 = <u32>load<u8>(t7),
-      m7 = input(7, h7);
+      m7 = mapOf(7, h7);
     const t8 = ORDER_0 + <usize>partial,
       h8 = <u32>load<u8>(t8),
-      m8 = input(8, h8);
+      m8 = mapOf(8, h8);
     const t9 = order1 + <usize>partial,
       h9 = <u32>load<u8>(t9),
-      m9 = input(9, h9);
+      m9 = mapOf(9, h9);
     const seen =
       <i32>(h0 != 0) +
       <i32>(h1 != 0) +
@@ -327,17 +358,23 @@ function codeByte(encoding: bool): void {
 
     const longHolds = longByte != 0 && longByte >> (8 - index) == partial;
     const longBit = longHolds ? (longByte >> (7 - index)) & 1 : 0;
-    matchInput(40, longHolds ? longMap : 0, longBit);
     const shortHolds = shortByte != 0 && shortByte >> (8 - index) == partial;
     const shortBit = shortHolds ? (shortByte >> (7 - index)) & 1 : 0;
-    matchInput(44, shortHolds ? shortMap : 0, shortBit);
-    store<i32>(X, 256, 48);
+    const x0 = four(input(m0, h0), input(m1, h1), input(m2, h2), input(m3, h3));
+    const x1 = four(input(m4, h4), input(m5, h5), input(m6, h6), input(m7, h7));
+    const x2 = four(
+      input(m8, h8),
+      input(m9, h9),
+      matchInput(longMap, longHolds, longBit),
+      matchInput(shortMap, shortHolds, shortBit),
+    );
+    const x3 = i32x4(256, 0, 0, 0);
 
     const following = longHolds ? reach : shortHolds ? 1 : 0;
     const byByte = BY_BYTE + ((<usize>(last4 & 0xff)) << 6);
     const bySeen = BY_SEEN + ((<usize>((following * 9 + seen) * 8 + index)) << 6);
-    const dByte = clamp(dot(byByte));
-    const dSeen = clamp(dot(bySeen));
+    const dByte = clamp(dot(byByte, x0, x1, x2, x3));
+    const dSeen = clamp(dot(bySeen, x0, x1, x2, x3));
     const final = FINAL + ((<usize>partial) << 3);
     const dFinal = clamp(
       (((dByte * load<i32>(final)) >> 6) + ((dSeen * load<i32>(final, 4)) >> 6)) >> 10,
@@ -367,8 +404,8 @@ function codeByte(encoding: bool): void {
     }
 
     const target = bit ? 4095 : 0;
-    train(byByte, (target - (squash(dByte) >> 4)) * 28);
-    train(bySeen, (target - (squash(dSeen) >> 4)) * 28);
+    train(byByte, (target - (squash(dByte) >> 4)) * 28, x0, x1, x2, x3);
+    train(bySeen, (target - (squash(dSeen) >> 4)) * 28, x0, x1, x2, x3);
     const error = (target - (mixed >> 4)) * 28;
     trainFinal(final, dByte, error);
     trainFinal(final + 4, dSeen, error);

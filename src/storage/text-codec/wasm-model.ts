@@ -28,7 +28,6 @@ interface Exports {
     matchBits: number,
     matchesAt: number,
     historyAt: number,
-    dirtyAt: number,
     slotLogStart: number,
     wordLogStart: number,
   ): void;
@@ -71,7 +70,6 @@ export class WasmTextModel implements TextModel {
     };
     const slotsAt = take(16 * 2 ** slotBits);
     const matchesAt = take(2 * 4 * 2 ** MATCH_BITS);
-    const dirtyAt = take(2 ** slotBits / 8);
     const slotLogAt = take(SLOT_LOG_BYTES);
     const wordLogAt = take(WORD_LOG_BYTES);
     this.#ioAt = take(OUTPUT_BYTES);
@@ -86,7 +84,7 @@ export class WasmTextModel implements TextModel {
     new Uint32Array(buffer, address(exports.ratesAt), 1024).set(tables.rates);
     new Uint16Array(buffer, address(exports.firstAt), 256).set(tables.first);
     exports.reset(
-      slotBits, slotsAt, MATCH_BITS, matchesAt, this.#historyAt, dirtyAt, slotLogAt, wordLogAt,
+      slotBits, slotsAt, MATCH_BITS, matchesAt, this.#historyAt, slotLogAt, wordLogAt,
     ); // prettier-ignore
   }
 
