@@ -83,6 +83,9 @@ export function summaryBudget(sourceBytes: number, mode: CompressionMode): numbe
   return Math.max(160, Math.round(BUDGET_FACTOR[mode] * Math.sqrt(sourceBytes)));
 }
 
+/** Chat messages often end without a mark: a space would make one sentence of two people's. */
+const UNENDED = /[^\s.!?…:;"”'’)\]]["”'’)\]]*$/u;
+
 /**
  * The text of chosen units, in the source's order: each with its speaker where that changes, and
  * in quotation marks where it is quoted from somebody else. `bare` leaves out the fragments around
@@ -104,7 +107,8 @@ export function renderUnits(
       speaker = says;
       return label ? `${says}: ${text}` : text;
     })
-    .join(" ");
+    .reduce((joined, text) => `${joined}${UNENDED.test(joined) ? "\n" : " "}${text}`, "")
+    .trim();
 }
 
 /** The extractive candidate of chosen units (ascending). */
