@@ -200,6 +200,7 @@ function partEnd(run: readonly GroupItem[], start: number): number {
     size += run[i]!.bytes;
     if (size > TARGET_BYTES + OPEN_BYTES) break;
     if (size < OPEN_BYTES) continue;
+    if (remaining - size < OPEN_BYTES) break;
     const pause = run[i + 1]!.timestamp - run[i]!.timestamp;
     if (pause > longest) [longest, best] = [pause, i + 1];
   }
