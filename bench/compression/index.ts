@@ -23,6 +23,7 @@ import { foreignSpans } from "../../src/processing/compression/foreign-spans.ts"
 import { entitiesBesideSummary } from "../../src/processing/compression/kept-entities.ts";
 import { embedUnits } from "../../src/processing/compression/quality.ts";
 import { fitBudget, rankUnits } from "../../src/processing/compression/selection.ts";
+import { encodeText, sha256Hex } from "../../src/processing/compression/residual.ts";
 import { analyzeSource } from "../../src/processing/compression/source-analysis.ts";
 import { renderUnits } from "../../src/processing/compression/summary.ts";
 import { ArrowStorage } from "../../src/storage/arrow-storage.ts";
@@ -95,6 +96,7 @@ async function storedBytes(items: readonly Stored[]): Promise<number[]> {
       keep: isExact ? "exact" : "summary",
     }),
     originalBytes: Buffer.byteLength(text),
+    contentSha256: sha256Hex(encodeText(text)),
   }));
   await store.append(rows);
   await store.compact();

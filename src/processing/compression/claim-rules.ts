@@ -4,7 +4,7 @@
  * plain words. Used by the faithfulness check; rates of what they catch: docs/decisions/0003-summary-gate.md.
  */
 
-import { polarities, stemWord, type Token } from "./facts.ts";
+import { isCalendar, polarities, stemWord, type Token } from "./facts.ts";
 import {
   certaintyOf,
   isOtherCertainty,
@@ -100,26 +100,74 @@ export function bindingProblem(
   return roleProblem(text, tokens, names, support[0]!);
 }
 
-const CALENDAR =
-  /^(?:january|february|march|april|may|june|july|august|september|october|november|december|(?:mon|tues|wednes|thurs|fri|satur|sun)day)$/;
-
 type FactClass = "number" | "calendar";
 
 function classOf(token: Token): FactClass | null {
   if (token.kind === "number") return "number";
-  return CALENDAR.test(token.word) ? "calendar" : null;
+  return isCalendar(token.value) ? "calendar" : null;
 }
 
 /** The content words right before and after a token, over units and small words. */
-function flanks(tokens: readonly Token[], index: number): [before: string | undefined, after: string | undefined] {
+function flanks(
+  tokens: readonly Token[],
+  index: number,
+): [before: string | undefined, after: string | undefined] {
   const next = (step: number): string | undefined => {
     for (let i = index + step; i >= 0 && i < tokens.length; i += step) {
       const token = tokens[i]!;
-      if ((token.content || token.kind === "number") && !isUnit(token.word)) return token.value;
+      if ((!token.content && token.kind !== "number") || isUnit(token.word)) continue;
+      // "4 October", "October 4": by its month, whichever comes first.
+      const beside = tokens[i + step]?.word === "of" ? tokens[i + 2 * step] : tokens[i + step];
+      const month = token.kind === "number" && beside;
+      return month && isCalendar(month.value) ? month.value : token.value;
     }
     return undefined;
   };
   return [next(-1), next(1)];
+}
+
+function isFigure(value: string): boolean {
+  return /^[\d.]+$/.test(value) || isCalendar(value);
+}
+
+/** "An 8 percent discount" for "a discount of eight percent". */
+function isTurnedShare(
+  tokens: readonly Token[],
+  index: number,
+  source: readonly Token[],
+  place: number,
+): boolean {
+  const unit = tokens[index + 1];
+  const noun = tokens[index + 2];
+  return (
+    unit !== undefined &&
+    noun !== undefined &&
+    isUnit(unit.word) &&
+    noun.start - unit.end === 1 &&
+    source[place - 1]?.word === "of" &&
+    source[place - 2]?.value === noun.value
+  );
+}
+
+/** What stands right beside a part of a date and belongs to the same date: "3" and "2020" of "3 March 2020". */
+function dateCompanions(tokens: readonly Token[], index: number): string[] {
+  const isPart = (token: Token | undefined): token is Token =>
+    token !== undefined &&
+    (isCalendar(token.value) ||
+      (token.kind === "number" && /^(?:[12]?\d|3[01]|1\d{3}|20\d{2})$/.test(token.value)));
+  const found: string[] = [];
+  for (const step of [-1, 1])
+    for (let i = index + step; Math.abs(i - index) <= 3; i += step) {
+      // "The 14th of June".
+      const at = tokens[i]?.word === "of" ? (i += step) : i;
+      const part = tokens[at];
+      const beside = tokens[at - step];
+      if (!isPart(part) || !beside) break;
+      if (Math.max(part.start - beside.end, beside.start - part.end) > 2) break;
+      found.push(part.value);
+    }
+  const all = [tokens[index]!.value, ...found];
+  return all.some((value) => isCalendar(value)) ? found : [];
 }
 
 /**
@@ -148,6 +196,13 @@ function misplacedProblem(
       const [sourceBefore, sourceAfter] = flanks(sentence.tokens, place);
       if (before !== undefined && before === sourceBefore) return null;
       if (after !== undefined && after === sourceAfter) return null;
+      // "The August invoice", "the invoice of August"; "March 3", "3 March".
+      const isWordOf = (one: string | undefined): boolean =>
+        one !== undefined && (one === sourceBefore || one === sourceAfter) && !isFigure(one);
+      if (kind === "calendar" && (isWordOf(before) || isWordOf(after))) return null;
+      if (kind === "number" && isTurnedShare(tokens, index, sentence.tokens, place)) return null;
+      const companions = dateCompanions(sentence.tokens, place);
+      if (dateCompanions(tokens, index).some((one) => companions.includes(one))) return null;
     }
   }
   return isThere ? `“${token.text}” stands in another place than in the source` : null;
@@ -173,6 +228,10 @@ function numberProblem(
         hasOtherUnit = true;
         continue;
       }
+      // "At 10:15, not at 9:45".
+      const isDenied = (list: readonly Token[], at: number): boolean =>
+        list.slice(Math.max(0, at - 2), at).some(({ kind }) => kind === "negation");
+      if (isDenied(sentence.tokens, place) && negationCount(tokens) === 0) continue;
       const shares = neighbours(sentence.tokens, place).some((other) => near.has(other));
       if (near.size === 0 || numbers < 2 || shares) isBound = true;
     }
@@ -250,11 +309,18 @@ export function turnedProblem(
   if (turned) return `“${turned}” is negated in only one of summary and source`;
   const stems = new Set(sourceTokens.map((token) => stemWord(token.word)));
   const own = new Set(tokens.map((token) => stemWord(token.word)));
-  const negated = negationCount(tokens) > 0 !== negationCount(sourceTokens) > 0;
+  const denied = (list: readonly Token[], from: string): Set<string> =>
+    new Set(
+      polarities(list, from).flatMap(({ value, negated: is }) => (is === false ? [] : [value])),
+    );
+  const deniedHere = denied(tokens, text);
+  const deniedThere = new Set(support.flatMap((one) => [...denied(one.tokens, one.text)]));
   for (const token of tokens) {
     if (token.kind === "number" || token.kind === "negation") continue;
     const opposite = oppositeIn(token.word, stems);
     // "Not open" for "closed": the negation that only one side has makes up for it.
+    const negated =
+      deniedHere.has(token.value) !== (opposite !== null && deniedThere.has(opposite));
     if (opposite !== null && !own.has(opposite) && !negated)
       return `“${token.text}” is the opposite of what the source says (“${shownAs(opposite, sourceTokens)}”)`;
   }
@@ -302,12 +368,15 @@ function turnedWord(
   support: readonly SourceSentence[],
 ): string | null {
   const source = new Map<string, Set<boolean | null>>();
-  for (const sentence of support)
+  for (const sentence of support) {
+    // "Can you run?" states nothing; its answer does.
+    if (support.length > 1 && sentence.text.trimEnd().endsWith("?")) continue;
     for (const { value, negated } of polarities(sentence.tokens, sentence.text)) {
       const known = source.get(value);
       if (known) known.add(negated);
       else source.set(value, new Set([negated]));
     }
+  }
   const count = negationCount(tokens);
   const bothNegate =
     count > 0 && count === support.reduce((sum, { tokens: list }) => sum + negationCount(list), 0);
@@ -322,25 +391,4 @@ function turnedWord(
 
 function negationCount(tokens: readonly Token[]): number {
   return tokens.filter((token) => token.kind === "negation").length;
-}
-
-/** Content words that a part of a sentence has at least for its absence to tell. */
-const PART_WORDS = 3;
-const PART_END = /[,;:]\s+|\s+(?:and|but|because|while|which|who)\s+/u;
-
-/** No part of a claim may be wholly new: "… and won the lottery". */
-export function isSupportedPart(
-  text: string,
-  support: readonly SourceSentence[],
-  isName: (value: string) => boolean,
-): boolean {
-  const parts = text.split(PART_END);
-  if (parts.length < 2) return true;
-  return parts.every((part) => {
-    const words = (part.match(/[\p{L}\p{N}]+(?:['’-][\p{L}\p{N}]+)*/gu) ?? [])
-      .map((word) => stemWord(word.toLowerCase()))
-      .filter((stem) => stem.length > 3 && !isName(stem));
-    if (words.length < PART_WORDS) return true;
-    return words.some((stem) => support.some(({ values }) => values.has(stem)));
-  });
 }

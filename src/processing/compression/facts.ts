@@ -5,6 +5,10 @@
  * always give the same facts, whatever a tagger would think of the sentence around them.
  */
 
+import { canonicalStem, stemWord } from "./word-stems.ts";
+
+export { stemWord } from "./word-stems.ts";
+
 export interface Token {
   /** As written. */
   text: string;
@@ -39,7 +43,7 @@ export const NEGATIVE_VERBS =
 export const STOP_WORDS = set(
   "a an the this that these those and or but if then else when while as at by for from in into of on onto to with " +
     "about above after again against all also am any are be became because been before being below between both " +
-    "can could did do does doing done down during each few further get got had has have having he her here hers " +
+    "either rather instead gets can could did do does doing done down during each few further get got had has have having he her here hers " +
     "him his how i it its itself just let like may me might more most must my myself now off once only other ought " +
     "our ours out over own same shall she should so some such than their theirs them there they through too under " +
     "until up upon us very was we were what where which who whom whose why will would yes yet you your yours " +
@@ -55,6 +59,19 @@ const SMALL: Readonly<Record<string, number>> = Object.fromEntries(
     .split(" ")
     .map((word, value) => [word, value]),
 );
+/** Words that are numbers by meaning; "first" and "second" are too often something else. */
+const NUMERAL: Readonly<Record<string, string>> = {
+  twice: "2",
+  third: "3",
+  fourth: "4",
+  fifth: "5",
+  sixth: "6",
+  seventh: "7",
+  eighth: "8",
+  ninth: "9",
+  tenth: "10",
+  half: "0.5",
+};
 const TENS: Readonly<Record<string, number>> = {
   twenty: 20,
   thirty: 30,
@@ -77,21 +94,14 @@ const MONTHS =
   "january february march april may june july august september october november december".split(
     " ",
   );
+/** Values of the tokens that name a month. */
+export const MONTH_VALUES: ReadonlySet<string> = new Set(MONTHS.map((month) => stemWord(month)));
 const DAYS = "monday tuesday wednesday thursday friday saturday sunday".split(" ");
+const DAY_VALUES: ReadonlySet<string> = new Set(DAYS.map((day) => stemWord(day)));
 
-/** A light stem: enough to match "vetoed" with "veto", never used for display. */
-export function stemWord(word: string): string {
-  if (word.length <= 3) return word;
-  let stem = word.replace(/(?:'s|’s)$/, "");
-  stem = stem
-    .replace(/(?:ational|ation|ations|ition|itions)$/, "at")
-    .replace(/(?:ies|ied)$/, "y")
-    .replace(/(?:sses)$/, "ss")
-    .replace(/([^aeiou])\1(?:ed|ing)$/, "$1")
-    .replace(/(?:ingly|edly|ing|ed|ly|es|s)$/, (ending) =>
-      stem.length - ending.length >= 3 ? "" : ending,
-    );
-  return stem.replace(/(?<=..)e$/, "");
+/** Whether a token of this value names a month or a day of the week. */
+export function isCalendar(value: string): boolean {
+  return MONTH_VALUES.has(value) || DAY_VALUES.has(value);
 }
 
 function wordNumber(word: string): number | null {
@@ -149,7 +159,9 @@ export function tokenize(text: string): Token[] {
       value: lower,
       content: false,
     };
-    if (/n't$/.test(lower) || NEGATIONS.has(lower) || NEGATIONS.has(lower.replace("'", "")))
+    const isAnswer = opensSentence && lower === "no" && text[end] === ",";
+    if (isAnswer) token.content = false;
+    else if (/n't$/.test(lower) || NEGATIONS.has(lower) || NEGATIONS.has(lower.replace("'", "")))
       token.kind = "negation";
     else if (/^\p{N}/u.test(raw) || (/\p{N}/u.test(raw) && !/^\p{L}{3,}/u.test(raw))) {
       token.kind = "number";
@@ -157,13 +169,16 @@ export function tokenize(text: string): Token[] {
     } else if (wordNumber(lower) !== null && lower !== "one") {
       token.kind = "number";
       token.value = String(wordNumber(lower));
+    } else if (NUMERAL[lower] !== undefined) {
+      token.kind = "number";
+      token.value = NUMERAL[lower]!;
     } else if (/^\p{Lu}/u.test(raw) && !opensSentence && lower !== "i" && !/^i'/.test(lower)) {
       token.kind = "name";
       // Stemmed like words: at the start of a sentence the same name counts as a word.
-      token.value = stemWord(nameValue(lower));
+      token.value = canonicalStem(stemWord(nameValue(lower)));
       token.content = true;
     } else {
-      token.value = stemWord(nameValue(lower));
+      token.value = canonicalStem(stemWord(nameValue(lower)));
       token.content = !STOP_WORDS.has(lower) && lower.length > 1;
     }
     tokens.push(token);

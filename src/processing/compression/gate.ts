@@ -61,6 +61,8 @@ export interface GateEvidence {
   unsupported: readonly string[];
   /** What was found out about each sentence of the summary. */
   claims?: readonly ClaimReport[];
+  /** The summary is a stretch of the text, word for word: so many of its units; absent or null where it isn't. */
+  excerpt?: { units: number; unitCount: number } | null;
   /** Null where vectors are missing. */
   evenness: { value: number; part: number; partCount: number } | null;
 }
@@ -86,6 +88,10 @@ export function gate(
       first === undefined ? "The summary says something that the source doesn't" : first,
     );
   }
+  if (evidence?.excerpt)
+    reasons.push(
+      `It is one stretch of the text (${evidence.excerpt.units} of ${evidence.excerpt.unitCount} sentences), not a summary of it`,
+    );
   if (quality.similarity === null || quality.coverage === null)
     reasons.push("Its meaning could not be compared: no embedding model is installed");
   else {

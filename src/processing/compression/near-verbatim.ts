@@ -4,7 +4,7 @@
  * words, and quantifiers, modals and negations that were put in, taken out or exchanged.
  */
 
-import { NEGATIVE_VERBS, stemWord, type Token } from "./facts.ts";
+import { MONTH_VALUES, NEGATIVE_VERBS, stemWord, type Token } from "./facts.ts";
 import { isUnit } from "./opposites.ts";
 import type { SourceSentence } from "./source-index.ts";
 
@@ -38,7 +38,20 @@ const STRONG = words(
 const PAST = words("was were had did been");
 const AHEAD = words("will would shall may might must should could can");
 const PRONOUN = words(
-  "i me my mine myself we us our ours you your yours he him his she her hers they them their theirs it its who this that these those one",
+  "themselves himself herself itself yourself ourselves i me my mine myself we us our ours you your yours he him his she her hers they them their theirs it its who this that these those one",
+);
+/** These say the same. */
+const SAME_QUANTIFIER = [
+  words("each every all"),
+  words("many several"),
+  words("may might"),
+  words("until till"),
+  words("over above"),
+  words("since because as"),
+];
+/** Wishes and words of telling, by which summaries report. */
+const REPORTING = words(
+  "want wants wanted plan plans planned ask asks asked offer offers offered say says said tell tells told report reports reported mention mentions mentioned add adds added explain explains explained note notes noted apply applied applying propose proposed suggest suggested hope hopes hoped like would decide decided intend intends intended",
 );
 /** A name may stand for its title. */
 const TITLE =
@@ -73,15 +86,31 @@ export function compareWords(said: readonly Token[], sentence: SourceSentence): 
   if (share < NEAR_VERBATIM) return { share, problem: null };
   const moved = movedName(said, stated, pairs);
   if (moved) return { share, problem: moved };
+  const claim = new Set(said.map((token) => token.value));
+  const isPassive = !hasPassive(stated) && hasPassive(said);
   let fromSaid = 0;
   let fromStated = pairs[0]![0] === 0 ? pairs[0]![1] : 0;
   for (const [i, j] of [...pairs, [said.length, stated.length] as const]) {
-    const problem = exchange(said.slice(fromSaid, i), stated.slice(fromStated, j), sentence);
+    const problem = exchange(
+      said.slice(fromSaid, i),
+      stated.slice(fromStated, j),
+      sentence,
+      isPassive,
+      claim,
+    );
     if (problem) return { share, problem };
     fromSaid = i + 1;
     fromStated = j + 1;
   }
   return { share, problem: null };
+}
+
+function hasPassive(tokens: readonly Token[]): boolean {
+  return tokens.some(
+    ({ word }, i) =>
+      /^(?:is|are|was|were|be|been|being)$/.test(word) &&
+      tokens.slice(i + 1, i + 4).some((next) => /(?:ed|en|wn|ght|ld|de|ne|ut)$/.test(next.word)),
+  );
 }
 
 /** Matched words between the old and the new place of a name that count as a swap. */
@@ -97,6 +126,7 @@ function movedName(
   const statedMatched = new Set(pairs.map(([, j]) => j));
   for (const [i, token] of said.entries()) {
     if (saidMatched.has(i) || (token.kind !== "name" && token.kind !== "number")) continue;
+    if (isDatePart(said, i)) continue;
     const before = pairs.filter(([place]) => place < i).length;
     for (const [j, other] of stated.entries()) {
       if (statedMatched.has(j) || other.value !== token.value) continue;
@@ -109,6 +139,16 @@ function movedName(
     }
   }
   return null;
+}
+
+/** "November 30th" for "30 November": the parts of a date in another order, which other rules hold together. */
+function isDatePart(tokens: readonly Token[], index: number): boolean {
+  const isMonth = (token: Token | undefined): boolean =>
+    token !== undefined && MONTH_VALUES.has(token.value);
+  if (isMonth(tokens[index])) return true;
+  return (
+    tokens[index]!.kind === "number" && (isMonth(tokens[index - 1]) || isMonth(tokens[index + 1]))
+  );
 }
 
 function isNegation({ kind }: Token): boolean {
@@ -126,6 +166,8 @@ function exchange(
   said: readonly Token[],
   stated: readonly Token[],
   { values, resolvable }: SourceSentence,
+  isPassive: boolean,
+  claim: ReadonlySet<string>,
 ): string | null {
   if (said.length === 0) {
     const lost = stated.length <= 3 ? stated.find(isNegation) : undefined;
@@ -138,17 +180,26 @@ function exchange(
   const lost = stated.find(isNegation);
   if (lost && !added) return `“${lost.text}” of the source is left out`;
   // "Ann" for "she": the pronoun is gone, and the name is one that it may stand for.
-  const hasPronoun = stated.some(({ word }) => PRONOUN.has(word) || CONTRACTION.test(word));
+  const hasPronoun =
+    !stated.some(({ kind }) => kind === "name") &&
+    stated.some(({ word }) => PRONOUN.has(word) || CONTRACTION.test(word));
   const newWords = said.filter(
     (token) =>
-      isWeighty(token) && !(hasPronoun && resolvable.has(token.value) && !values.has(token.value)),
+      isWeighty(token) &&
+      !REPORTING.has(token.word) &&
+      // Turned to the passive, the object stands where the subject stood.
+      !(isPassive && token.kind === "word" && values.has(token.value)) &&
+      !(hasPronoun && resolvable.has(token.value) && !values.has(token.value)),
   );
   const turning = said.find(({ word }) => NEGATIVE_VERBS.test(word));
   if (turning && !stated.some(({ word }) => NEGATIVE_VERBS.test(word)))
     return `“${turning.text}” isn't in the source`;
   const oldWords = stated.filter((token) => isWeighty(token) && !TITLE.test(token.word));
   for (const token of newWords) {
-    const other = oldWords.find((one) => !isSameWord(token, one));
+    // A figure may be put in where what stood there stands elsewhere in the claim.
+    const gone =
+      token.kind === "number" ? oldWords.filter(({ value }) => !claim.has(value)) : oldWords;
+    const other = gone.find((one) => !isSameWord(token, one));
     if (other && !oldWords.some((one) => isSameWord(token, one)))
       return `“${token.text}” stands where the source says “${other.text}”`;
   }
@@ -161,6 +212,8 @@ function smallWordProblem(said: readonly Token[], stated: readonly Token[]): str
   for (const token of said) {
     const { text } = token;
     const word = bare(token);
+    const same = SAME_QUANTIFIER.find((group) => group.has(word));
+    if (same && stated.some((one) => same.has(bare(one)))) continue;
     const other = stated.find((one) => WEIGHTY.has(bare(one)) && !has(said, bare(one)));
     if (WEIGHTY.has(word) && !has(stated, word) && other)
       return `“${text}” stands where the source says “${other.text}”`;

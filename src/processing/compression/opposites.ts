@@ -11,7 +11,7 @@ const PAIRS =
   "win/lose won/lost winner/loser victory/defeat accept/reject accept/refuse accept/decline approve/reject approve/deny " +
   "allow/forbid allow/ban permit/prohibit agree/disagree support/oppose support/reject like/dislike like/hate love/hate " +
   "enjoy/hate admit/deny confirm/deny include/exclude add/remove start/stop begin/end began/ended begin/finish open/close " +
-  "buy/sell bought/sold lend/borrow lent/borrowed give/take gave/took send/receive sent/received arrive/leave arrived/left " +
+  "buy/sell bought/sold lend/borrow lent/borrowed give/take gave/took send/receive sent/received arrive/leave arrived/left leave/stay left/stayed cry/laugh cried/laughed break/repair broke/repaired postpone/advance " +
   "come/go came/went enter/exit join/leave joined/left push/pull raise/lower raise/cut strengthen/weaken improve/worsen " +
   "succeed/fail success/failure pass/fail remember/forget remembered/forgot find/lose found/lost build/destroy built/destroyed " +
   "create/destroy attack/defend protect/endanger encourage/discourage trust/distrust hire/fire employ/dismiss " +
@@ -34,8 +34,14 @@ const PAIRS =
   "lock/unlock connect/disconnect appear/disappear cause/prevent fortunately/unfortunately expand/contract accelerate/slow " +
   "optimistic/pessimistic advantage/disadvantage strength/weakness ahead/behind forward/backward near/far nearby/distant";
 
+/** Ways to go up and down: each of one side is the opposite of each of the other. */
+const UP = "rise rose risen increase grow grew grown climb gain jump surge soar raise".split(" ");
+const DOWN =
+  "fall fell fallen drop decline decrease shrink shrank reduce sink sank lower plunge".split(" ");
+const ALL_PAIRS = [...PAIRS.split(" "), ...UP.flatMap((up) => DOWN.map((down) => `${up}/${down}`))];
+
 const OPPOSITES = new Map<string, Set<string>>();
-for (const pair of PAIRS.split(" ")) {
+for (const pair of ALL_PAIRS) {
   const [a, b] = pair.split("/").map(stemWord) as [string, string];
   for (const [from, to] of [
     [a, b],
@@ -176,13 +182,20 @@ const AUXILIARY_REACH = 3;
 
 /** Certainty of the word at `index`, from what stands before it and its ending. */
 export function certaintyOf(tokens: readonly Token[], index: number): Certainty {
-  for (let i = index - 1; i >= Math.max(0, index - AUXILIARY_REACH); i--) {
+  let isDone = false;
+  let left = AUXILIARY_REACH;
+  for (let i = index - 1; i >= 0 && left > 0; i--) {
+    if (tokens[i]!.kind !== "negation") left--;
     const word = tokens[i]!.word.replace(/^won['’]t$/, "will").replace(/n['’]t$/, "");
     if (FUTURE.has(word) || /['’]ll$/.test(word)) return "future";
     if (POSSIBLE.has(word)) return "possible";
     if (DUTY.has(word)) return "duty";
-    if (DONE.has(word)) return "done";
+    // "May have lost": the modal before it decides.
+    if (DONE.has(word)) isDone = true;
+    // What stands between belongs to another verb.
+    else if (tokens[i]!.content || (isDone && tokens[i]!.kind !== "negation")) break;
   }
+  if (isDone) return "done";
   return /ed$/.test(tokens[index]!.word) ? "done" : "plain";
 }
 

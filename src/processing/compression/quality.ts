@@ -15,7 +15,7 @@ import { FaithfulnessChecker, type ClaimReport } from "./faithfulness.ts";
 import { gate, type GateEvidence, type GateResult } from "./gate.ts";
 import { MentionIndex } from "./mentions.ts";
 import { compareUnits, pooledWindows, unitVector } from "./similarity.ts";
-import { speakersAt } from "./speakers.ts";
+import { correspondents, speakersAt } from "./speakers.ts";
 import { analyzeSource, type ForeignSpans, type SourceAnalysis } from "./source-analysis.ts";
 import { cleanSlice, planUnits, textWindows, type TextUnit } from "./units.ts";
 
@@ -39,6 +39,8 @@ export interface EvaluateInput {
   signal?: AbortSignal;
 }
 
+const QUOTE_MARKER = /[>|]/;
+
 const round = (value: number): number => Math.round(value * 1e4) / 1e4;
 
 /** Vectors of units: all pieces in one call, pooled per unit. */
@@ -52,6 +54,29 @@ export async function embedUnits(
   const vectors = await embedder.embed(pieces, signal ? { signal } : {});
   let at = 0;
   return units.map((unit) => unitVector(unit, vectors.slice(at, (at += unit.pieces.length))));
+}
+
+/** An excerpt has at least so many units, of a text of so many; nearly the whole text is no excerpt. */
+const EXCERPT_UNITS = 3;
+const EXCERPT_SOURCE_UNITS = 6;
+const WHOLE_SHARE = 0.9;
+
+/** Whether a summary is one stretch of its source, word for word, whatever its last sentence was cut to. */
+function excerptOf(
+  source: readonly TextUnit[],
+  summary: readonly TextUnit[],
+): { units: number; unitCount: number } | null {
+  const unitCount = source.length;
+  if (summary.length < EXCERPT_UNITS || unitCount < EXCERPT_SOURCE_UNITS) return null;
+  if (summary.length >= unitCount * WHOLE_SHARE) return null;
+  const opens = (unit: TextUnit | undefined, said: string): boolean =>
+    unit !== undefined && unit.text.startsWith(said.replace(/[\s.…]+$/u, ""));
+  const first = source.findIndex(({ text }) => text === summary[0]!.text);
+  if (first < 0) return null;
+  const isStretch = summary.every(({ text }, i) =>
+    i === summary.length - 1 ? opens(source[first + i], text) : source[first + i]?.text === text,
+  );
+  return isStretch ? { units: summary.length, unitCount } : null;
 }
 
 /** Pooled vector of the windows of a whole text; null for one without words. */
@@ -120,6 +145,7 @@ export class SourceChecker {
         missingNumbers,
         unsupported: faithfulness.unsupported,
         claims: faithfulness.sentences,
+        excerpt: excerptOf(units, summaryUnits),
         evenness: measured && { value: measured.evenness, ...measured.leastCovered },
       },
     };
@@ -137,9 +163,13 @@ export class SourceChecker {
       turns,
       sentences.map((span) => span.start),
     );
+    const letter = turns.length === 0 ? correspondents(text) : { author: null, addressee: null };
     const sources = sentences.map((span, i) => ({
       text: cleanSlice(text, span),
       speaker: speakers[i] ?? null,
+      ...(QUOTE_MARKER.test(text.slice(text.lastIndexOf("\n", span.start) + 1, span.start))
+        ? {}
+        : letter),
     }));
     let next = 0;
     const verbatim = units.flatMap((unit, i) => {
@@ -152,7 +182,10 @@ export class SourceChecker {
         ? [{ text: said.slice(speaker.length + 2), speaker, index }]
         : [],
     );
-    this.#faithfulness = new FaithfulnessChecker(sources, [...verbatim, ...unlabelled]);
+    const names = this.#analysis.entities.flatMap((entity) =>
+      entity.type === "person" || entity.type === "place" ? [entity.text] : [],
+    );
+    this.#faithfulness = new FaithfulnessChecker(sources, [...verbatim, ...unlabelled], names);
     return this.#faithfulness;
   }
 

@@ -3,7 +3,10 @@
  * rare words; with who speaks and whom a pronoun may stand for.
  */
 
+import { entityKey } from "./entity-key.ts";
 import { tokenize, type Token } from "./facts.ts";
+import { isUnit } from "./opposites.ts";
+import { canonicalStem, stemWord } from "./word-stems.ts";
 
 export interface SourceSentence {
   index: number;
@@ -19,15 +22,43 @@ export interface SourceSentence {
 export interface SourceText {
   text: string;
   speaker?: string | null;
+  /** Who writes and who is written to, where the text is a letter: "I" and "you". */
+  author?: string | null;
+  addressee?: string | null;
 }
 
 const NAME_CONNECTORS = /^[\s.,'’"&-]*(?:(?:of|the|de|van|von|and)\s)?$/;
 const FIRST_PERSON = /^(?:i|me|my|mine|myself|we|us|our|i'm|i've|i'll|i'd|we're|we've|we'll)$/;
 const SECOND_PERSON = /^(?:you|your|yours|you're|you've|you'll|you'd)$/;
-const THIRD_PERSON =
-  /^(?:he|she|they|him|her|them|his|hers|their|it|its|he's|she's|they're|he'll|she'll|they'll|he'd|she'd|they'd)$/;
+/** Pronouns by whom they can stand for. */
+const PRONOUN_GROUPS = [
+  /^(?:he|him|his|he's|he'll|he'd)$/,
+  /^(?:she|her|hers|she's|she'll|she'd)$/,
+  /^(?:they|them|their|theirs|they're|they'll|they'd)$/,
+  /^(?:it|its|it's|it'll)$/,
+];
+/** Words with which a summary tells of its source; the source itself need not have them. */
+const NARRATIVE: ReadonlySet<string> = new Set(
+  (
+    "discuss talk chat conversation mention explain say said tell told add ask note report describe state recommend " +
+    "suggest offer advise advice plan prepare want accord currently therefore respectively also former latter narrator " +
+    "author writer speaker user topic share announce inform remind promise invite propose express option choice update around about approximately roughly " +
+    "according meanwhile together both"
+  )
+    .split(" ")
+    .map((word) => canonicalStem(stemWord(word))),
+);
+
+export function isNarrative(value: string): boolean {
+  return NARRATIVE.has(value);
+}
+const NARRATIVE_WEIGHT = 0.15;
 /** A pronoun looks this many sentences back. */
 const ANTECEDENT_REACH = 2;
+/** Members of a family, as words or stems: who is who's may not be exchanged. */
+export const KIN =
+  /^(?:m[ou]m|mother|dad|father|parents?|sister|brother|son|daughter|uncle|aunt|cousin|niece|nephew|grand(?:mother|father|ma|pa|son|daughter)|wife|wiv|husband|boyfriend|girlfriend|fianc[eé]e?)s?$/;
+const DETERMINER = /^(?:the|my|his|her|our|their|your|its|a|an)$/;
 /** Supports that are tried for one claim. */
 const MAX_CANDIDATES = 5;
 
@@ -36,36 +67,86 @@ export class SourceIndex {
   /** Name tokens anywhere in the source, each with its neighbours among names ("andrew jackson"). */
   readonly namePairs = new Set<string>();
   readonly names = new Set<string>();
+  /** Names of all who speak, as values with a space between. */
+  readonly speakers = new Set<string>();
+  #hay: string | null = null;
+  readonly #linked = new Map<number, SourceSentence[]>();
   readonly #postings = new Map<string, number[]>();
 
-  constructor(labelled: readonly SourceText[]) {
+  constructor(labelled: readonly SourceText[], names: readonly string[] = []) {
+    for (const name of names) for (const value of nameValues(name)) this.names.add(value);
     // The label is who speaks, not a part of what is said.
-    const sources = labelled.map(({ text, speaker }) => ({
+    const sources = labelled.map(({ text, speaker, author, addressee }) => ({
       text:
         speaker && text.startsWith(`${speaker}:`) ? text.slice(speaker.length + 1).trim() : text,
       speaker,
+      author,
+      addressee,
     }));
     const tokens = sources.map(({ text }) => tokenize(text));
     tokens.forEach((list, i) => this.#collectNames(list, sources[i]!.text));
-    const speakers = sources.map(({ speaker }) =>
-      tokenize(speaker ?? "").map((token) => token.value),
-    );
-    for (const values of speakers) for (const value of values) this.names.add(value);
-    this.sentences = sources.map(({ text }, index) => ({
-      index,
-      text,
-      tokens: tokens[index]!,
-      values: new Set(
-        tokens[index]!.filter((token) => token.kind !== "negation").map((token) => token.value),
-      ),
-      resolvable: this.#resolvable(index, tokens, speakers),
+    const speakers = sources.map(({ speaker }) => nameValues(speaker));
+    for (const values of speakers) {
+      for (const value of values) this.names.add(value);
+      if (values.length > 0) this.speakers.add(values.join(" "));
+    }
+    const writers = sources.map(({ author, addressee }) => ({
+      author: nameValues(author),
+      addressee: nameValues(addressee),
     }));
+    for (const { author, addressee } of writers)
+      for (const value of [...author, ...addressee]) this.names.add(value);
+    const aliases = this.#findAliases(tokens, sources);
+    let pronouns: Set<string>[] = PRONOUN_GROUPS.map(() => new Set());
+    this.sentences = sources.map(({ text }, index) => {
+      const own = tokens[index]!;
+      const resolvable = this.#resolvable(index, tokens, speakers, writers[index]!);
+      // "She" is who "she" was in the sentence before.
+      const words = own.map((token) => plainWord(token));
+      pronouns = PRONOUN_GROUPS.map((group, g) => {
+        if (!words.some((word) => group.test(word))) {
+          const named = own.some((token) => this.#isName(token));
+          return named ? new Set<string>() : pronouns[g]!;
+        }
+        const found = new Set([...pronouns[g]!, ...this.#antecedents(index, tokens)]);
+        for (const value of found) resolvable.add(value);
+        return found;
+      });
+      for (const token of own)
+        for (const name of aliases.get(token.value) ?? []) resolvable.add(name);
+      for (const [noun, names] of aliases)
+        if (KIN.test(noun) && [...names].some((name) => resolvable.has(name))) resolvable.add(noun);
+      return {
+        index,
+        text,
+        tokens: own,
+        values: new Set(
+          own.filter((token) => token.kind !== "negation").map((token) => token.value),
+        ),
+        resolvable,
+      };
+    });
     for (const { values, index } of this.sentences)
       for (const value of values) {
         const list = this.#postings.get(value);
         if (list) list.push(index);
         else this.#postings.set(value, [index]);
       }
+  }
+
+  /** Whether the source names something, word for word. */
+  mentions(item: string): boolean {
+    this.#hay ??= ` ${entityKey(this.sentences.map(({ text }) => text).join(" "))} `;
+    const key = entityKey(item);
+    for (
+      let at = this.#hay.indexOf(key);
+      at >= 0 && key !== "";
+      at = this.#hay.indexOf(key, at + 1)
+    ) {
+      const around = `${this.#hay[at - 1] ?? " "}${this.#hay[at + key.length] ?? " "}`;
+      if (!/[\p{L}\p{N}]/u.test(around)) return true;
+    }
+    return [...this.speakers].some((speaker) => speaker === key);
   }
 
   /** How telling a word is: rare ones count more, unknown ones most. */
@@ -79,7 +160,11 @@ export class SourceIndex {
     const weights = new Map<string, number>();
     for (const token of tokens)
       if (token.content || token.kind === "number")
-        weights.set(token.value, this.rarity(token.value));
+        weights.set(
+          token.value,
+          this.rarity(token.value) *
+            (isNarrative(token.value) || isUnit(token.word) ? NARRATIVE_WEIGHT : 1),
+        );
     return weights;
   }
 
@@ -105,6 +190,43 @@ export class SourceIndex {
       .slice(0, MAX_CANDIDATES);
   }
 
+  /**
+   * A sentence together with the ones beside it to which a pronoun ties it ("I have two tubes. I can
+   * bring them."), each read as one sentence.
+   */
+  linked(index: number): SourceSentence[] {
+    const known = this.#linked.get(index);
+    if (known) return known;
+    const groups: [number, number][] = [];
+    if (this.#pointsBack(index)) groups.push([index - 1, index]);
+    if (this.#pointsBack(index + 1)) groups.push([index, index + 1]);
+    if (this.#pointsBack(index) && this.#pointsBack(index - 1)) groups.push([index - 2, index]);
+    if (this.#pointsBack(index) && this.#pointsBack(index + 1)) groups.push([index - 1, index + 1]);
+    if (this.#pointsBack(index + 1) && this.#pointsBack(index + 2)) groups.push([index, index + 2]);
+    const linked = groups.map(([from, to]): SourceSentence => {
+      const members = this.sentences.slice(from, to + 1);
+      const text = members.map((one) => one.text).join(" ");
+      return {
+        index,
+        text,
+        tokens: tokenize(text),
+        values: new Set(members.flatMap((one) => [...one.values])),
+        resolvable: new Set(members.flatMap((one) => [...one.resolvable])),
+      };
+    });
+    this.#linked.set(index, linked);
+    return linked;
+  }
+
+  #pointsBack(index: number): boolean {
+    const sentence = this.sentences[index];
+    return (
+      index > 0 &&
+      sentence !== undefined &&
+      sentence.tokens.some((token) => PRONOUN_GROUPS.some((group) => group.test(plainWord(token))))
+    );
+  }
+
   #collectNames(tokens: readonly Token[], text: string): void {
     tokens.forEach((token, at) => {
       if (token.kind !== "name") return;
@@ -122,17 +244,15 @@ export class SourceIndex {
     });
   }
 
-  /**
-   * "I" is who speaks, "you" who spoke before; "he", "she", "they" the first name of the nearest
-   * sentence before that has one. Others are not guessed.
-   */
+  /** "I" is who speaks, "you" who spoke before (or is addressed). */
   #resolvable(
     index: number,
     tokens: readonly Token[][],
     speakers: readonly string[][],
+    { author, addressee }: { author: readonly string[]; addressee: readonly string[] },
   ): Set<string> {
     const found = new Set<string>();
-    const words = tokens[index]!.map((token) => token.word.replace(/’/g, "'"));
+    const words = tokens[index]!.map((token) => plainWord(token));
     const speaker = speakers[index]!;
     if (words.some((word) => FIRST_PERSON.test(word)))
       for (const value of speaker) found.add(value);
@@ -140,22 +260,52 @@ export class SourceIndex {
     else if (speaker.length > 0 && !words.some((word) => SECOND_PERSON.test(word)))
       for (const value of speaker) found.add(value);
     if (speaker.length > 0 && words.some((word) => SECOND_PERSON.test(word))) {
-      const other = findLast(
-        speakers,
-        index,
-        (one) => one.join() !== speaker.join() && one.length > 0,
-      );
+      const isOther = (one: readonly string[]): boolean =>
+        one.length > 0 && one.join() !== speaker.join();
+      const before = findLast(speakers, index, isOther);
+      // Who speaks first speaks to who answers.
+      const other = before ?? speakers.slice(index + 1).find(isOther);
       for (const value of other ?? []) found.add(value);
     }
-    if (words.some((word) => THIRD_PERSON.test(word)))
-      for (let i = index - 1; i >= Math.max(0, index - ANTECEDENT_REACH); i--) {
-        const first = tokens[i]!.findIndex((token) => this.#isName(token));
-        if (first < 0) continue;
-        for (let t = first; t < tokens[i]!.length && this.#isName(tokens[i]![t]!); t++)
-          found.add(tokens[i]![t]!.value);
-        break;
-      }
+    if (words.some((word) => FIRST_PERSON.test(word))) for (const value of author) found.add(value);
+    if (words.some((word) => SECOND_PERSON.test(word)))
+      for (const value of addressee) found.add(value);
     return found;
+  }
+
+  /** The first name of the nearest sentence before that has one. */
+  #antecedents(index: number, tokens: readonly Token[][]): string[] {
+    const found: string[] = [];
+    for (let i = index - 1; i >= Math.max(0, index - ANTECEDENT_REACH); i--) {
+      const first = tokens[i]!.findIndex((token) => this.#isName(token));
+      if (first < 0) continue;
+      for (let t = first; t < tokens[i]!.length && this.#isName(tokens[i]![t]!); t++)
+        found.push(tokens[i]![t]!.value);
+      break;
+    }
+    return found;
+  }
+
+  /** "My grandmother Ilse", "the architect, Ines Falk": the noun stands for the name elsewhere, while it stands for one only. */
+  #findAliases(
+    tokens: readonly Token[][],
+    sources: readonly { text: string }[],
+  ): Map<string, Set<string>> {
+    const aliases = new Map<string, Set<string>>();
+    tokens.forEach((list, index) => {
+      const { text } = sources[index]!;
+      list.forEach((noun, at) => {
+        const name = list[at + 1];
+        if (noun.kind !== "word" || !noun.content || name?.kind !== "name") return;
+        if (!/^,? $/.test(text.slice(noun.end, name.start))) return;
+        if (!list.slice(Math.max(0, at - 2), at).some(({ word }) => DETERMINER.test(word))) return;
+        const names = aliases.get(noun.value) ?? new Set<string>();
+        for (let i = at + 1; list[i]?.kind === "name"; i++) names.add(list[i]!.value);
+        aliases.set(noun.value, names);
+      });
+    });
+    for (const [noun, names] of aliases) if (names.size > 2) aliases.delete(noun);
+    return aliases;
   }
 
   #isName(token: Token): boolean {
@@ -167,6 +317,14 @@ export class SourceIndex {
         this.names.has(token.value))
     );
   }
+}
+
+function nameValues(name: string | null | undefined): string[] {
+  return tokenize(name ?? "").map((token) => token.value);
+}
+
+function plainWord(token: Token): string {
+  return token.word.replace(/’/g, "'");
 }
 
 function findLast<T>(list: readonly T[], before: number, test: (one: T) => boolean): T | null {

@@ -47,3 +47,20 @@ export function speakersAt(turns: readonly Turn[], places: readonly number[]): (
     return turn && turn.start <= place ? turn.speaker : null;
   });
 }
+
+const GREETING =
+  /^[ \t]*(?:dear|hi|hello|hey)[ ,]+((?:(?:Mr|Mrs|Ms|Dr|Prof)\.? )?\p{Lu}[\p{L}'’-]+(?: \p{Lu}[\p{L}'’-]+){0,2})[ \t]*[,!:]?[ \t]*$/imu;
+const CLOSING =
+  /^[ \t]*(?:(?:with )?(?:kind|best|warm|many)?[ ]?(?:regards|wishes)|best|cheers|thanks|thank you|sincerely|yours(?: \w+)?|love|greetings|all the best)[ ]?[,.!]?\s+(\p{Lu}[\p{L}'’-]+(?: \p{Lu}[\p{L}.'’-]+){0,2})[ \t]*$/imu;
+/** Words that open a greeting to nobody by name. */
+const EVERYBODY = /^(?:all|everyone|everybody|there|team|folks|sir|madam|list|again|guys)$/i;
+
+/** Who writes a letter and to whom, by its greeting and closing; null where it doesn't say. */
+export function correspondents(text: string): { author: string | null; addressee: string | null } {
+  const greeted = GREETING.exec(text.slice(0, 400))?.[1] ?? null;
+  const tail = text.slice(-600);
+  return {
+    author: CLOSING.exec(tail)?.[1] ?? null,
+    addressee: greeted === null || EVERYBODY.test(greeted) ? null : greeted,
+  };
+}

@@ -12,6 +12,7 @@ import { gate, GATE_THRESHOLDS } from "./gate.ts";
 import { entitiesBesideSummary, entitiesToAdd, entityBytes } from "./kept-entities.ts";
 import type { QualityReport } from "./quality.ts";
 import { isInformative } from "./pleasantries.ts";
+import { reconstructText } from "./reconstructor.ts";
 import { pooledVector } from "./similarity.ts";
 import {
   measureCandidate,
@@ -106,8 +107,16 @@ export async function replaceBySummary(input: SummarizeInput): Promise<SummaryOu
 async function judge(input: SummarizeInput, candidate: SummaryCandidate): Promise<Judged> {
   const entities = entitiesBesideSummary(input.source.entities, candidate.text, input.mode);
   const report: QualityReport = await measureCandidate(input, candidate, entities, true);
-  const { pass, reasons } = gate(report.quality, input.mode, report.evidence);
-  const { quality } = report;
+  let { quality } = report;
+  let { pass, reasons } = gate(quality, input.mode, report.evidence);
+  if (pass && entities.length > 0) {
+    // Once more as it will be read, with the list of what is kept beside it.
+    const text = reconstructText(candidate.text, entities);
+    const read = await measureCandidate(input, { text, model: candidate.model }, [], true);
+    ({ pass, reasons } = gate(read.quality, input.mode, read.evidence));
+    const similarity = Math.min(quality.similarity ?? 0, read.quality.similarity ?? 0);
+    quality = { ...quality, similarity };
+  }
   return { candidate, entities, quality, pass, reasons, bytes: bytesOf(candidate.text, entities) };
 }
 
