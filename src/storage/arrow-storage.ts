@@ -340,6 +340,7 @@ export class ArrowStorage implements MemoryStore {
     } finally {
       this.#listeners.clear();
       this.#core.reader.clear();
+      this.#core.primes.close();
       await this.#core.files.close();
     }
   }

@@ -13,13 +13,11 @@ import type { StoredRow } from "./stored-row.ts";
 import type { PrimeInfo } from "./text-codec/prime-store.ts";
 import { concatBytes } from "./bytes.ts";
 import { decodeText, type Segment } from "./segment.ts";
-import { MAX_CODED_BYTES } from "./text-codec/text-blocks.ts";
+import { MAX_CODED_BYTES, PRIME_BYTES } from "./text-codec/text-blocks.ts";
 import { WasmTextModel } from "./text-codec/wasm-model.ts";
 import { TextCodec } from "./text-codec/text-codec.ts";
 import type { PackedBlock, TextCoding } from "./text-codec/text-coder.ts";
 
-/** A prime of 1 MB is read in about a second or two; a larger one gains little more. */
-const PRIME_BYTES = 1024 * 1024;
 /** A store that has grown this much since gets a larger prime, up to the largest. */
 const OUTGROWN = 4;
 

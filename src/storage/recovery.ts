@@ -69,6 +69,7 @@ export async function openStoreFiles(files: FileStore, zstd: Zstd): Promise<Open
   if (opened.damagedJournal || opened.damagedSegments.size > 0)
     // Their stamp could match by chance, now that changes are missing.
     for (const { path } of await files.list(DERIVED_PREFIX)) await files.remove(path);
+  opened.primes.warm();
   return opened;
 }
 

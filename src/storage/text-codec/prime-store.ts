@@ -3,6 +3,7 @@
 import { AppError } from "../../errors.ts";
 import type { FileStore } from "../../ports/file-store.ts";
 import { crc32c } from "../bytes.ts";
+import { Pace } from "./pace.ts";
 import { TextCodec, type PrimeHeader } from "./text-codec.ts";
 
 export interface PrimeInfo {
@@ -13,6 +14,8 @@ export interface PrimeInfo {
 
 /** Models are tens of megabytes: an old and a new one during a compaction are enough. */
 const MOST_MODELS = 2;
+/** What opens a store asks for its first searches right away: they go first. */
+const WARM_AFTER_MS = 500;
 
 export function primePath(number: number): string {
   return `prime-${number}`;
@@ -21,7 +24,8 @@ export function primePath(number: number): string {
 export class PrimeStore {
   readonly #files: FileStore;
   readonly #known = new Map<number, { info: PrimeInfo; header: PrimeHeader }>();
-  readonly #models = new Map<number, Promise<TextCodec>>();
+  readonly #models = new Map<number, { codec: Promise<TextCodec>; pace: Pace }>();
+  #closed = false;
 
   constructor(files: FileStore) {
     this.#files = files;
@@ -71,32 +75,73 @@ export class PrimeStore {
     await this.#files.write(primePath(number), file);
     const info = { number, sizeBytes: file.length, crc: crc32c(file) };
     this.#known.set(number, { info, header: codec.header });
-    this.#keep(number, Promise.resolve(codec));
+    this.#keep(number, { codec: Promise.resolve(codec), pace: new Pace(true) });
   }
 
   forget(number: number): void {
     this.#known.delete(number);
-    this.#models.delete(number);
+    this.#drop(number);
   }
 
-  /** The codec of a prime; the first call reads the prime, about a second per megabyte of it. */
+  /**
+   * Reads the newest prime while nobody waits for it, in steps of a few milliseconds with rests
+   * between them. A call of `codec` speeds it up, `close` ends it.
+   */
+  warm(): void {
+    const number = Math.max(-1, ...this.#known.keys());
+    if (number >= 0 && !this.#models.has(number))
+      this.#load(number, new Pace(false), WARM_AFTER_MS);
+  }
+
+  /** Ends what is being read; there is no codec any more. */
+  close(): void {
+    this.#closed = true;
+    for (const number of [...this.#models.keys()]) this.#drop(number);
+  }
+
+  /** The codec of a prime; the first call reads the prime, about two seconds per megabyte of it. */
   codec(number: number): Promise<TextCodec> {
+    if (this.#closed) return Promise.reject(closed());
     const loaded = this.#models.get(number);
     if (loaded) {
+      loaded.pace.hurry();
       this.#keep(number, loaded);
-      return loaded;
+      return loaded.codec;
     }
-    const known = this.#known.get(number);
-    if (!known) return Promise.reject(this.#missing(number));
-    const loading = this.#read(known.info).then((file) => TextCodec.open(file, primePath(number)));
-    loading.catch(() => this.#models.delete(number));
-    this.#keep(number, loading);
-    return loading;
+    if (!this.#known.has(number)) return Promise.reject(this.#missing(number));
+    return this.#load(number, new Pace(true));
   }
 
-  #keep(number: number, model: Promise<TextCodec>): void {
+  #load(number: number, pace: Pace, delayMs = 0): Promise<TextCodec> {
+    const read = async () => {
+      if (delayMs > 0) await pace.sleep(delayMs);
+      const file = await this.#read(this.#known.get(number)!.info);
+      return TextCodec.open(file, primePath(number), pace);
+    };
+    const loading = { codec: read(), pace };
+    // Who waits is told; the next call tries again.
+    loading.codec.catch(() => {
+      if (this.#models.get(number) === loading) this.#models.delete(number);
+    });
+    this.#keep(number, loading);
+    return loading.codec;
+  }
+
+  #keep(number: number, model: { codec: Promise<TextCodec>; pace: Pace }): void {
     this.#models.delete(number);
     this.#models.set(number, model);
-    if (this.#models.size > MOST_MODELS) this.#models.delete(this.#models.keys().next().value!);
+    if (this.#models.size > MOST_MODELS) this.#drop(this.#models.keys().next().value!);
   }
+
+  #drop(number: number): void {
+    this.#models.get(number)?.pace.stop(closed());
+    this.#models.delete(number);
+  }
+}
+
+function closed(): AppError {
+  return new AppError("closed", "The model of the owner's text was put away.", {
+    hint: "Open the store again, or read the memory again.",
+    retryable: true,
+  });
 }

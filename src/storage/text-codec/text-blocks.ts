@@ -9,9 +9,14 @@
 import { MAX_PIECE_BYTES } from "./text-model.ts";
 
 /** Texts share a block up to this size: one read decodes it whole. */
-export const BLOCK_BYTES = 6 * 1024;
-/** Longer texts are left to ZSTD: reading one would decode all of its blocks. */
-export const MAX_CODED_BYTES = 64 * 1024;
+export const BLOCK_BYTES = 4 * 1024;
+/**
+ * Longer texts are left to ZSTD: decoding takes 2–3 ms per KB, and in pages of 2 MB ZSTD finds in
+ * long texts almost as much to point at.
+ */
+export const MAX_CODED_BYTES = 6 * 1024;
+/** The sample of the owner's text that prepares the model: what a larger one gains is little. */
+export const PRIME_BYTES = 1024 * 1024;
 
 export interface TextOfBlock {
   /** The caller's name for it. */

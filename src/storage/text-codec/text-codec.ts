@@ -10,9 +10,9 @@
 import { AppError } from "../../errors.ts";
 import { checkpoint, type TaskOptions } from "../../model/task-control.ts";
 import { ByteReader, ByteWriter, crc32c } from "../bytes.ts";
+import { Pace } from "./pace.ts";
 import { ReferenceTextModel } from "./reference-model.ts";
 import {
-  MAX_PIECE_BYTES,
   MAX_PRIME_BYTES,
   MAX_SLOT_BITS,
   MIN_SLOT_BITS,
@@ -23,8 +23,10 @@ import { WasmTextModel } from "./wasm-model.ts";
 
 const MAGIC = Uint8Array.of(0x4c, 0x4c, 0x4d, 0x43, 0x50, 0x52, 0x4d, 0x1a); // "LLMCPRM" + SUB
 const VERSION = 1;
+/** The prime is read in pieces of this size: a few milliseconds each, so that others get their turn. */
+export const PRIME_PIECE_BYTES = 2 * 1024;
 /** Text that can't be predicted at all grows by less than this. */
-const MAX_PACKED_BYTES = MAX_PIECE_BYTES + (MAX_PIECE_BYTES >> 3) + 16;
+const MAX_PACKED_BYTES = PRIME_PIECE_BYTES + (PRIME_PIECE_BYTES >> 3) + 16;
 
 export interface PrimeHeader {
   /** Bytes of its text. */
@@ -34,8 +36,6 @@ export interface PrimeHeader {
   /** Ordinals of the memories that the text was taken from, ascending. */
   ordinals: number[];
 }
-
-const pause = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
 
 function newModel(slotBits: number, capacityBytes: number): Promise<TextModel> {
   return WasmTextModel.create(slotBits, capacityBytes).then(
@@ -84,6 +84,7 @@ export class TextCodec {
       coveredBytes: of.coveredBytes,
       ordinals: of.ordinals.toSorted((a, b) => a - b),
     };
+    const pace = new Pace(true);
     const out = new ByteWriter().bytes(MAGIC).u16(VERSION).u8(slotBits);
     out.varint(text.length).varint(of.coveredBytes).varint(header.ordinals.length);
     let last = 0;
@@ -91,10 +92,10 @@ export class TextCodec {
       out.varint(ordinal - last);
       last = ordinal;
     }
-    for (let at = 0; at < text.length; at += MAX_PIECE_BYTES) {
-      const packed = model.encode(text.subarray(at, at + MAX_PIECE_BYTES));
+    for (let at = 0; at < text.length; at += PRIME_PIECE_BYTES) {
+      const packed = model.encode(text.subarray(at, at + PRIME_PIECE_BYTES));
       out.varint(packed.length).bytes(packed);
-      await pause();
+      await pace.rest();
       await checkpoint(options);
     }
     const file = out.u32(crc32c(text)).finish();
@@ -102,16 +103,19 @@ export class TextCodec {
     return { codec: new TextCodec(model, header, file.length), file };
   }
 
-  /** Brings a model into the state that the file describes. `corrupt_data`, `unsupported_version`. */
-  static async open(file: Uint8Array, path: string): Promise<TextCodec> {
+  /**
+   * Brings a model into the state that the file describes. `corrupt_data`, `unsupported_version`;
+   * what `pace` rejects with when it is stopped.
+   */
+  static async open(file: Uint8Array, path: string, pace = new Pace(true)): Promise<TextCodec> {
     const { header, slotBits, reader } = readHeader(file, path);
     const model = await newModel(slotBits, header.sizeBytes);
     let crc = 0;
-    for (let at = 0; at < header.sizeBytes; at += MAX_PIECE_BYTES) {
+    for (let at = 0; at < header.sizeBytes; at += PRIME_PIECE_BYTES) {
       const packed = reader.bytes(boundedLength(reader));
-      const text = model.decode(packed, Math.min(MAX_PIECE_BYTES, header.sizeBytes - at));
+      const text = model.decode(packed, Math.min(PRIME_PIECE_BYTES, header.sizeBytes - at));
       crc = crc32c(text, crc);
-      await pause();
+      await pace.rest();
     }
     if (reader.u32() !== crc) throw reader.fail("its text fails the check");
     if (reader.remaining > 0) throw reader.fail("there are bytes after its end");

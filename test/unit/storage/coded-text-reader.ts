@@ -8,7 +8,7 @@ import { ByteReader } from "../../../src/storage/bytes.ts";
 import { readManifest } from "../../../src/storage/manifest.ts";
 import { Segment } from "../../../src/storage/segment.ts";
 import { PrimeStore } from "../../../src/storage/text-codec/prime-store.ts";
-import { MAX_PIECE_BYTES } from "../../../src/storage/text-codec/text-model.ts";
+import { PRIME_PIECE_BYTES } from "../../../src/storage/text-codec/text-codec.ts";
 import { WasmTextModel } from "../../../src/storage/text-codec/wasm-model.ts";
 import { loadZstd } from "../../../src/storage/zstd.ts";
 
@@ -40,9 +40,9 @@ async function primeText(file: Uint8Array): Promise<string> {
   for (let i = 0; i < count; i++) reader.varint();
   const model = (await WasmTextModel.create(slotBits, sizeBytes))!;
   let text = "";
-  for (let at = 0; at < sizeBytes; at += MAX_PIECE_BYTES) {
+  for (let at = 0; at < sizeBytes; at += PRIME_PIECE_BYTES) {
     const packed = reader.bytes(reader.varint());
-    text += latin1(model.decode(packed, Math.min(MAX_PIECE_BYTES, sizeBytes - at)));
+    text += latin1(model.decode(packed, Math.min(PRIME_PIECE_BYTES, sizeBytes - at)));
   }
   return text;
 }

@@ -30,7 +30,7 @@ let memories: NewMemory[];
 /** A store of them after `compact()`. */
 let compacted: MemoryVolume;
 beforeAll(async () => {
-  bodies = mailBodies(70).filter((body) => body.length < 8000);
+  bodies = mailBodies(80).filter((body) => body.length < 5000);
   memories = await makeMemories(bodies);
   compacted = new MemoryVolume();
   const store = await open(compacted);
