@@ -11,19 +11,21 @@ import {
   type OpenEpisode,
 } from "../cognitive/episodes/grouping.ts";
 import { joinMembers, type MemberText } from "../cognitive/episodes/episode-text.ts";
-import { encodeProvenance, gistSentences, traceGist } from "../cognitive/episodes/provenance.ts";
+import { encodeProvenance, traceGist } from "../cognitive/episodes/provenance.ts";
 import { AppError, isAbortError } from "../errors.ts";
 import type { EpisodeReport } from "../model/episode.ts";
 import { createMemoryId } from "../model/id.ts";
-import { contentKind, META, type CompressionMode, type ContentKind } from "../model/memory.ts";
+import { META, type CompressionMode } from "../model/memory.ts";
 import { checkpoint, type TaskOptions } from "../model/task-control.ts";
 import { quantizeVector } from "../model/vector.ts";
 import type { CompressionResult, LLMCompressor } from "../processing/compression/compressor.ts";
 import { sha256Hex } from "../processing/compression/residual.ts";
 import type { CatalogEntry, MemoryEdit, MemoryStore, NewMemory } from "../storage/memory-store.ts";
 import { editWithout } from "./episode-upkeep.ts";
+import { commonKind, memberTexts, readMembers } from "./episode-texts.ts";
 import { EPISODE, basisOf, episodeTitle, isStale, provenanceOf } from "./episode-rows.ts";
 import type { EngineParts } from "./local-engine.ts";
+import { twinEdits } from "./near-twins.ts";
 import { ThreadKeys } from "./thread-keys.ts";
 
 const READ_ROWS = 256;
@@ -204,26 +206,10 @@ export class EpisodeBuilder {
     this.#report.refused.push({ title: episodeTitle(members), reason });
   }
 
-  /** What there is of each member: its text, its summary, or what the gist so far says of it. */
   async #texts(members: readonly CatalogEntry[], row: CatalogEntry | null): Promise<MemberText[]> {
-    const ordinals = members.map(({ ordinal }) => ordinal);
-    const contents = await this.#store.getContents(ordinals);
-    const summaries = await this.#store.getSummaries(ordinals);
-    const ofGist = new Map<string, string[]>();
-    if (row) {
-      const [gist] = await this.#store.getSummaries([row.ordinal]);
-      const provenance = provenanceOf(row);
-      gistSentences(gist!.summary).forEach((sentence, i) => {
-        for (const id of provenance[i] ?? [])
-          ofGist.set(id, [...(ofGist.get(id) ?? []), sentence.trim()]);
-      });
-    }
-    return members.map((member, i) => ({
-      id: member.id,
-      text: contents[i] ?? (summaries[i]!.summary || (ofGist.get(member.id) ?? []).join(" ")),
-      speaker: member.metadata[META.speaker] ?? null,
-      mayQuote: member.metadata[META.kind] === "mail",
-    }));
+    const read = await readMembers(this.#store, members);
+    const [gist] = row ? await this.#store.getSummaries([row.ordinal]) : [];
+    return memberTexts(read, row && gist ? { row, summary: gist.summary } : null);
   }
 
   async #commit(
@@ -263,6 +249,7 @@ export class EpisodeBuilder {
               },
             },
             ...joining(members, id),
+            ...twinEdits(job.basis, members),
           ],
         });
         this.#report.updated++;
@@ -271,7 +258,7 @@ export class EpisodeBuilder {
       const row = this.#newRow(members, metadata, result);
       await this.#store.commit({
         add: [{ ...row, embedding, embeddingModel }],
-        edits: joining(members, row.id),
+        edits: [...joining(members, row.id), ...twinEdits(job.basis, members)],
       });
       this.#report.created++;
     });
@@ -328,7 +315,13 @@ export class EpisodeBuilder {
       );
       if (absent.size === 0) continue;
       await this.#parts.writes.run(async () =>
-        this.#store.commit({ edits: [await editWithout(this.#store, row, members, absent)] }),
+        // Written anew at once below.
+        this.#store.commit({
+          edits: [
+            await editWithout(this.#store, row, members, absent, null),
+            ...twinEdits(basisOf(row), members),
+          ],
+        }),
       );
       await this.#write({ basis: basisOf(row), memberIds: members.map(({ id }) => id), row });
     }
@@ -339,16 +332,6 @@ function joining(members: readonly CatalogEntry[], episodeId: string): MemoryEdi
   return members
     .filter((member) => member.episodeId !== episodeId)
     .map(({ id }) => ({ id, episodeId }));
-}
-
-/** The kind that most members are of. */
-function commonKind(members: readonly CatalogEntry[]): ContentKind | undefined {
-  const counts = new Map<ContentKind, number>();
-  for (const { metadata } of members) {
-    const kind = contentKind(metadata[META.kind]);
-    if (kind) counts.set(kind, (counts.get(kind) ?? 0) + 1);
-  }
-  return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0];
 }
 
 /** Where to cut in two: behind the longest pause in the middle half, by text. */

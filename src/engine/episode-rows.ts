@@ -87,5 +87,6 @@ export function episodeView(
     originalBytes: members.reduce((sum, member) => sum + member.originalBytes, 0),
     gistBytes: row.storedBytes,
     model: row.model,
+    stale: isStale(row),
   };
 }

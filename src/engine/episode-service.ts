@@ -9,9 +9,10 @@ import { toMemoryView } from "../search/memory-view.ts";
 import type { CatalogEntry } from "../storage/memory-store.ts";
 import { EpisodeBuilder } from "./episode-builder.ts";
 import { episodeView } from "./episode-rows.ts";
-import { departureOf, welcomeBack, type Departure } from "./episode-upkeep.ts";
+import { departureOf, returnOf, type Departure, type MeasureGist } from "./episode-upkeep.ts";
 import { compressionModeSchema, validate } from "./input-schemas.ts";
 import type { EngineParts } from "./local-engine.ts";
+import { describeTwins } from "./near-twins.ts";
 
 const SETTINGS = "episodes";
 /** Hashes of groups that no gist passed for; the oldest go first. */
@@ -101,6 +102,7 @@ export class EpisodeService implements Episodes {
     return {
       ...episodeView(row, members, text!),
       members: members.map((member, i) => toMemoryView(member, summaries[i]!)),
+      twins: await describeTwins(store, members),
     };
   };
 
@@ -137,13 +139,22 @@ export class EpisodeService implements Episodes {
       });
   }
 
+  /** Names and numbers of a gist are counted without the embedding model. */
+  #measure: MeasureGist = async (input) => {
+    const { compressor } = await this.#parts.models.compressor(false);
+    return (await compressor.evaluator.evaluate(input)).quality;
+  };
+
   /** To be asked, and carried out, inside the write queue. */
   departureOf(ids: readonly string[]): Promise<Departure> {
-    return departureOf(this.#parts.store, ids);
+    return departureOf(this.#parts.store, ids, this.#measure);
   }
 
-  /** Inside the write queue, after the memories were restored. */
-  welcomeBack(ids: readonly string[]): Promise<void> {
-    return welcomeBack(this.#parts.store, ids);
+  /** Restores memories with what they need, in one frame; inside the write queue. */
+  async restore(ids: readonly string[]): Promise<string[]> {
+    const { store } = this.#parts;
+    const { ids: all, edits } = await returnOf(store, ids, this.#measure);
+    const asked = new Set(ids);
+    return (await store.restore(all, { edits })).filter((id) => asked.has(id));
   }
 }

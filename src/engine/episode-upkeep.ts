@@ -4,12 +4,32 @@
  * `build` writes it anew.
  */
 
+import { joinMembers } from "../cognitive/episodes/episode-text.ts";
 import { encodeProvenance, gistWithout } from "../cognitive/episodes/provenance.ts";
 import { AppError } from "../errors.ts";
-import { META, isEpisode, type QualityVector } from "../model/memory.ts";
+import {
+  META,
+  isEpisode,
+  type ContentKind,
+  type Entity,
+  type QualityVector,
+} from "../model/memory.ts";
 import type { CatalogEntry, MemoryEdit, MemoryStore } from "../storage/memory-store.ts";
+import { EPISODE, basisOf, episodeTitle, provenanceOf } from "./episode-rows.ts";
+import { commonKind, memberTexts, readMembers, type MemberRead } from "./episode-texts.ts";
+import { twinEdits } from "./near-twins.ts";
 import { QUOTES, quotersOf } from "./quoted-sources.ts";
-import { EPISODE, episodeTitle, provenanceOf } from "./episode-rows.ts";
+
+/** Measures a gist without vectors: similarity and coverage come back null. */
+export type MeasureGist = (input: {
+  source: string;
+  summary: string;
+  entities: readonly Entity[];
+  kind?: ContentKind;
+}) => Promise<QualityVector>;
+
+/** Measuring takes about as long as reading the texts again; more gists than this in one call wait for `build`. */
+const MAX_MEASURED = 8;
 
 /** What else has to change when memories go. */
 export interface Departure {
@@ -19,8 +39,23 @@ export interface Departure {
   emptied: string[];
 }
 
+/** A gist as it is, and the members that it is to tell of from now on, by time. */
+interface GistState {
+  row: CatalogEntry;
+  summary: string;
+  entities: readonly Entity[];
+  members: readonly MemberRead[];
+}
+
+const byTime = (a: CatalogEntry, b: CatalogEntry): number =>
+  a.timestamp - b.timestamp || a.ordinal - b.ordinal;
+
 /** `invalid_input` for a gist that memories are kept by alone. */
-export async function departureOf(store: MemoryStore, ids: readonly string[]): Promise<Departure> {
+export async function departureOf(
+  store: MemoryStore,
+  ids: readonly string[],
+  measure: MeasureGist,
+): Promise<Departure> {
   const gone = new Set(ids);
   const touched = new Set<string>();
   const edits: MemoryEdit[] = [];
@@ -44,12 +79,17 @@ export async function departureOf(store: MemoryStore, ids: readonly string[]): P
       ...(liftable.has(quoter.id) ? { lift: true } : {}),
     });
   const emptied: string[] = [];
+  let measured = 0;
   for (const episodeId of touched) {
     const row = store.catalog.byId(episodeId);
     if (!row) continue;
     const left = store.catalog.membersOf(episodeId).filter(({ id }) => !gone.has(id));
     if (left.length === 0) emptied.push(episodeId);
-    else edits.push(await editWithout(store, row, left, gone));
+    else {
+      const measuring = measured++ < MAX_MEASURED ? measure : null;
+      edits.push(await editWithout(store, row, left, gone, measuring));
+      edits.push(...twinEdits(basisOf(row), left));
+    }
   }
   return { edits, emptied };
 }
@@ -63,31 +103,56 @@ function keptByGist(row: CatalogEntry, store: MemoryStore): AppError {
   );
 }
 
-/** The edit that takes members out of a gist. @param left members that stay, by time */
+/** The edit that takes members out of a stored gist. @param left members that stay, by time */
 export async function editWithout(
   store: MemoryStore,
   row: CatalogEntry,
   left: readonly CatalogEntry[],
   gone: ReadonlySet<string>,
+  measure: MeasureGist | null,
 ): Promise<MemoryEdit> {
   const [gist] = await store.getSummaries([row.ordinal]);
-  const ordinals = left.map(({ ordinal }) => ordinal);
-  const contents = await store.getContents(ordinals);
-  const summaries = await store.getSummaries(ordinals);
+  return withoutGone({ row, ...gist!, members: await readMembers(store, left) }, gone, measure);
+}
+
+/**
+ * Sentences are only taken out: what is left is supported as before. Names and numbers are counted
+ * anew; meaning is compared by the next `build`. Without `measure` the recalls are 0, which they are at least.
+ */
+async function withoutGone(
+  { row, summary, entities, members }: GistState,
+  gone: ReadonlySet<string>,
+  measure: MeasureGist | null,
+): Promise<MemoryEdit> {
+  const texts = memberTexts(members, { row, summary });
   const without = gistWithout(
-    { text: gist!.summary, entities: gist!.entities, provenance: provenanceOf(row) },
+    { text: summary, entities, provenance: provenanceOf(row) },
     gone,
-    left.map((_, i) => contents[i] ?? summaries[i]!.summary),
+    texts.map(({ text }) => text),
   );
+  const entries = members.map(({ entry }) => entry);
+  const kind = commonKind(entries);
+  const recalls = await measure?.({
+    source: joinMembers(texts).text,
+    summary: without.text,
+    entities: without.entities,
+    ...(kind ? { kind } : {}),
+  });
   return {
     id: row.id,
-    timestamp: left[0]!.timestamp,
+    timestamp: entries[0]!.timestamp,
     metadata: {
-      [META.title]: episodeTitle(left),
+      [META.title]: episodeTitle(entries),
       [EPISODE.sources]: encodeProvenance(without.provenance),
       [EPISODE.stale]: "1",
     },
-    quality: unmeasured(row.quality),
+    quality: {
+      similarity: null,
+      coverage: null,
+      entityRecall: recalls?.entityRecall ?? 0,
+      numberRecall: recalls?.numberRecall ?? 0,
+      faithfulness: row.quality.faithfulness,
+    },
     text: {
       summary: without.text,
       entities: without.entities,
@@ -99,41 +164,50 @@ export async function editWithout(
   };
 }
 
-/** Sentences were only taken out: what is left is supported as before; how much of the rest it keeps isn't known. */
-function unmeasured({ faithfulness }: QualityVector): QualityVector {
-  return { similarity: null, coverage: null, entityRecall: 0, numberRecall: 0, faithfulness };
-}
-
 /**
- * After memories were restored: gists that came back with them lose what is still forgotten, the
- * others are marked as out of date.
+ * What has to be restored with `ids`, and changed in the same frame: members kept by their gist
+ * bring it back with them, less what stays forgotten; other gists are marked as out of date.
  */
-export async function welcomeBack(store: MemoryStore, ids: readonly string[]): Promise<void> {
-  const needed = new Set<string>();
-  for (const id of ids) {
-    const entry = store.catalog.byId(id);
-    if (entry?.episodeId && entry.keep === "gist" && !store.catalog.byId(entry.episodeId))
-      needed.add(entry.episodeId);
-  }
-  const restored = needed.size === 0 ? [] : await store.restore([...needed]);
-  const touched = new Set([
-    ...restored,
-    ...ids.flatMap((id) => store.catalog.byId(id)?.episodeId ?? []),
-  ]);
+export async function returnOf(
+  store: MemoryStore,
+  ids: readonly string[],
+  measure: MeasureGist,
+): Promise<{ ids: string[]; edits: MemoryEdit[] }> {
+  const returning = await store.forgotten(ids);
+  const episodes = new Set(
+    returning.flatMap(({ entry }) =>
+      entry.episodeId !== null && !isEpisode(entry) ? [entry.episodeId] : [],
+    ),
+  );
   const edits: MemoryEdit[] = [];
-  for (const episodeId of touched) {
-    const row = store.catalog.byId(episodeId);
+  const gists: string[] = [];
+  for (const episodeId of episodes) {
+    const own = returning.filter(({ entry }) => entry.episodeId === episodeId && !isEpisode(entry));
+    const live = store.catalog.byId(episodeId);
+    const needed = own.some(({ entry }) => entry.keep === "gist") || ids.includes(episodeId);
+    const [hidden] = live || !needed ? [] : await store.forgotten([episodeId]);
+    const row = live ?? hidden?.entry;
     if (!row) continue;
-    const members = store.catalog.membersOf(episodeId);
-    const present = new Set(members.map(({ id }) => id));
-    const absent = new Set(
-      provenanceOf(row)
-        .flat()
-        .filter((id) => !present.has(id)),
+    if (hidden) gists.push(episodeId);
+    const gist = hidden ?? (await store.getSummaries([row.ordinal]))[0]!;
+    const members = [...(await readMembers(store, store.catalog.membersOf(episodeId))), ...own];
+    members.sort((a, b) => byTime(a.entry, b.entry));
+    const present = new Set(members.map(({ entry }) => entry.id));
+    const absent = provenanceOf(row)
+      .flat()
+      .filter((id) => !present.has(id));
+    const { summary, entities } = gist;
+    edits.push(
+      absent.length > 0
+        ? await withoutGone({ row, summary, entities, members }, new Set(absent), measure)
+        : { id: row.id, metadata: { [EPISODE.stale]: "1" } },
     );
-    if (absent.size > 0 && members.length > 0)
-      edits.push(await editWithout(store, row, members, absent));
-    else edits.push({ id: row.id, metadata: { [EPISODE.stale]: "1" } });
+    edits.push(
+      ...twinEdits(
+        basisOf(row),
+        members.map(({ entry }) => entry),
+      ),
+    );
   }
-  await store.commit({ edits });
+  return { ids: [...new Set([...ids, ...gists])], edits };
 }

@@ -246,11 +246,7 @@ export class LocalEngine implements Engine {
 
   async restore(ids: string[]): Promise<string[]> {
     this.#assertOpen();
-    return this.#writes.run(async () => {
-      const restored = await this.#parts.store.restore(ids);
-      await this.episodes.welcomeBack(restored);
-      return restored;
-    });
+    return this.#writes.run(() => this.episodes.restore(ids));
   }
 
   async compress(text: string, options: CompressOptions = {}): Promise<CompressedMemory> {
@@ -290,7 +286,11 @@ export class LocalEngine implements Engine {
   ): Promise<Receipt[]> {
     this.#assertOpen();
     validate(compressOptionsSchema, options, "The options");
-    return resummarize(this.#parts, target, options);
+    try {
+      return await resummarize(this.#parts, target, options);
+    } finally {
+      this.retention.forgetRefusals();
+    }
   }
 
   async sql(query: string, options: { maxRows?: number } = {}): Promise<SqlTable> {

@@ -21,10 +21,27 @@ export interface EpisodeView {
   /** Bytes of the gist as it is stored. */
   gistBytes: number;
   model: string;
+  /**
+   * Members went or came back since the gist was written; the next building writes it anew. Until
+   * then its meaning isn't compared (`similarity` and `coverage` are null), and recalls of 0 may
+   * not have been measured.
+   */
+  stale: boolean;
+}
+
+/** A member that is nearly identical to another one of its episode. */
+export interface MemberTwin {
+  id: string;
+  /** The earliest of them, in metadata `same_as`. */
+  sameAs: string;
+  /** Sentences that only one of the two has; null where a text isn't kept any more. */
+  difference: { added: string[]; missing: string[] } | null;
 }
 
 export interface EpisodeDetail extends EpisodeView {
   members: MemoryView[];
+  /** Of near-identical notes: whom each is the same as, and in what it differs. */
+  twins: MemberTwin[];
 }
 
 export interface EpisodePage {

@@ -268,6 +268,46 @@ describe("a summary that is replaced", () => {
   });
 });
 
+describe("what was forgotten", () => {
+  it("can be looked at by who restores it, and comes back with its changes in one frame", async () => {
+    const volume = new MemoryVolume();
+    let store = await open(volume);
+    const { members, gist } = await trip();
+    await store.append(members);
+    await store.commit({ add: [gist], edits: joining(members, gist) });
+    const [a] = members as [NewMemory];
+    await store.forget([a.id, gist.id]);
+    expect(await store.forgotten([a.id, gist.id, members[1]!.id])).toMatchObject([
+      { entry: { id: a.id }, content: TEXTS[0], summary: a.summary },
+      { entry: { id: gist.id, keep: "gist" }, content: null, summary: gist.summary },
+    ]);
+    const seen: StoreChange[] = [];
+    store.subscribe((change) => seen.push(change));
+    const before = store.generation;
+    const text = { summary: "Ben drives.", entities: [], mode: "fast" as const, model: "x" };
+    const restored = await store.restore([a.id, gist.id, "nobody"], {
+      edits: [
+        { id: gist.id, text: { ...text, embedding: null } },
+        { id: members[1]!.id, metadata: { seen: "yes" } },
+      ],
+    });
+    expect(restored).toEqual([a.id, gist.id]);
+    expect(store.generation).toBe(before + 1);
+    const added = seen.find((change) => change.type === "added");
+    // Indexes get the text as it is now, not as it was.
+    expect(added?.rows.map(({ summary }) => summary)).toEqual([a.summary, "Ben drives."]);
+    expect(await store.forgotten([a.id])).toEqual([]);
+    await expect(
+      store.restore([a.id], { edits: [{ id: "nobody", metadata: { x: "y" } }] }),
+    ).resolves.toEqual([]);
+    await store.close();
+    store = await open(volume);
+    expect(await store.get(gist.id)).toMatchObject({ summary: "Ben drives.", embedding: null });
+    expect((await store.get(members[1]!.id)).metadata["seen"]).toBe("yes");
+    await store.close();
+  });
+});
+
 describe("a row that holds a gist", () => {
   it("is no memory, but is scanned for indexes and exports", async () => {
     const store = await open(new MemoryVolume());
@@ -372,6 +412,33 @@ describe("keep levels on files that fail", () => {
         "undo",
         (store) => store.lift([a.id]),
         ({ rows }) => rows.set(a.id, row(a, "exact", gist.id)),
+      ],
+      [
+        "forget",
+        (store) => store.forget([c.id, gist.id]),
+        ({ rows }) => [c.id, gist.id].forEach((id) => rows.delete(id)),
+      ],
+      [
+        "restore",
+        (store) =>
+          store.restore([c.id, gist.id], {
+            edits: [
+              {
+                id: gist.id,
+                text: {
+                  summary: "Anew.",
+                  entities: [],
+                  mode: "fast",
+                  model: "x",
+                  embedding: null,
+                },
+              },
+            ],
+          }),
+        ({ rows }) => {
+          rows.set(c.id, row(c, "exact", gist.id));
+          rows.set(gist.id, { ...row(gist, "gist", gist.id), summary: "Anew." });
+        },
       ],
       ["compact", (store) => store.compact(), () => undefined],
       [
