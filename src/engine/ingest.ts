@@ -17,6 +17,7 @@ import { encodeEnvelope } from "../storage/envelope.ts";
 import type { MemoryStore, NewMemory } from "../storage/memory-store.ts";
 import { DuplicateFinder, type Identity } from "./duplicate-finder.ts";
 import { MAX_MEMORY_CHARACTERS, memoryInputSchema, validate } from "./input-schemas.ts";
+import { QUOTES, areKept, quotedSources } from "./quoted-sources.ts";
 import { ThreadLinker } from "./thread-linker.ts";
 
 export interface IngestDeps {
@@ -42,6 +43,13 @@ interface Prepared {
   originalBytes: number;
   /** What it is recognised by; null for what is always new. */
   identity: Identity | null;
+}
+
+interface Compressed {
+  item: Prepared;
+  result: CompressionResult;
+  /** Stored memories that keep what it quotes, so that its summary needn't; null: it stands for all. */
+  quotes: string[] | null;
 }
 
 /** One run over many items: keeps what must be remembered between groups. */
@@ -154,7 +162,7 @@ export class IngestRun {
     compressor: LLMCompressor,
     items: readonly Prepared[],
     settled: Receipt[],
-  ): Promise<{ item: Prepared; result: CompressionResult }[]> {
+  ): Promise<Compressed[]> {
     if (items.length === 0) return [];
     const settings = {
       mode: this.#options.mode ?? "fast",
@@ -163,24 +171,39 @@ export class IngestRun {
       ...(this.#options.signal ? { signal: this.#options.signal } : {}),
       ...(this.#options.control ? { control: this.#options.control } : {}),
     } as const;
+    const quotes = await Promise.all(
+      items.map(({ input, metadata, text }) =>
+        settings.keep === "summary"
+          ? quotedSources(
+              this.#deps.store,
+              { metadata, userId: input.userId ?? DEFAULT_USER, previousId: null },
+              text,
+            )
+          : null,
+      ),
+    );
     const results = await compressor.compressAll(
-      items.map((item) => {
+      items.map((item, i) => {
         const kind = contentKind(item.metadata[META.kind]);
-        return { text: item.text, ...(kind === undefined ? {} : { kind }) };
+        return {
+          text: item.text,
+          quotesKept: quotes[i] !== null,
+          ...(kind === undefined ? {} : { kind }),
+        };
       }),
       settings,
     );
-    const compressed: { item: Prepared; result: CompressionResult }[] = [];
+    const compressed: Compressed[] = [];
     results.forEach((result, position) => {
       const item = items[position]!;
       if (result instanceof Error) settled.push(failedReceipt(item.index, item.input, result));
-      else compressed.push({ item, result });
+      else compressed.push({ item, result, quotes: quotes[position] ?? null });
     });
     return compressed;
   }
 
   async #commit(
-    compressed: readonly { item: Prepared; result: CompressionResult }[],
+    compressed: readonly Compressed[],
     embeddingModel: string | null,
   ): Promise<Receipt[]> {
     if (compressed.length === 0) return [];
@@ -196,18 +219,18 @@ export class IngestRun {
 
   /** Alone among writers: what another run stored since these were looked up is recognised here. */
   async #store(
-    compressed: readonly { item: Prepared; result: CompressionResult }[],
+    compressed: readonly Compressed[],
     embeddingModel: string | null,
   ): Promise<Receipt[]> {
     if (this.#ended) throw this.#ended;
     const receipts: Receipt[] = [];
-    const fresh: (typeof compressed)[number][] = [];
+    const fresh: Compressed[] = [];
     for (const one of compressed) {
       const known = this.#findDuplicate(one.item);
-      if (known === null) fresh.push(one);
+      if (known === null) fresh.push(this.#standing(one));
       else receipts.push(this.#duplicateReceipt(one.item, known));
     }
-    const memories = fresh.map(({ item, result }) => this.#toMemory(item, result, embeddingModel));
+    const memories = fresh.map((one) => this.#toMemory(one, embeddingModel));
     this.#duplicates.addOwn(memories.map(({ id }) => id));
     const entries = await this.#deps.store.append(memories);
     entries.forEach((entry, position) => {
@@ -229,7 +252,15 @@ export class IngestRun {
     return receipts;
   }
 
-  #toMemory(item: Prepared, result: CompressionResult, embeddingModel: string | null): NewMemory {
+  /** A mail that would leave its quotes to memories of which one has gone meanwhile is kept exactly. */
+  #standing(one: Compressed): Compressed {
+    const { result, quotes } = one;
+    if (result.keep === "exact" || quotes === null || areKept(this.#deps.store, quotes)) return one;
+    const keepReason = "What it quotes isn't kept in the store any more";
+    return { ...one, result: { ...result, keep: "exact", keepReason }, quotes: null };
+  }
+
+  #toMemory({ item, result, quotes }: Compressed, embeddingModel: string | null): NewMemory {
     const { input } = item;
     const now = this.#deps.clock.now();
     const id = createMemoryId();
@@ -247,7 +278,10 @@ export class IngestRun {
       timestamp,
       recordedAt: now,
       activation: 1,
-      metadata: item.metadata,
+      metadata:
+        quotes === null || exact
+          ? item.metadata
+          : { ...item.metadata, [QUOTES]: quotes.join("\n") },
       userId,
       keep: result.keep,
       mode: result.mode,

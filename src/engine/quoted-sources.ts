@@ -1,7 +1,8 @@
 /**
  * Finds the memories that a mail quotes, so that its summary need not stand for their words: with
  * the summary goes a pointer to them, and while the mail's own text is still there it comes back
- * when one of them goes.
+ * when one of them goes. The summary is of the mail's own words and judged against those: it says
+ * the same whether they are there or not, and nothing of them has to be copied when they go.
  */
 
 import { plainWords, quotesFoundIn } from "../cognitive/episodes/episode-text.ts";
@@ -14,8 +15,11 @@ export const QUOTES = "quotes";
 /** Messages back in the thread that are looked at. */
 const MAX_HOPS = 20;
 
+/** A stored mail, or one on its way into the store. */
+export type Quoter = Pick<CatalogEntry, "metadata" | "userId" | "previousId">;
+
 /** The earlier messages of its thread whose texts are kept exactly. */
-function earlierMessages(store: MemoryStore, entry: CatalogEntry): CatalogEntry[] {
+function earlierMessages(store: MemoryStore, entry: Quoter): CatalogEntry[] {
   const { catalog } = store;
   const found = new Set<CatalogEntry>();
   const replyTo = entry.metadata[META.replyTo];
@@ -32,7 +36,7 @@ function earlierMessages(store: MemoryStore, entry: CatalogEntry): CatalogEntry[
 /** Ids of the memories that keep all of what `text` quotes; null when it quotes nothing, or something that isn't kept. */
 export async function quotedSources(
   store: MemoryStore,
-  entry: CatalogEntry,
+  entry: Quoter,
   text: string,
 ): Promise<string[] | null> {
   if (entry.metadata[META.kind] !== "mail") return null;
@@ -46,6 +50,11 @@ export async function quotedSources(
   const all = sources.map(({ words }) => words);
   if (quotesFoundIn(text, all).length < quotes.length) return null;
   return sources.filter(({ words }) => quotesFoundIn(text, [words]).length > 0).map(({ id }) => id);
+}
+
+/** Whether they still keep the words that a summary leaves to them. */
+export function areKept(store: MemoryStore, sources: readonly string[]): boolean {
+  return sources.every((id) => store.catalog.byId(id)?.keep === "exact");
 }
 
 /** Memories at keep level `summary` that leave their quotes to one of `ids`. */

@@ -22,7 +22,7 @@ import { packedTextBytes } from "../storage/text-size.ts";
 import { isStale } from "./episode-rows.ts";
 import { validate } from "./input-schemas.ts";
 import type { EngineParts } from "./local-engine.ts";
-import { QUOTES, quotedSources } from "./quoted-sources.ts";
+import { QUOTES, areKept, quotedSources } from "./quoted-sources.ts";
 import { NO_POLICY, decidingRule, retentionPolicySchema } from "./retention-policy.ts";
 
 const SETTINGS = "retention";
@@ -200,8 +200,7 @@ export class RetentionService implements Retention {
           continue;
         }
         // One of them may have been forgotten, or have faded, while the summary was written.
-        const isKept = (id: string): boolean => store.catalog.byId(id)?.keep === "exact";
-        if (result?.quotes && !result.quotes.every(isKept)) continue;
+        if (result?.quotes && !areKept(store, result.quotes)) continue;
         edits.push({ id: entry.id, keep: to, ...(result ? summaryEdit(result) : {}) });
         moved.push(one);
       }
