@@ -19,7 +19,7 @@ import type {
 import type { MeteredRequest, MeteredResult } from "./metered-caller.ts";
 import { fitSentences, readAnswer } from "./prompts/answer.ts";
 import { buildSummaryPrompt, type SummaryPromptInput } from "./prompts/prompt-builder.ts";
-import { textCapacityTokens } from "./selection/model-estimate.ts";
+import { MIN_CAPACITY_TOKENS, textCapacityTokens } from "./selection/model-estimate.ts";
 import { joinParts, ownSegments } from "./text-parts.ts";
 import { estimateTokens } from "./token-estimate.ts";
 
@@ -171,7 +171,7 @@ export class LanguageSummaryWriter implements SummaryWriter {
     const { budgetBytes } = request;
     let capacity = textCapacityTokens(model, answerTokens(budgetBytes));
     for (let halvings = 0; ; halvings++) {
-      if (capacity < 16)
+      if (capacity < MIN_CAPACITY_TOKENS)
         throw new AppError(
           "too_large",
           `its context of ${model.contextTokens} tokens is too small`,

@@ -34,9 +34,16 @@ export interface BuiltPrompt {
   schema?: Record<string, unknown>;
 }
 
-/** Models of the fast tier that run on the device follow one short instruction better than ten rules. */
-export function isSmall(model: Pick<LanguageModelInfo, "tier" | "local">): boolean {
-  return model.tier === "fast" && model.local;
+/** What of a model decides how it is asked. */
+export type PromptedModel = Pick<LanguageModelInfo, "tier" | "local"> &
+  Partial<Pick<LanguageModelInfo, "contextTokens">>;
+
+/** In so few tokens the ten rules would leave hardly any room for the text. */
+const SHORT_CONTEXT_TOKENS = 1_024;
+
+/** Small models on the device follow one short instruction better than ten rules. */
+export function isSmall({ tier, local, contextTokens }: PromptedModel): boolean {
+  return local && (tier === "fast" || (contextTokens ?? Infinity) <= SHORT_CONTEXT_TOKENS);
 }
 
 /** Answers as JSON keep chatter out where the provider enforces the schema. */
@@ -45,7 +52,7 @@ function wantsJson(model: Pick<LanguageModelInfo, "local">): boolean {
 }
 
 export function choosePrompt(
-  model: Pick<LanguageModelInfo, "tier" | "local">,
+  model: PromptedModel,
   { mode, gist }: Pick<SummaryPromptInput, "mode" | "gist">,
 ): PromptId {
   if (isSmall(model)) return "summarize-small";
@@ -53,10 +60,7 @@ export function choosePrompt(
   return mode === "high" ? "summarize-high" : "summarize";
 }
 
-export function buildSummaryPrompt(
-  model: Pick<LanguageModelInfo, "tier" | "local">,
-  input: SummaryPromptInput,
-): BuiltPrompt {
+export function buildSummaryPrompt(model: PromptedModel, input: SummaryPromptInput): BuiltPrompt {
   const prompt = findPrompt(choosePrompt(model, input));
   const mark = createMark();
   const feedback = (input.feedback ?? []).slice(0, MAX_FEEDBACK_LINES);

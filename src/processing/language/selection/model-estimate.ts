@@ -11,6 +11,7 @@ import type {
 } from "../../../model/language-model.ts";
 import type { ContentKind } from "../../../model/memory.ts";
 import { costUsd } from "../cost/money.ts";
+import { isSmall } from "../prompts/prompt-builder.ts";
 
 /** Decayed counts of one model's past; see `ModelProfiler`. */
 export interface ModelEstimate {
@@ -61,8 +62,11 @@ const SPEED: Readonly<Record<LanguageProvider, SpeedPrior>> = {
 /** A call's fixed share (connection, template, first token), in generated tokens. */
 const FIXED_WORK = 20;
 
-/** Tokens of a prompt beside the text it quotes. */
-export const PROMPT_OVERHEAD_TOKENS = 350;
+/** Tokens of a prompt beside the text it quotes: of ten rules, of the one instruction for small models. */
+const RULES_TOKENS = 350;
+const INSTRUCTION_TOKENS = 150;
+/** Less than this of a text in one prompt is no text to summarise. */
+export const MIN_CAPACITY_TOKENS = 16;
 /** Estimates of tokens are off by up to this factor where they must not be too low. */
 const TOKEN_SAFETY = 1.3;
 
@@ -92,10 +96,14 @@ export function expectedPassRate(
   return rate * reliability;
 }
 
-/** Tokens of text that fit into one prompt of this model beside an answer; ≤ 0: none. */
+function promptOverheadTokens(model: LanguageModelInfo): number {
+  return isSmall(model) ? INSTRUCTION_TOKENS : RULES_TOKENS;
+}
+
+/** Tokens of text that fit into one prompt of this model beside an answer; below the least: none. */
 export function textCapacityTokens(model: LanguageModelInfo, outputTokens: number): number {
   const answer = outputTokens + (model.thinkingTokens ?? 0);
-  return Math.floor((model.contextTokens - answer - PROMPT_OVERHEAD_TOKENS) / TOKEN_SAFETY);
+  return Math.floor((model.contextTokens - answer - promptOverheadTokens(model)) / TOKEN_SAFETY);
 }
 
 /** In how many parts a text must be summarised. */
@@ -105,7 +113,7 @@ export function partCount(
   outputTokens: number,
 ): number {
   const capacity = textCapacityTokens(model, outputTokens);
-  return capacity <= 0 ? Infinity : Math.max(1, Math.ceil(inputTokens / capacity));
+  return capacity < MIN_CAPACITY_TOKENS ? Infinity : Math.max(1, Math.ceil(inputTokens / capacity));
 }
 
 export interface Expectation {
@@ -128,7 +136,7 @@ export function expect(
   const parts = partCount(model, request.inputTokens, request.outputTokens);
   const thinking = model.thinkingTokens ?? 0;
   const count = Number.isFinite(parts) ? parts : 1;
-  const inputTokens = request.inputTokens + count * PROMPT_OVERHEAD_TOKENS;
+  const inputTokens = request.inputTokens + count * promptOverheadTokens(model);
   const outputTokens = request.outputTokens + (count * thinking) / 4;
   const work = callWork(provider, { inputTokens, outputTokens }) + (count - 1) * FIXED_WORK;
   const msPerWork = past?.msPerWork ?? (SPEED[provider] ?? SPEED["openai-compatible"]).msPerToken;

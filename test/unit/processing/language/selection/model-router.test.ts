@@ -183,7 +183,9 @@ describe("money and time", () => {
 
   it("splits what doesn't fit, and says so", () => {
     expect(route([SMOL], { inputTokens: 5_000 }).reason).toMatch(/in \d+ parts/);
-    const tiny = modelInfo({ id: "wllama:tiny", contextTokens: 400 });
+    const short = modelInfo({ id: "webllm:own", contextTokens: 512 });
+    expect(route([short]).reason).toMatch(/in \d parts/);
+    const tiny = modelInfo({ id: "wllama:tiny", contextTokens: 350 });
     expect(reasonOf(route([tiny]), tiny.id)).toMatch(/too small/);
   });
 });
