@@ -47,7 +47,7 @@ describe("episodes of a real text", () => {
     volume = new MemoryVolume();
     engine = await open(volume);
     ids = idsOf(await engine.remember(address("1962_john_f_kennedy_d.txt", 1, 12)));
-  }, 120_000);
+  }, 300_000);
   afterAll(() => engine.close());
 
   it("are built from a thread, with a gist that passed the gate", async () => {
@@ -64,7 +64,7 @@ describe("episodes of a real text", () => {
     const detail = await engine.episodes.read(episode.id);
     expect(detail.members.map(({ id }) => id)).toEqual(ids);
     expect((await engine.read(ids[0]!)).memory.episodeId).toBe(episode.id);
-  }, 120_000);
+  }, 300_000);
 
   it("aren't memories anywhere", async () => {
     const { items } = await engine.episodes.list();
@@ -91,7 +91,7 @@ describe("episodes of a real text", () => {
     expect(report).toMatchObject({ created: 0, updated: 1, memberCount: ids.length });
     const [episode] = (await engine.episodes.list()).items;
     expect(episode!.quality.similarity).toBeGreaterThan(0.85);
-  }, 120_000);
+  }, 300_000);
 
   it("lose what is forgotten at once, and get it back with the next building", async () => {
     const [episode] = (await engine.episodes.list()).items;
@@ -115,7 +115,7 @@ describe("episodes of a real text", () => {
     const again = (await engine.episodes.list()).items[0]!;
     expect(again.memberCount).toBe(ids.length);
     expect(again.quality.similarity).toBeGreaterThan(0.85);
-  }, 120_000);
+  }, 300_000);
 
   it("speak for members that are kept as a gist, and are found for them", async () => {
     await engine.retention.setPolicy({
@@ -143,7 +143,7 @@ describe("episodes of a real text", () => {
     expect((await engine.read(ids[3]!)).keep).toBe("exact");
     const back = await engine.sql("SELECT count(*) AS n FROM memories WHERE content IS NOT NULL");
     expect(back.rows[0]!["n"]).toBe(ids.length);
-  }, 120_000);
+  }, 300_000);
 
   it("leave no residue of an erased member, and go with the last", async () => {
     const [episode] = (await engine.episodes.list()).items;
@@ -159,7 +159,7 @@ describe("episodes of a real text", () => {
     await engine.forget({ all: true }, { erase: true });
     expect((await engine.episodes.list()).totalCount).toBe(0);
     expect((await engine.status()).store).toMatchObject({ memoryCount: 0, forgottenCount: 0 });
-  }, 120_000);
+  }, 300_000);
 });
 
 describe("retention", () => {

@@ -23,7 +23,7 @@ describe("near-identical notes", () => {
       ),
     );
     await engine.episodes.build();
-  }, 120_000);
+  }, 300_000);
   afterAll(() => engine.close());
 
   it("point at the first of them, and tell in what they differ", async () => {

@@ -50,7 +50,7 @@ describe("a mail whose quote is in a stored mail", () => {
       enabled: true,
       rules: [{ sources: ["reply"], olderThanDays: 30, moveTo: "summary" }],
     });
-  }, 120_000);
+  }, 300_000);
   afterAll(() => engine.close());
 
   it("moves to a summary of its own words that points at it", async () => {
@@ -61,7 +61,7 @@ describe("a mail whose quote is in a stored mail", () => {
     expect(read.quality.faithfulness).toBe(1);
     expect(read.memory.metadata["quotes"]).toBe(source);
     for (const line of QUOTED) expect(read.memory.summary).not.toContain(line);
-  }, 120_000);
+  }, 300_000);
 
   it("has its own text again when that mail goes before a compaction, also after reopening", async () => {
     await engine.close();
@@ -85,7 +85,7 @@ describe("a mail whose quote is in a stored mail", () => {
     expect(left.memory.summary).toBe(memory.summary);
     expect(JSON.stringify(left)).not.toContain(source);
     expect(JSON.stringify(left)).not.toContain("Marit");
-  }, 120_000);
+  }, 300_000);
 
   it("may be remembered as a summary at once, while the mail is there", async () => {
     const [id] = idsOf(await engine.remember([question()]));
@@ -94,5 +94,5 @@ describe("a mail whose quote is in a stored mail", () => {
     const { memory } = await engine.read(receipt!.id!);
     expect(memory.metadata["quotes"]).toBe(id);
     expect(memory.summary).not.toContain("Marit");
-  }, 120_000);
+  }, 300_000);
 });

@@ -24,7 +24,7 @@ describe("a long text", () => {
         { text: longText(), timestamp: OLD, metadata: { [META.source]: "address" } },
       ]),
     ) as [string];
-  }, 120_000);
+  }, 300_000);
   afterAll(() => engine.close());
 
   it("gets a summary that is better when more effort is allowed, and keeps it when less is", async () => {
@@ -42,7 +42,7 @@ describe("a long text", () => {
       modelReason: "The summary that was there is at least as good",
     });
     expect((await engine.read(id)).memory).toEqual(memory);
-  }, 120_000);
+  }, 300_000);
 
   it("moves to a checked summary, and comes back whole by an undo after reopening", async () => {
     await engine.retention.setPolicy({
@@ -61,7 +61,7 @@ describe("a long text", () => {
     expect((await engine.retention.preview()).totalCount).toBe(0);
     expect(await engine.retention.undo()).toBe(1);
     expect((await engine.read(id)).text).toBe(longText());
-  }, 120_000);
+  }, 300_000);
 
   it("is gone for good after a compaction, and what is stored is about what was said", async () => {
     const { beforeBytes, afterBytes } = await engine.retention.apply();
@@ -71,5 +71,5 @@ describe("a long text", () => {
     expect(read.keep).toBe("summary");
     expect(read.memory.storedBytes).toBeLessThan(beforeBytes);
     expect(Math.abs(read.memory.storedBytes - afterBytes)).toBeLessThan(afterBytes * 0.5);
-  }, 120_000);
+  }, 300_000);
 });

@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { z } from "zod";
-import type { EpisodeView } from "../../../model/episode.ts";
+import type { EpisodeView, MemberTwin } from "../../../model/episode.ts";
 import { bind, examples, type Invocation } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { formatBytes, formatPlural, formatRatio, formatScore, formatTime } from "../format.ts";
@@ -100,9 +100,35 @@ async function show(
       const line = printable(summary).replace(/\s+/g, " ").slice(0, 80);
       return `  ${formatTime(timestamp)}  ${member}  ${keep.padEnd(7)}  ${printable(who)}  ${line}`;
     });
-    await context.print(`${renderEpisode(context, episode)}\n${members.join("\n")}\n`);
+    const twins = episode.twins.map(renderTwin);
+    await context.print(
+      `${renderEpisode(context, episode)}\n${[...members, ...twins].join("\n")}\n`,
+    );
   }
   return undefined;
+}
+
+/** Sentences of a difference that are printed; `--json` has all. */
+const SHOWN_SENTENCES = 3;
+
+function renderTwin({ id, sameAs, difference }: MemberTwin): string {
+  const listed = (sentences: readonly string[]): string =>
+    sentences
+      .slice(0, SHOWN_SENTENCES)
+      .map((one) => `“${printable(one)}”`)
+      .join(", ") +
+    (sentences.length > SHOWN_SENTENCES ? ` and ${sentences.length - SHOWN_SENTENCES} more` : "");
+  const parts = [
+    ...(difference?.added.length ? [`has ${listed(difference.added)}`] : []),
+    ...(difference?.missing.length ? [`lacks ${listed(difference.missing)}`] : []),
+  ];
+  const how =
+    difference === null
+      ? "its text isn't kept any more"
+      : parts.length > 0
+        ? parts.join("; ")
+        : "no other sentence";
+  return `  ${id} is the same as ${sameAs}: ${how}`;
 }
 
 function renderEpisode(context: CommandContext, episode: EpisodeView): string {
@@ -111,7 +137,7 @@ function renderEpisode(context: CommandContext, episode: EpisodeView): string {
   return [
     context.paint("bold", `${printable(title)}  ${episode.id}`),
     `    ${basis}, ${formatPlural(memberCount, "memory", "memories")}, ${formatTime(episode.startsAt)} to ${formatTime(episode.endsAt)}`,
-    `    ${sizes}, similarity ${formatScore(quality.similarity)}, faithfulness ${formatScore(quality.faithfulness)}, ${episode.model}`,
+    `    ${sizes}, similarity ${formatScore(quality.similarity)}, faithfulness ${formatScore(quality.faithfulness)}, ${episode.model}${episode.stale ? "; out of date since members went or came back: build again" : ""}`,
     `    ${printable(episode.gist)}`,
     "",
   ].join("\n");
