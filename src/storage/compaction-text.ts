@@ -10,6 +10,7 @@ import type { ManifestSegment } from "./manifest.ts";
 import type { PageReuse } from "./segment-writer.ts";
 import { currentRow, writtenLevel, type MemoryRecord } from "./store-state.ts";
 import type { StoredRow } from "./stored-row.ts";
+import { parityBytes } from "./text-codec/prime-parity.ts";
 import type { PrimeInfo } from "./text-codec/prime-store.ts";
 import { concatBytes } from "./bytes.ts";
 import { decodeText, type Segment } from "./segment.ts";
@@ -83,7 +84,8 @@ export class SegmentCodings {
 function primeShare(core: StoreCore, prime: number): number {
   const header = core.primes.header(prime);
   const info = core.primes.infos.find(({ number }) => number === prime);
-  return header && info ? info.sizeBytes / Math.max(1, header.coveredBytes) : 0;
+  if (!header || !info) return 0;
+  return (info.sizeBytes + parityBytes(info.sizeBytes)) / Math.max(1, header.coveredBytes);
 }
 
 /** Brings up the planned prime's model; makes the prime when it is new. Null: nothing is coded. */

@@ -23,7 +23,7 @@ import {
 } from "./compaction-text.ts";
 import { Segment, segmentPath } from "./segment.ts";
 import { SQL_COPY } from "./sql-copies.ts";
-import { primePath } from "./text-codec/prime-store.ts";
+import { primePaths } from "./text-codec/prime-store.ts";
 import { TextSamples, byGroup, estimateBytes, readGroups } from "./compaction-rows.ts";
 import { PageReuse, SegmentWriter } from "./segment-writer.ts";
 import {
@@ -93,7 +93,7 @@ export async function compactStore(core: StoreCore, options: CompactionOptions):
       ...plan.rewritten.flatMap((segment) => plan.bySegment.get(segment) ?? []),
     ]);
     const coding = await openCoding(core, plan.texts, () => takeNumber(core), options);
-    if (coding) written.push(primePath(coding.prime));
+    if (coding) written.push(...primePaths(coding.prime));
     const codings = new SegmentCodings(core, plan.texts.stale, coding);
     const outputs = await buildSegments(core, plan, options, { written, samples, codings });
     // A dictionary is made of stored text: one that may hold purged text goes with it.
@@ -113,12 +113,12 @@ export async function compactStore(core: StoreCore, options: CompactionOptions):
     for (const record of core.state.records) if (record) record.sinking = null;
     const kept = new Set([
       ...core.manifest.segments.map(({ number }) => segmentPath(number)),
-      ...(core.manifest.primes ?? []).map(({ number }) => primePath(number)),
+      ...(core.manifest.primes ?? []).flatMap(({ number }) => primePaths(number)),
     ]);
     for (const path of written)
       if (!kept.has(path)) await core.files.remove(path).catch(() => undefined);
     for (const { number } of core.primes.infos)
-      if (!kept.has(primePath(number))) core.primes.forget(number);
+      if (!primePaths(number).some((path) => kept.has(path))) core.primes.forget(number);
     throw error;
   }
 }
@@ -364,7 +364,7 @@ async function swap(
     ...oldJournals.map(({ number }) => journalPath(number)),
     ...[...replaced].map((number) => segmentPath(number)),
     ...known.filter(({ number }) => !used.has(number)).map(({ number }) => dictionaryPath(number)),
-    ...unusedPrimes.map(({ number }) => primePath(number)),
+    ...unusedPrimes.flatMap(({ number }) => primePaths(number)),
     ...derived.map(({ path }) => path),
   ];
 }

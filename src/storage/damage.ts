@@ -5,6 +5,7 @@ import type { Manifest } from "./manifest.ts";
 import { segmentPath } from "./segment.ts";
 import { DAMAGED_PREFIX, commitManifest, type StoreCore } from "./store-core.ts";
 import type { MemoryRecord } from "./store-state.ts";
+import { primeOfPath } from "./text-codec/prime-store.ts";
 
 export function isInDamagedSegment(core: StoreCore, { place }: MemoryRecord): boolean {
   return place.kind === "segment" && core.damagedSegments.has(place.segment.info.number);
@@ -45,7 +46,9 @@ export async function discardDamaged(
   for (const path of discarded) await files.remove(path);
   const named = new Set((core.manifest.primes ?? []).map(({ number }) => number));
   for (const { number } of core.primes.infos) if (!named.has(number)) core.primes.forget(number);
-  for (const { path } of await files.list())
-    if (/^prime-\d+$/.test(path) && !named.has(Number(path.slice(6)))) await files.remove(path);
+  for (const { path } of await files.list()) {
+    const prime = primeOfPath(path);
+    if (prime !== null && !named.has(prime)) await files.remove(path);
+  }
   return { discarded, change };
 }

@@ -20,7 +20,7 @@ import {
   isCorrupt,
 } from "./store-core.ts";
 import { StoreState } from "./store-state.ts";
-import { PrimeStore, primePath } from "./text-codec/prime-store.ts";
+import { PrimeStore, primeOfPath, primePath, primePaths } from "./text-codec/prime-store.ts";
 import { SQL_COPY } from "./sql-copies.ts";
 import type { Zstd } from "./zstd.ts";
 
@@ -171,7 +171,8 @@ async function openPrime(
   prime: NonNullable<Manifest["primes"]>[number],
 ): Promise<void> {
   try {
-    await opened.primes.open(prime);
+    if (await opened.primes.open(prime))
+      opened.recovered.push(`"${primePath(prime.number)}" was damaged and could be repaired.`);
   } catch (error) {
     if (!isCorrupt(error)) throw error;
     let rows = 0;
@@ -317,11 +318,12 @@ async function removeOrphans(
     ...manifest.segments.map(({ number }) => segmentPath(number)),
     ...manifest.journals.map(({ number }) => journalPath(number)),
     ...manifest.dictionaries.map(({ number }) => dictionaryPath(number)),
-    ...(manifest.primes ?? []).map(({ number }) => primePath(number)),
+    ...(manifest.primes ?? []).flatMap(({ number }) => primePaths(number)),
   ]);
   const orphans = (await files.list()).filter(
     ({ path }) =>
-      /^(segments\/\d+\.parquet|journal-\d+|dictionary-\d+|prime-\d+)$/.test(path) &&
+      (/^(segments\/\d+\.parquet|journal-\d+|dictionary-\d+)$/.test(path) ||
+        primeOfPath(path) !== null) &&
       !current.has(path),
   );
   for (const { path } of orphans) await files.remove(path);

@@ -4,6 +4,7 @@ import { AppError } from "../../errors.ts";
 import type { FileStore } from "../../ports/file-store.ts";
 import { crc32c } from "../bytes.ts";
 import { Pace } from "./pace.ts";
+import { makeParity, repair } from "./prime-parity.ts";
 import { TextCodec, type PrimeHeader } from "./text-codec.ts";
 
 export interface PrimeInfo {
@@ -19,6 +20,22 @@ const WARM_AFTER_MS = 500;
 
 export function primePath(number: number): string {
   return `prime-${number}`;
+}
+
+/** What repairs it, see `prime-parity.ts`. */
+function parityPath(number: number): string {
+  return `${primePath(number)}.parity`;
+}
+
+/** All files of a prime. */
+export function primePaths(number: number): string[] {
+  return [primePath(number), parityPath(number)];
+}
+
+/** Which prime a file belongs to; null for other files. */
+export function primeOfPath(path: string): number | null {
+  const found = /^prime-(\d+)(\.parity)?$/.exec(path);
+  return found ? Number(found[1]) : null;
 }
 
 export class PrimeStore {
@@ -39,7 +56,12 @@ export class PrimeStore {
     return this.#known.get(number)?.header ?? null;
   }
 
-  async #read({ number, sizeBytes, crc }: PrimeInfo): Promise<Uint8Array> {
+  /** The file as it was written; repaired when a part of it is damaged. */
+  async #read({
+    number,
+    sizeBytes,
+    crc,
+  }: PrimeInfo): Promise<{ file: Uint8Array; mended: boolean }> {
     const path = primePath(number);
     const corrupt = (why: string) =>
       new AppError("corrupt_data", `"${path}" is damaged: ${why}.`, {
@@ -47,8 +69,16 @@ export class PrimeStore {
       });
     if (!(await this.#files.stat(path))) throw corrupt("the file is missing");
     const file = await this.#files.read(path);
-    if (file.length !== sizeBytes || crc32c(file) !== crc) throw corrupt("it fails its check");
-    return file;
+    if (file.length === sizeBytes && crc32c(file) === crc) return { file, mended: false };
+    const parity = await this.#parity(number);
+    const repaired = parity && repair(file, sizeBytes, parity);
+    if (!repaired || crc32c(repaired) !== crc) throw corrupt("it fails its check");
+    return { file: repaired, mended: true };
+  }
+
+  async #parity(number: number): Promise<Uint8Array | null> {
+    const path = parityPath(number);
+    return (await this.#files.stat(path)) ? this.#files.read(path) : null;
   }
 
   /** `corrupt_data` when the prime's file is not what was written. */
@@ -64,15 +94,35 @@ export class PrimeStore {
     });
   }
 
-  /** Takes note of a prime that the manifest names. `corrupt_data`, `unsupported_version`. */
-  async open(info: PrimeInfo): Promise<void> {
-    const header = TextCodec.readHeader(await this.#read(info), primePath(info.number));
+  /**
+   * Takes note of a prime that the manifest names; writes it, or its parity, again where one was
+   * damaged and could be repaired. Resolves to whether that was so. `corrupt_data`,
+   * `unsupported_version`.
+   */
+  async open(info: PrimeInfo): Promise<boolean> {
+    const { file, mended } = await this.#read(info);
+    const header = TextCodec.readHeader(file, primePath(info.number));
     this.#known.set(info.number, { info, header });
+    // It can be read without being written again, for example on a full disk.
+    const write = (path: string, bytes: Uint8Array) =>
+      this.#files.write(path, bytes).catch(() => undefined);
+    if (mended) await write(primePath(info.number), file);
+    const parity = makeParity(file);
+    const found = await this.#parity(info.number);
+    const same = found?.length === parity.length && parity.every((byte, i) => byte === found[i]);
+    if (!same) await write(parityPath(info.number), parity);
+    return mended || !same;
   }
 
   /** Writes a new prime. It counts once the manifest names it. */
   async add(number: number, codec: TextCodec, file: Uint8Array): Promise<void> {
-    await this.#files.write(primePath(number), file);
+    try {
+      await this.#files.write(primePath(number), file);
+      await this.#files.write(parityPath(number), makeParity(file));
+    } catch (error) {
+      for (const path of primePaths(number)) await this.#files.remove(path).catch(() => undefined);
+      throw error;
+    }
     const info = { number, sizeBytes: file.length, crc: crc32c(file) };
     this.#known.set(number, { info, header: codec.header });
     this.#keep(number, { codec: Promise.resolve(codec), pace: new Pace(true) });
@@ -115,7 +165,7 @@ export class PrimeStore {
   #load(number: number, pace: Pace, delayMs = 0): Promise<TextCodec> {
     const read = async () => {
       if (delayMs > 0) await pace.sleep(delayMs);
-      const file = await this.#read(this.#known.get(number)!.info);
+      const { file } = await this.#read(this.#known.get(number)!.info);
       return TextCodec.open(file, primePath(number), pace);
     };
     const loading = { codec: read(), pace };

@@ -28,7 +28,7 @@ export async function readCodedTexts(volume: MemoryVolume): Promise<string> {
       for (const text of await segment.readBlock(number)) parts.push(latin1(text));
   }
   for (const [path, bytes] of copy.files)
-    if (path.startsWith("prime-")) parts.push(await primeText(bytes));
+    if (/^prime-\d+$/.test(path)) parts.push(await primeText(bytes));
   return parts.join("\n");
 }
 

@@ -8,7 +8,7 @@ import { FaultyFileStore, type Fault } from "../../../src/platform/memory/faulty
 import { ArrowStorage, type ArrowStorageOptions } from "../../../src/storage/arrow-storage.ts";
 import { readManifest } from "../../../src/storage/manifest.ts";
 import type { NewMemory } from "../../../src/storage/memory-store.ts";
-import { PrimeStore, primePath } from "../../../src/storage/text-codec/prime-store.ts";
+import { PrimeStore, primePath, primePaths } from "../../../src/storage/text-codec/prime-store.ts";
 import { loadZstd } from "../../../src/storage/zstd.ts";
 import { readCodedTexts } from "./coded-text-reader.ts";
 import { mailBodies, makeMemories, makeMemory } from "./sample-memories.ts";
@@ -263,12 +263,34 @@ it("text that faded is in no block and no prime after the next compaction", asyn
 });
 
 describe("damage", () => {
-  it("of the prime: texts can't be read, everything else can, and nothing is rewritten", async () => {
+  it("of one part of the prime, or of its end: it is repaired, and written again", async () => {
+    const { number } = (await manifestOf(compacted)).primes![0]!;
+    const [prime, parity] = primePaths(number) as [string, string];
+    const intact = compacted.files.get(prime)!;
+    const zeroed = intact.slice().fill(0, 200, 300);
+    const cut = intact.slice(0, intact.length - 100);
+    for (const [path, damaged] of [
+      [prime, zeroed],
+      [prime, cut],
+      [parity, zeroed],
+    ] as const) {
+      const volume = compacted.clone();
+      volume.files.set(path, damaged);
+      const store = await open(volume);
+      expect(store.recovered.join(" ")).toContain(`"${prime}" was damaged and could be repaired`);
+      await expectAll(store, memories);
+      await store.close();
+      for (const one of [prime, parity])
+        expect(volume.files.get(one)).toEqual(compacted.files.get(one));
+    }
+  });
+
+  it("of the prime in two parts: texts can't be read, everything else can, and nothing is rewritten", async () => {
     const volume = compacted.clone();
     const { number } = (await manifestOf(volume)).primes![0]!;
     const intact = volume.files.get(primePath(number))!;
     const broken = intact.slice();
-    broken[broken.length >> 1]! ^= 0x10;
+    for (const part of [2, 5]) broken[Math.floor((broken.length * part) / 7)]! ^= 0x10;
     volume.files.set(primePath(number), broken);
     const store = await open(volume);
     expect(store.recovered.join(" ")).toContain(primePath(number));
@@ -360,7 +382,7 @@ describe("a store with coded texts whose files fail", () => {
         await store.close();
         const { primes } = await manifestOf(left);
         const files = [...left.files.keys()].filter((path) => path.startsWith("prime-"));
-        expect(files).toEqual(primes!.map(({ number }) => primePath(number)));
+        expect(files.sort()).toEqual(primes!.flatMap(({ number }) => primePaths(number)));
       }
     });
 });
