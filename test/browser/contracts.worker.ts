@@ -13,6 +13,7 @@ import {
   KNOWN_VECTOR_MIN_COSINE,
   knownVector,
 } from "../../src/processing/embedding/known-vector.ts";
+import { runCodedTextCases } from "./coded-texts.ts";
 import { runKeyStoreCases } from "./key-store.ts";
 import { runWllamaCases } from "./language-models.ts";
 import { runLanguageWorkerCases } from "./language-worker.ts";
@@ -28,6 +29,7 @@ interface Report {
 const SUITES: Record<string, (argument: string) => Promise<Report>> = {
   "file store": runOpfsFileStoreContract,
   "sql engine": () => runSqlContract(openSqlSubject),
+  "coded texts": runCodedTextCases,
   embedder: runEmbedderCases,
   wllama: runWllamaCases,
   webllm: runWebLlmCases,
