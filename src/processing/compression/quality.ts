@@ -56,9 +56,11 @@ export async function embedUnits(
   return units.map((unit) => unitVector(unit, vectors.slice(at, (at += unit.pieces.length))));
 }
 
-/** An excerpt has at least so many units, of a text of so many; nearly the whole text is no excerpt. */
+/** An excerpt has at least so many units, or fewer where its last one is cut off, of a text of so many. */
 const EXCERPT_UNITS = 3;
-const EXCERPT_SOURCE_UNITS = 6;
+const CUT_EXCERPT_UNITS = 2;
+const EXCERPT_SOURCE_UNITS = 5;
+/** Nearly the whole text is no excerpt. */
 const WHOLE_SHARE = 0.9;
 
 /** Whether a summary is one stretch of its source, word for word, whatever its last sentence was cut to. */
@@ -67,16 +69,19 @@ function excerptOf(
   summary: readonly TextUnit[],
 ): { units: number; unitCount: number } | null {
   const unitCount = source.length;
-  if (summary.length < EXCERPT_UNITS || unitCount < EXCERPT_SOURCE_UNITS) return null;
-  if (summary.length >= unitCount * WHOLE_SHARE) return null;
-  const opens = (unit: TextUnit | undefined, said: string): boolean =>
-    unit !== undefined && unit.text.startsWith(said.replace(/[\s.…]+$/u, ""));
+  const units = summary.length;
+  if (units < CUT_EXCERPT_UNITS || units >= unitCount * WHOLE_SHARE) return null;
   const first = source.findIndex(({ text }) => text === summary[0]!.text);
   if (first < 0) return null;
-  const isStretch = summary.every(({ text }, i) =>
-    i === summary.length - 1 ? opens(source[first + i], text) : source[first + i]?.text === text,
-  );
-  return isStretch ? { units: summary.length, unitCount } : null;
+  if (summary.slice(0, -1).some(({ text }, i) => source[first + i]?.text !== text)) return null;
+  const last = source[first + units - 1];
+  const said = summary.at(-1)!.text;
+  if (!last?.text.startsWith(said.replace(/[\s.…]+$/u, ""))) return null;
+  const isCut = last.text.length > said.length + 1;
+  const least = isCut ? CUT_EXCERPT_UNITS : EXCERPT_UNITS;
+  return units >= least && (isCut || unitCount >= EXCERPT_SOURCE_UNITS)
+    ? { units, unitCount }
+    : null;
 }
 
 /** Pooled vector of the windows of a whole text; null for one without words. */

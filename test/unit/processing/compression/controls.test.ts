@@ -153,6 +153,7 @@ describe.skipIf(!embedder)("leads by the whole gate", { timeout: 600_000 }, () =
 
   it("rejects the first 30, 50 and 70 % of every text, cut at a word", async () => {
     let judged = 0;
+    const passed: string[] = [];
     for (const { kind, text } of short)
       for (const share of [0.3, 0.5, 0.7]) {
         const summary = text.slice(0, text.lastIndexOf(" ", text.length * share));
@@ -163,9 +164,10 @@ describe.skipIf(!embedder)("leads by the whole gate", { timeout: 600_000 }, () =
           kind,
         });
         judged++;
-        expect(verdict, `${share} of ${text}`).toBe("fail");
-        expect(reasons.length).toBeGreaterThan(0);
+        if (verdict === "pass") passed.push(`${share} of ${text}`);
+        else expect(reasons.length).toBeGreaterThan(0);
       }
+    expect(passed).toEqual([]);
     expect(judged).toBeGreaterThanOrEqual(COUNT * 3 - 15);
   });
 });
