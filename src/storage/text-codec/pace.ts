@@ -1,6 +1,7 @@
 /**
- * How long work that nobody may have to wait for rests between its steps: as long as it worked while
- * it runs ahead of need, and only for a moment every few milliseconds once someone waits for it.
+ * How long work that nobody may have to wait for rests between its steps. Ahead of need: as long as
+ * it worked, though no longer than a moment, since a step may have been long because the machine is
+ * busy. Once someone waits for it: only long enough for others to get their turn.
  */
 
 /** Others get their turn at least this often. */
@@ -33,7 +34,7 @@ export class Pace {
   async rest(): Promise<void> {
     const worked = performance.now() - this.#since;
     if (!this.#urgent || worked >= MOST_WORK_MS) {
-      await this.sleep(this.#urgent ? 0 : worked);
+      await this.sleep(this.#urgent ? 0 : Math.min(worked, MOST_WORK_MS));
       this.#since = performance.now();
     }
     this.#check();
