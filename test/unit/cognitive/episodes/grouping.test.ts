@@ -53,6 +53,15 @@ describe("grouping", () => {
     expect(Math.min(...sizes)).toBeGreaterThanOrEqual(15);
   });
 
+  it("passes over a pause behind which too little would be left for an episode", () => {
+    const long = thread("a", 50).map((one, i) => ({
+      ...one,
+      timestamp: one.timestamp + (i >= 20 ? 50 * HOUR_MS : 0) + (i >= 44 ? 200 * HOUR_MS : 0),
+    }));
+    const sizes = groupMemories(long).groups.map((group) => group.items.length);
+    expect(sizes).toEqual([20, 30]);
+  });
+
   it("puts every memory into at most one group of bounded size, of one user", () => {
     const anyItem = fc.record({
       thread: fc.option(fc.constantFrom("a", "b"), { nil: null }),
