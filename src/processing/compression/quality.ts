@@ -63,6 +63,17 @@ const EXCERPT_SOURCE_UNITS = 5;
 /** Nearly the whole text is no excerpt. */
 const WHOLE_SHARE = 0.9;
 
+/** Whether a summary of several sentences is the beginning of its text, wherever it was cut. */
+function opensWith(text: string, summary: string): boolean {
+  const whole = cleanSlice(text, { start: 0, end: text.length });
+  const said = cleanSlice(summary, { start: 0, end: summary.length });
+  return (
+    said.length < whole.length * WHOLE_SHARE &&
+    planUnits(summary).length >= CUT_EXCERPT_UNITS &&
+    whole.startsWith(said)
+  );
+}
+
 /** Whether a summary is one stretch of its source, word for word, whatever its last sentence was cut to. */
 function excerptOf(
   source: readonly TextUnit[],
@@ -150,7 +161,9 @@ export class SourceChecker {
         missingNumbers,
         unsupported: faithfulness.unsupported,
         claims: faithfulness.sentences,
-        excerpt: excerptOf(units, summaryUnits),
+        excerpt: opensWith(this.#analysis.text, summary)
+          ? { units: summaryUnits.length, unitCount: units.length }
+          : excerptOf(units, summaryUnits),
         evenness: measured && { value: measured.evenness, ...measured.leastCovered },
       },
     };

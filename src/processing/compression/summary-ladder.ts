@@ -5,12 +5,13 @@
  */
 
 import type { Entity } from "../../model/memory.ts";
+import { cosineSimilarity } from "../../model/vector.ts";
 import { checkpoint } from "../../model/task-control.ts";
 import { SelectionModel, type CompactNeeds } from "./compact-selection.ts";
 import { entityKey } from "./entity-key.ts";
 import { gate, GATE_THRESHOLDS } from "./gate.ts";
 import { entitiesBesideSummary, entitiesToAdd, entityBytes } from "./kept-entities.ts";
-import type { QualityReport } from "./quality.ts";
+import { embedWindows, type QualityReport } from "./quality.ts";
 import { isInformative } from "./pleasantries.ts";
 import { reconstructText } from "./reconstructor.ts";
 import { pooledVector } from "./similarity.ts";
@@ -151,34 +152,93 @@ async function smallestExtractive(
   };
   const meets = (judged: Judged): boolean =>
     judged.pass && (judged.quality.similarity ?? 0) >= needed;
-  let failed = WINDOW_LADDER[0]! - 0.05;
   let reason: string | null = null;
-  let nearest: Judged | null = null;
+  let best = null as Judged | null;
+  const consider = (judged: Judged): boolean => {
+    if (!meets(judged)) reason = judged.reasons[0] ?? reason;
+    else if (!best || judged.bytes < best.bytes) best = judged;
+    return meets(judged);
+  };
   for (const estimate of WINDOW_LADDER) {
     await checkpoint(signal ? { signal } : {});
     const indices = setFor(estimate);
-    if (!indices) break;
-    const judged = await judgeSet(indices);
-    if (!meets(judged)) {
-      failed = estimate;
-      reason = judged.reasons[0] ?? reason;
-      if (judged.pass && (!nearest || judged.bytes < nearest.bytes)) nearest = judged;
-      continue;
-    }
-    const between = setFor((failed + estimate) / 2);
-    const smaller = between && (await judgeSet(between));
-    return smaller && meets(smaller) && smaller.bytes < judged.bytes ? smaller : judged;
+    if (!indices || consider(await judgeSet(indices))) break;
   }
-  for (const share of NEAREST_SHARES) {
+  for (const share of best ? [] : NEAREST_SHARES) {
     await checkpoint(signal ? { signal } : {});
     const indices = model.nearest(needsFor(1), input.sourceBytes * share);
-    if (indices.length === 0) continue;
-    const judged = await judgeSet(indices);
-    if (meets(judged)) return judged;
-    if (judged.pass && (!nearest || judged.bytes < nearest.bytes)) nearest = judged;
-    reason = judged.reasons[0] ?? reason;
+    if (indices.length > 0 && consider(await judgeSet(indices))) break;
   }
-  return nearest ?? reason ?? "No summary is enough shorter than the text";
+  // The estimates of small sets are rough: those that nearly pass are mended by what was measured.
+  const near = [...tried.values()]
+    .filter((one) => !meets(one) && one.bytes < (best?.bytes ?? maxBytes))
+    .sort((a, b) => deficit(a, needed) * a.bytes - deficit(b, needed) * b.bytes)
+    .slice(0, MENDED_SETS);
+  for (const start of near) {
+    let current = start;
+    for (let step = 0; step < MENDING_STEPS; step++) {
+      await checkpoint(signal ? { signal } : {});
+      const room = (best?.bytes ?? maxBytes) - current.bytes;
+      const grown: Judged[] = [];
+      for (const indices of await extensions(input, current, room))
+        grown.push(await judgeSet(indices));
+      if (grown.filter(consider).length > 0) break;
+      const next = grown.sort((a, b) => deficit(a, needed) - deficit(b, needed))[0];
+      if (!next) break;
+      current = next;
+    }
+  }
+  const nearest = [...tried.values()]
+    .filter(({ pass }) => pass)
+    .sort((a, b) => a.bytes - b.bytes)[0];
+  return best ?? nearest ?? reason ?? "No summary is enough shorter than the text";
+}
+
+/** Sets that nearly pass and are grown, by how many units, and of how many choices each. */
+const MENDED_SETS = 5;
+const MENDING_STEPS = 5;
+const MENDING_CHOICES = 3;
+
+/** How far a summary is from what is needed; a missing coverage weighs like similarity. */
+function deficit({ quality, reasons }: Judged, needed: number): number {
+  const covers = reasons.some((reason) => reason.startsWith("It covers")) ? 0.005 : 0;
+  return Math.max(0.001, needed - (quality.similarity ?? 0)) + covers;
+}
+
+/** The set with one more unit, those first that bring its measured vector nearest to the text's per byte. */
+async function extensions(
+  { source, embedder, signal }: SummarizeInput,
+  { candidate }: Judged,
+  room: number,
+): Promise<number[][]> {
+  const chosen = candidate.unitIndices ?? [];
+  const target = source.windowVector!;
+  const own = await embedWindows(candidate.text, embedder!, signal);
+  if (!own) return [];
+  const length = candidate.text.length;
+  const whole = pooledVector(source.units, source.vectors!)!;
+  const pool = new Float64Array(whole.length);
+  const addTo = (into: Float64Array, i: number): Float64Array => {
+    const { weight } = source.units[i]!;
+    source.vectors![i]!.forEach((value, d) => (into[d]! += value * weight));
+    return into;
+  };
+  for (const i of chosen) addTo(pool, i);
+  const taken = new Set(chosen);
+  return source.units
+    .flatMap((unit, i) => {
+      const size = unit.core.text.length;
+      if (taken.has(i) || size >= room || !isInformative(unit.core.text)) return [];
+      const joined = own.map((value, d) => value * length + source.vectors![i]![d]! * size);
+      const byWindows = cosineSimilarity(joined, target) - cosineSimilarity(own, target);
+      const bySentences =
+        cosineSimilarity(Float32Array.from(addTo(pool.slice(), i)), whole) -
+        cosineSimilarity(Float32Array.from(pool), whole);
+      return [{ i, gain: (byWindows + bySentences) / size ** 0.6 }];
+    })
+    .sort((a, b) => b.gain - a.gain)
+    .slice(0, MENDING_CHOICES)
+    .map(({ i }) => [...chosen, i].sort((a, b) => a - b));
 }
 
 function selectionModel({ source, mode }: SummarizeInput, maxBytes: number): SelectionModel {

@@ -144,8 +144,8 @@ class CachedVectors {
 describe.skipIf(!embedder)("leads by the whole gate", { timeout: 600_000 }, () => {
   const compressor = new LLMCompressor({ embedder: embedder && new CachedVectors() });
   const short = [
-    ...addresses.slice(0, COUNT / 2).map(({ kind, text }) => ({ kind, text: opening(text, 1300) })),
-    ...mailBodies(COUNT * 4, 800, 1500)
+    ...addresses.slice(0, COUNT / 2).map(({ kind, text }) => ({ kind, text: opening(text, 1200) })),
+    ...mailBodies(COUNT * 4, 800, 1300)
       .filter((text) => planUnits(text).length >= 8)
       .slice(0, COUNT / 2)
       .map((text) => ({ kind: "mail" as const, text })),
