@@ -217,10 +217,18 @@ const REFUSALS = new Set([
   "UnsupportedFieldsError",
 ]);
 
+/**
+ * WebLLM puts a message into the model's template by `String.replace`, which reads "$&" and its like
+ * as patterns: they are written so that they come out as they were.
+ */
+function insertable(content: string): string {
+  return content.replace(/\$(?=[$&`'])/g, "$$$$");
+}
+
 function toRequest(spec: WebLlmSpec, request: WireRequest): ChatCompletionRequestStreaming {
   return {
     model: spec.name,
-    messages: request.messages,
+    messages: request.messages.map(({ role, content }) => ({ role, content: insertable(content) })),
     stream: true,
     stream_options: { include_usage: true },
     // Only for models that know it: to all others WebLLM would put an empty thought before the answer.

@@ -172,6 +172,17 @@ describe("WebLLM as a runtime (its engine's boundary stood in for)", () => {
     });
   });
 
+  it("lets a text arrive as it is where WebLLM inserts it into a template", async () => {
+    const { engine, runtime } = await load();
+    const content = "Fees: $5, $$ and $& of `$'it$`', $1 each.";
+    await read(runtime.stream(ask({ messages: [{ role: "user", content }] }), never));
+    const given = engine.requests[0]!.messages[0]!.content as string;
+    // As its conversation template does it.
+    expect("<user>{user_message}</user>".replace("{user_message}", given)).toBe(
+      `<user>${content}</user>`,
+    );
+  });
+
   it("says when the answer was cut by its length", async () => {
     const { runtime } = await load((engine) => (engine.finish = "length"));
     expect((await read(runtime.stream(ask(), never))).result.finishReason).toBe("length");
