@@ -11,6 +11,12 @@ import { ROOT } from "./run.mjs";
 import { startServer } from "./serve.mjs";
 
 const QUERY = "keeping peace with our neighbors";
+/** Written for the picture of the comparison. */
+const MINUTES = `Minutes of the harbour committee, 14 March 2024. Present: Ada Brook, Tom Hale, Miriam Okafor. The committee met at the customs house at nine in the morning.
+Ada Brook reported that the south pier was inspected on 2 March. The divers found cracks in four of the twelve piles, and she recommended that heavy vehicles be kept off until repairs are done. Tom Hale asked whether the ferry could still land there. Ada said that foot passengers are safe but that cars must use the north ramp.
+The estimate of the builder is 48,000 euros. Miriam Okafor did not agree with the estimate and wants a second offer before the end of April. Tom Hale seconded this and offered to write to the two firms in Lisbon that had worked on the breakwater in 2019.
+The summer timetable was discussed. From 1 June the ferry leaves at 7:15, 9:40 and 18:05. The evening crossing at 21:30 will not run this year, because the second crew was not hired. The committee decided to answer all complaints by letter.
+Finally the swimming club asked for the use of the small slipway on Sundays. This was granted until September, on condition that the club pays for the lifeguard.`;
 const images = join(ROOT, "docs/images");
 const profile = mkdtempSync(join(tmpdir(), "screenshots-"));
 mkdirSync(images, { recursive: true });
@@ -43,6 +49,20 @@ try {
   await page.goto(`${server.url}#/statistics`);
   await page.waitForTimeout(12_000);
   await page.screenshot({ path: join(images, "statistics.png") });
+  await page.setViewportSize({ width: 1200, height: 980 });
+  await page.goto(`${server.url}#/remember`);
+  await page.getByLabel("Text", { exact: true }).fill(MINUTES);
+  await page.getByRole("button", { name: "Compare summaries" }).click();
+  await page.getByRole("heading", { name: "How good it is" }).waitFor({ timeout: 120_000 });
+  await page.getByRole("heading", { name: "Candidates" }).scrollIntoViewIfNeeded();
+  await page.evaluate(() => {
+    const heading = [...document.querySelectorAll("h2")].find(
+      (h) => h.textContent === "Candidates",
+    );
+    heading?.scrollIntoView({ block: "start" });
+  });
+  await page.waitForTimeout(500);
+  await page.screenshot({ path: join(images, "compare.png") });
 } finally {
   await context.close();
   await server.close();
