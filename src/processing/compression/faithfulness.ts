@@ -301,13 +301,6 @@ export class FaithfulnessChecker {
       const sentences = support.map(({ sentence }) => sentence);
       if (support.length > 1 && !this.#mayJoin(tokens, weights, sentences)) continue;
       const { problems } = this.#problems(text, tokens, sentences);
-      if (problems.length === 0 && process.env["H9"])
-        console.log(
-          "   JOINED",
-          text,
-          "<=",
-          support.map((x) => x.sentence.text),
-        );
       if (problems.length === 0) return { problems, support };
     }
     return (
