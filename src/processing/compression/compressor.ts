@@ -1,22 +1,22 @@
 /**
- * Compresses texts: analyse → embed units → summarise → check → what the engine stores.
+ * Compresses texts: prepare (analyse, embed units) → summarise → check → what the engine stores.
  *
- * Many texts are planned together, so that one embedding call sees the units of all of them (the
- * embedder sorts them by length); after it, everything is computed from those unit vectors without
- * further inference. Memory is bounded by the group that is worked on.
+ * Many texts are planned together, so that one embedding call sees the units of all of them
+ * (`text-preparer.ts`); after it, everything is computed from those unit vectors without further
+ * inference. Memory is bounded by the group that is worked on.
  */
 
 import { AppError, isAbortError, toError } from "../../errors.ts";
 import type { Comparison, Evaluation } from "../../model/comparison.ts";
 import type { CompressedMemory, DecompressResult } from "../../model/compressed-memory.ts";
-import type {
-  CompressionMode,
-  ContentKind,
-  Entity,
-  KeepLevel,
-  QualityVector,
-} from "../../model/memory.ts";
+import type { QualityVector } from "../../model/memory.ts";
 import { checkpoint, type TaskOptions } from "../../model/task-control.ts";
+import {
+  preferencesOf,
+  type CompressItem,
+  type CompressionResult,
+  type CompressSettings,
+} from "./compress-settings.ts";
 import { decodeContainer, encodeContainer } from "./container.ts";
 import { EntityExtractor } from "./entities.ts";
 import {
@@ -29,54 +29,20 @@ import { foreignSpans as defaultForeignSpans } from "./foreign-spans.ts";
 import { embedUnits, QualityEvaluator, SourceChecker, type TextVectors } from "./quality.ts";
 import { contextRatio, singleTextRatios } from "./ratios.ts";
 import { Reconstructor } from "./reconstructor.ts";
-import { encodeResidual, encodeText, sha256Hex } from "./residual.ts";
-import { pooledVector, pooledWindows, unitVector } from "./similarity.ts";
-import { analyzeSource, type ForeignSpans, type SourceAnalysis } from "./source-analysis.ts";
-import { SummaryGenerator, type SummaryWriter, type WriterPreferences } from "./summary.ts";
+import { encodeResidual, encodeText } from "./residual.ts";
+import type { ForeignSpans } from "./source-analysis.ts";
+import { SummaryGenerator, type SummaryWriter } from "./summary.ts";
 import { summarize } from "./summarize.ts";
-import { planUnits, textWindows } from "./units.ts";
+import {
+  groupItems,
+  searchVector,
+  TextPreparer,
+  type PreparedItem,
+  type PreparedText,
+} from "./text-preparer.ts";
+import { planUnits } from "./units.ts";
 
-export interface CompressSettings extends TaskOptions {
-  /** Default "fast". */
-  mode?: CompressionMode;
-  /** Default "exact". */
-  keep?: Extract<KeepLevel, "exact" | "summary">;
-  /** "auto", "extractive" or a model's id; default as the writers are set. */
-  model?: string;
-  /** Longest that a language model may be expected to take for one text. */
-  latencyBudgetMs?: number;
-  /** Most that one text may be expected to cost. */
-  costLimitUsd?: number;
-}
-
-export interface CompressItem {
-  text: string;
-  /** What the text is, where known: of mails and messages, quotes and signatures are told apart. */
-  kind?: ContentKind;
-  /** Everything it quotes is kept by other memories: its summary needn't stand for that, too. */
-  quotesKept?: boolean;
-}
-
-/** What the engine stores of one text. */
-export interface CompressionResult {
-  summary: string;
-  entities: Entity[];
-  quality: QualityVector;
-  /** "extractive", "verbatim", or the model that wrote the summary. */
-  model: string;
-  mode: CompressionMode;
-  keep: Extract<KeepLevel, "exact" | "summary">;
-  /** Why "summary" was asked for and "exact" is kept. */
-  keepReason?: string;
-  /** Why this model wrote the summary, or why no language model did; absent where none was asked. */
-  modelReason?: string;
-  /** Search vector: length-weighted mean of the unit vectors, unit length. Null without a model or without words. */
-  vector: Float32Array | null;
-  /** SHA-256 of the UTF-8, lower-case hex. */
-  contentSha256: string;
-  /** UTF-8 bytes of the text. */
-  originalBytes: number;
-}
+export type { CompressItem, CompressionResult, CompressSettings } from "./compress-settings.ts";
 
 export interface CompressorOptions {
   /** Null: lexical summaries, no vectors, nothing can be kept as a summary only. */
@@ -86,9 +52,6 @@ export interface CompressorOptions {
   foreignSpans?: ForeignSpans;
 }
 
-/** Texts of one group are in memory together: at most this many, of at most this many characters. */
-const GROUP_ITEMS = 32;
-const GROUP_CHARS = 256 * 1024;
 /** Texts for which language models write at once; the providers' own limits apply below this. */
 const PARALLEL_WRITING = 4;
 
@@ -99,11 +62,17 @@ export class LLMCompressor {
   readonly #generator: SummaryGenerator;
   readonly #reconstructor = new Reconstructor();
   readonly #foreignSpans: ForeignSpans;
+  readonly #preparer: TextPreparer;
 
   constructor(options: CompressorOptions) {
     this.#embedder = options.embedder;
     this.#generator = new SummaryGenerator(options.writers);
     this.#foreignSpans = options.foreignSpans ?? defaultForeignSpans;
+    this.#preparer = new TextPreparer({
+      extractor: this.#extractor,
+      foreignSpans: this.#foreignSpans,
+      embedder: this.#embedder,
+    });
   }
 
   /** The evaluator that this compressor judges by. */
@@ -147,9 +116,9 @@ export class LLMCompressor {
     let ahead: Promise<PreparedItem[]> | null = null;
     for (const [position, group] of groups.entries()) {
       await checkpoint(settings);
-      const prepared: PreparedItem[] = await (ahead ?? this.#prepare(group, settings));
+      const prepared: PreparedItem[] = await (ahead ?? this.#preparer.prepare(group, settings));
       const next = groups[position + 1];
-      ahead = next ? this.#prepare(next, settings) : null;
+      ahead = next ? this.#preparer.prepare(next, settings) : null;
       // Awaited in the next round; until then a failure must not count as unhandled.
       ahead?.catch(() => undefined);
       const results = await this.#finishAll(prepared, settings);
@@ -198,7 +167,7 @@ export class LLMCompressor {
     })[],
     settings: TaskOptions = {},
   ): Promise<{ vector: Float32Array | null; quality: QualityVector | null }[]> {
-    const prepared = await this.#prepare(items, settings);
+    const prepared = await this.#preparer.prepare(items, settings);
     const results: { vector: Float32Array | null; quality: QualityVector | null }[] = [];
     for (const [position, item] of prepared.entries()) {
       if (item instanceof Error) throw item;
@@ -290,55 +259,6 @@ export class LLMCompressor {
     return this.#reconstructor.reconstruct(compressed, options);
   }
 
-  /** Analyses a group and embeds the units of all its texts in one call. */
-  async #prepare(
-    group: readonly (string | CompressItem)[],
-    settings: CompressSettings,
-  ): Promise<PreparedItem[]> {
-    const prepared: PreparedItem[] = [];
-    for (const item of group) {
-      const { text, kind, quotesKept }: CompressItem =
-        typeof item === "string" ? { text: item } : item;
-      try {
-        const bytes = encodeText(text);
-        prepared.push({
-          source: analyzeSource(text, this.#extractor, this.#foreignSpans, kind, {
-            withQuotes: settings.keep === "summary" && !quotesKept,
-          }),
-          contentSha256: sha256Hex(bytes),
-          originalBytes: bytes.length,
-          ...(kind && { kind }),
-        });
-      } catch (error) {
-        prepared.push(toError(error));
-      }
-      await checkpoint(settings);
-    }
-    if (this.#embedder) await this.#embed(prepared, this.#embedder, settings);
-    return prepared;
-  }
-
-  /** One call for the units of all texts, and for their windows where the gate will compare by those. */
-  async #embed(
-    prepared: readonly PreparedItem[],
-    embedder: TextVectors,
-    { signal, keep }: CompressSettings,
-  ): Promise<void> {
-    const sources = prepared.flatMap((item) => (item instanceof Error ? [] : [item.source]));
-    const pieces = sources.flatMap((source) => source.units.flatMap((unit) => unit.pieces));
-    const windows = sources.map((source) => (keep === "summary" ? textWindows(source.text) : []));
-    const texts = [...pieces, ...windows.flat()];
-    if (texts.length === 0) return;
-    const vectors = await embedder.embed(texts, signal ? { signal } : {});
-    let at = 0;
-    const take = (count: number): Float32Array[] => vectors.slice(at, (at += count));
-    for (const source of sources)
-      source.vectors = source.units.map((unit) => unitVector(unit, take(unit.pieces.length)));
-    sources.forEach((source, index) => {
-      source.windowVector = pooledWindows(windows[index]!, take(windows[index]!.length));
-    });
-  }
-
   /** In order; side by side only where language models answer, which is waiting, not work. */
   async #finishAll(
     prepared: readonly PreparedItem[],
@@ -358,7 +278,10 @@ export class LLMCompressor {
     return results;
   }
 
-  async #finish(item: Prepared, settings: CompressSettings): Promise<CompressionResult | Error> {
+  async #finish(
+    item: PreparedText,
+    settings: CompressSettings,
+  ): Promise<CompressionResult | Error> {
     const { source, contentSha256, originalBytes } = item;
     try {
       const mode = settings.mode ?? "fast";
@@ -386,50 +309,4 @@ export class LLMCompressor {
       return toError(error);
     }
   }
-}
-
-/** What a text is found by: its own words, not what it quotes (unless it only quotes). */
-function searchVector({ units, vectors, quoted }: SourceAnalysis): Float32Array | null {
-  if (!vectors) return null;
-  const own = [...units.keys()].filter((i) => !quoted[i]);
-  const used = own.length > 0 ? own : [...units.keys()];
-  return pooledVector(
-    used.map((i) => units[i]!),
-    used.map((i) => vectors[i]!),
-  );
-}
-
-interface Prepared {
-  source: SourceAnalysis;
-  contentSha256: string;
-  originalBytes: number;
-  kind?: ContentKind;
-}
-
-function preferencesOf(settings: CompressSettings): WriterPreferences {
-  const { model, latencyBudgetMs, costLimitUsd } = settings;
-  return {
-    ...(model !== undefined && { model }),
-    ...(latencyBudgetMs !== undefined && { latencyBudgetMs }),
-    ...(costLimitUsd !== undefined && { costLimitUsd }),
-  };
-}
-
-type PreparedItem = Prepared | Error;
-
-function groupItems<T extends string | CompressItem>(items: readonly T[]): T[][] {
-  const groups: T[][] = [];
-  let chars = 0;
-  for (const item of items) {
-    const length = typeof item === "string" ? item.length : item.text.length;
-    const group = groups.at(-1);
-    if (!group || group.length >= GROUP_ITEMS || chars + length > GROUP_CHARS) {
-      groups.push([item]);
-      chars = length;
-    } else {
-      group.push(item);
-      chars += length;
-    }
-  }
-  return groups;
 }
