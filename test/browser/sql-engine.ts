@@ -26,10 +26,11 @@ interface Row {
   metadata: Record<string, string>;
   originalBytes?: number;
   storedBytes?: number;
+  episodeId?: string;
 }
 
 const SCHEMA = [
-  { name: "root", num_children: 8 },
+  { name: "root", num_children: 9 },
   {
     name: "memory_id",
     type: "BYTE_ARRAY" as const,
@@ -78,6 +79,12 @@ const SCHEMA = [
     repetition_type: "OPTIONAL" as const,
   },
   { name: "embedding", type: "BYTE_ARRAY" as const, repetition_type: "OPTIONAL" as const },
+  {
+    name: "episode_id",
+    type: "BYTE_ARRAY" as const,
+    converted_type: "UTF8" as const,
+    repetition_type: "OPTIONAL" as const,
+  },
   { name: "original_bytes", type: "INT64" as const, repetition_type: "REQUIRED" as const },
   { name: "stored_bytes", type: "INT64" as const, repetition_type: "REQUIRED" as const },
 ];
@@ -94,6 +101,7 @@ function segment(rows: readonly Row[]): Uint8Array {
       Object.entries(row.metadata).map(([key, value]) => ({ key, value })),
     ),
     embedding: rows.map(() => new Uint8Array([1, 2, 255])),
+    episode_id: rows.map((row) => row.episodeId ?? null),
     original_bytes: rows.map((row) => BigInt(row.originalBytes ?? 100)),
     stored_bytes: rows.map((row) => BigInt(row.storedBytes ?? 25)),
   };
