@@ -239,7 +239,7 @@ class ReportBuilder {
       source: "store",
       error: toWireError(
         new AppError(error.code, `${error.message} The import ended; ${stored} texts were kept.`, {
-          hint: "Make room and import the same again: what is there is recognised.",
+          hint: `${error.hint ?? "Make room."} Then import the same again: what is there is recognised.`,
           retryable: true,
         }),
       ),
