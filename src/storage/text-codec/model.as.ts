@@ -8,6 +8,9 @@
  * one weigh them; a last stage corrects the result by the previous byte. Memory is the host's
  * (`wasm-model.ts`). While `marked`, old values of the large tables are logged, so that `rewind`
  * costs as much as was read since and not as much as the tables are large.
+ *
+ * One file of more than 400 lines: contexts and slots are written out one by one, since a loop over
+ * arrays costs bounds checks and loads for every bit.
  */
 
 import {
