@@ -38,7 +38,8 @@ export interface WeightsModel {
   /** Folder under `.cache/models/`, under `/models/` and in the browser's storage. */
   name: string;
   title: string;
-  task: "embedding" | "language";
+  /** "source": weights that the quantization workbench starts from; nothing runs them as they are. */
+  task: "embedding" | "language" | "source";
   /** Fetched by the set-up. */
   default: boolean;
   /** SPDX identifier. */
