@@ -3,3 +3,7 @@ declare module "*.as.ts?asc" {
   const bytes: Uint8Array<ArrayBuffer>;
   export default bytes;
 }
+declare module "*.as.ts?asc&shared" {
+  const bytes: Uint8Array<ArrayBuffer>;
+  export default bytes;
+}
