@@ -19,6 +19,7 @@ import { registerSearch } from "./commands/search.ts";
 import { registerServe } from "./commands/serve.ts";
 import { registerSql } from "./commands/sql.ts";
 import { registerStatus } from "./commands/status.ts";
+import { registerUpdate } from "./commands/update.ts";
 import { STORE_VARIABLE } from "./context.ts";
 import { describeFailure, exitCodeOf, isBrokenPipe } from "./failure.ts";
 import { isAbortError, toWireError, AppError } from "../../errors.ts";
@@ -47,6 +48,7 @@ const REGISTER = [
   registerSearch,
   registerRead,
   registerList,
+  registerUpdate,
   registerForget,
   registerRestore,
   registerEpisodes,

@@ -7,6 +7,7 @@ import { Hono, type MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { AppError } from "../../errors.ts";
 import type { CompressedMemory, Engine, ReadResult } from "../../engine.ts";
+import { memoryPatchSchema } from "../../engine/input-schemas.ts";
 import {
   compressBody,
   compressedBody,
@@ -63,6 +64,11 @@ export function createRoutes(engine: Engine, options: RouteOptions = {}): Hono {
 
   app.get("/v1/memories/:id", async (context) => {
     return context.json(toReadBody(await engine.read(context.req.param("id"))));
+  });
+
+  app.patch("/v1/memories/:id", async (context) => {
+    const patch = await readBody(context, memoryPatchSchema);
+    return context.json(await engine.update(context.req.param("id"), defined(patch)));
   });
 
   app.delete("/v1/memories/:id", async (context) => {

@@ -141,6 +141,29 @@ describe("search and list", () => {
   });
 });
 
+describe("update", () => {
+  it("changes fields and removes some, and leaves the text as it is", async () => {
+    const id = await remember("The spare key is with Ada.", "--meta=draft=yes");
+    const changes = ["--title=Keys", "--time=2024-05-01", "--meta=place=hall", "--unset=draft"];
+    expect(await cli.json(["update", id, ...changes, ...STORE])).toMatchObject({ id });
+    const { text, memory } = (await cli.json(["read", id, ...STORE])) as {
+      text: string;
+      memory: { timestamp: number; metadata: Record<string, string> };
+    };
+    expect(text).toBe("The spare key is with Ada.");
+    expect(memory.timestamp).toBe(Date.UTC(2024, 4, 1));
+    expect(memory.metadata).toMatchObject({ title: "Keys", place: "hall" });
+    expect(memory.metadata).not.toHaveProperty("draft");
+  });
+
+  it("says when there is nothing to change, or nobody to change", async () => {
+    const nothing = await cli.run(["update", "some-id", ...STORE]);
+    expect(nothing).toMatchObject({ code: 2 });
+    expect(nothing.stderr).toContain("nothing to change");
+    expect((await cli.run(["update", "some-id", "--title=x", ...STORE])).code).toBe(4);
+  });
+});
+
 describe("forget and restore", () => {
   it("take a memory out, and back", async () => {
     const id = await remember("A plan that may change.");

@@ -57,6 +57,27 @@ describe("memories", () => {
     });
   });
 
+  it("change their fields with PATCH, and refuse what is no field", async () => {
+    const id = await rememberOne("The tide turns at noon.");
+    const patch = (body: unknown, target = id) =>
+      app.request(`/v1/memories/${target}`, {
+        method: "PATCH",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body),
+      });
+    expect((await patch({ metadata: { title: "Tide", draft: "yes" } })).status).toBe(200);
+    expect(await (await patch({ metadata: { draft: null } })).json()).toMatchObject({ id });
+    const read = (await (await app.request(`/v1/memories/${id}`)).json()) as {
+      text: string;
+      memory: { metadata: Record<string, string> };
+    };
+    expect(read.text).toBe("The tide turns at noon.");
+    expect(read.memory.metadata).toMatchObject({ title: "Tide" });
+    expect(read.memory.metadata).not.toHaveProperty("draft");
+    expect((await patch({ text: "Another text." })).status).toBe(400);
+    expect((await patch({ timestamp: 1 }, "nobody")).status).toBe(404);
+  });
+
   it("are gone after DELETE", async () => {
     const id = await rememberOne("For a short time only.");
     const response = await app.request(`/v1/memories/${id}?erase=true`, { method: "DELETE" });
