@@ -11,6 +11,7 @@ import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { defineConfig, type Plugin } from "vite";
 import { assemblyScript } from "./scripts/vite-plugin-assemblyscript.ts";
+import { threadCode } from "./scripts/vite-plugin-thread.ts";
 
 const otherFolder = process.env["LLM_COMPRESS_DIST"];
 const outDir = resolve(otherFolder ?? "dist");
@@ -49,7 +50,13 @@ function declarations(): Plugin {
 }
 
 export default defineConfig({
-  plugins: [assemblyScript(), emptyOwnFolders(), executable("cli.js"), declarations()],
+  plugins: [
+    assemblyScript(),
+    threadCode(),
+    emptyOwnFolders(),
+    executable("cli.js"),
+    declarations(),
+  ],
   publicDir: false,
   build: {
     ssr: true,

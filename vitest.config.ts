@@ -1,9 +1,10 @@
 import { defineConfig } from "vitest/config";
 import { assemblyScript } from "./scripts/vite-plugin-assemblyscript.ts";
+import { threadCode } from "./scripts/vite-plugin-thread.ts";
 
 /** Suites that run in Node: units, contracts, architecture, the CLI as a process. Browser suites: playwright.config.ts. */
 export default defineConfig({
-  plugins: [assemblyScript()],
+  plugins: [assemblyScript(), threadCode()],
   resolve: { conditions: ["onnxruntime-web-use-extern-wasm", "node", "import", "default"] },
   test: {
     include: ["test/{unit,contract,cli}/**/*.test.ts", "test/*.test.ts"],

@@ -27,6 +27,7 @@ const SOURCES = [
   "scripts/vite-plugin-arrow-without-eval.ts",
   "scripts/vite-plugin-assemblyscript.ts",
   "scripts/vite-plugin-sample.ts",
+  "scripts/vite-plugin-thread.ts",
 ];
 
 /** True when dist/ was built from the sources as they are. */
