@@ -14,6 +14,7 @@ import type { EmbedderProvider } from "./ports/embedder.ts";
 import type { FileStore } from "./ports/file-store.ts";
 import type { KeyStore, LanguageModelSource } from "./ports/language-model.ts";
 import type { SqlEngine } from "./ports/sql.ts";
+import { EntityExtractor } from "./processing/compression/entities.ts";
 import { SearchService } from "./search/search-service.ts";
 import { ArrowStorage } from "./storage/arrow-storage.ts";
 
@@ -36,7 +37,11 @@ export async function createEngine(ports: EnginePorts): Promise<LocalEngine> {
   const clock = ports.clock ?? systemClock;
   try {
     const store = await ArrowStorage.open(ports.fileStore);
-    const search = await SearchService.open(store, { clock });
+    const extractor = new EntityExtractor();
+    const search = await SearchService.open(store, {
+      clock,
+      findNames: (text) => extractor.extract(text),
+    });
     const learner = await ConnectionLearner.open(store, clock);
     const writes = new WriteQueue();
     const settings = new SettingsStore(ports.fileStore);

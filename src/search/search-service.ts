@@ -18,6 +18,7 @@ import { GistSpeakers } from "./gist-speakers.ts";
 import { recall, type RecallContext, type RecallDeps } from "./recall.ts";
 import { SemanticIndex, type TextDocument } from "./semantic-index.ts";
 import { SpeakerNames } from "./speaker-names.ts";
+import { SummaryNames, type NameFinder } from "./summary-names.ts";
 import { VectorSearch } from "./vector-index.ts";
 
 export interface SearchServiceOptions {
@@ -29,6 +30,8 @@ export interface SearchServiceOptions {
   snapshots?: "auto" | "always" | "never";
   /** Results kept. Default 128. */
   cacheEntries?: number;
+  /** Finds names in summaries that stand for their texts; without it only those kept beside them are known. */
+  findNames?: NameFinder;
 }
 
 const SNAPSHOT = "fts";
@@ -42,6 +45,7 @@ export class SearchService {
   readonly #context: RecallContext;
   readonly #browser: Browser;
   readonly #results: LRUCache<string, RecallResult>;
+  readonly #names: SummaryNames | null;
   /** What each memory's topics were indexed from, to index again only when that changed. */
   #topics = new Map<number, number>();
   #facets: { generation: number; facets: Facets } | null = null;
@@ -74,6 +78,10 @@ export class SearchService {
     };
     this.#browser = new Browser(store, this.entities);
     this.#results = new LRUCache({ max: options.cacheEntries ?? 128 });
+    this.#names =
+      options.findNames === undefined
+        ? null
+        : new SummaryNames(store, options.findNames, (ordinals) => this.#indexNames(ordinals));
   }
 
   /** Builds the indexes from the store, or from a snapshot that is current, and follows its changes. */
@@ -93,6 +101,7 @@ export class SearchService {
     const columns = restored ? (["entities", "embedding"] as const) : undefined;
     for await (const rows of store.scan(columns ? { columns: [...columns] } : {}))
       service.#addRows(rows.filter((row) => store.catalog.byOrdinal(row.ordinal) !== undefined));
+    service.#names?.start();
     return service;
   }
 
@@ -150,9 +159,16 @@ export class SearchService {
     return structuredClone(this.#facets.facets);
   }
 
+  /** Resolves when the names that summaries say are in the indexes; recall doesn't wait for it. */
+  async namesKnown(): Promise<void> {
+    await this.#names?.settled();
+    await this.#ready();
+  }
+
   /** Drops what removed memories left inside the text index, and writes its snapshot where that pays. */
   async saveSnapshots(): Promise<void> {
     await this.#ready();
+    await this.#names?.save();
     const { text } = this.#context;
     const { snapshots = "auto" } = this.#options;
     if (snapshots === "never" || (snapshots === "auto" && text.textUnits < SNAPSHOT_MIN_UNITS))
@@ -173,6 +189,7 @@ export class SearchService {
     if (this.#closed) return;
     this.#closed = true;
     this.#unsubscribe();
+    await this.#names?.close();
     await this.#pending;
     this.#forgetDerived();
     this.#context.text.close();
@@ -217,6 +234,7 @@ export class SearchService {
         break;
       case "compacted":
         this.#forgetDerived();
+        this.#names?.filesDropped();
         text.purge();
     }
   }
@@ -225,6 +243,15 @@ export class SearchService {
   #enqueue(work: () => Promise<void>): void {
     this.#pending = this.#pending.then(work).catch((error: unknown) => {
       console.error("A changed memory could not be indexed again:", error);
+    });
+  }
+
+  #indexNames(ordinals: readonly number[]): void {
+    const { catalog } = this.#store;
+    const entries = ordinals.flatMap((ordinal) => catalog.byOrdinal(ordinal) ?? []);
+    this.#enqueue(async () => {
+      await this.#reindex(entries, true);
+      this.#forgetDerived();
     });
   }
 
@@ -268,12 +295,13 @@ export class SearchService {
       const entry = this.#store.catalog.byOrdinal(row.ordinal);
       if (entry === undefined) continue;
       const mark = fingerprint(entry);
+      const entities = this.#names?.of(row, entry) ?? row.entities;
       // A row of a snapshot has its text in the index already.
       if (!text.has(row.ordinal) || this.#topics.has(row.ordinal))
-        documents.push(toDocument(row, entry));
+        documents.push(toDocument({ ...row, entities }, entry));
       this.#topics.set(row.ordinal, mark);
       // The names of a gist are those of its members, who are counted.
-      if (!isEpisode(entry)) this.entities.add(row.ordinal, row.entities);
+      if (!isEpisode(entry)) this.entities.add(row.ordinal, entities);
       if (row.embedding) this.#setVector(row.ordinal, row.embedding);
     }
     text.add(documents);
