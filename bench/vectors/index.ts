@@ -94,7 +94,7 @@ function bench(
 async function run(data: string, all: Float32Array[], queryCount: number): Promise<Row[]> {
   const queries = all.slice(0, queryCount);
   const vectors = all.slice(queryCount);
-  const quantized = vectors.map(quantizeVector);
+  const quantized = vectors.map((vector) => quantizeVector(vector, { fine: true }));
   const build = (index: VectorSearch): number => {
     const from = performance.now();
     quantized.forEach((vector, i) => index.set(i, vector));
