@@ -3,7 +3,7 @@
  * worker. Replies are data, so that error codes survive Comlink.
  */
 
-import { expose } from "comlink";
+import { expose, transfer } from "comlink";
 import { AppError, toWireError, type WireError } from "../../errors.ts";
 import type { Embedder, EmbedderInfo } from "../../ports/embedder.ts";
 import { loadBrowserEmbedder } from "./ort-embedder.ts";
@@ -42,8 +42,8 @@ export function serveEmbedder(scope: WorkerScope): void {
   const api: EmbeddingHostApi = {
     hold: holdPulse,
     load: () => reply(async () => (await load()).info),
-    embed: (callId, texts) =>
-      reply(async () => {
+    embed: async (callId, texts) => {
+      const embedded = await reply(async () => {
         const controller = new AbortController();
         running.set(callId, controller);
         try {
@@ -53,7 +53,9 @@ export function serveEmbedder(scope: WorkerScope): void {
         } finally {
           running.delete(callId);
         }
-      }),
+      });
+      return embedded.ok ? transfer(embedded, [embedded.value.buffer]) : embedded;
+    },
     cancel: (callId) => running.get(callId)?.abort(),
     countTokens: (text) => reply(async () => (await load()).countTokens(text)),
   };

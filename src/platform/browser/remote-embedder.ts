@@ -103,7 +103,8 @@ class RemoteEmbedder implements Embedder {
         const joined = unwrapReply(await session.race(session.host.embed(callId, [...texts])));
         options.onProgress?.(texts.length);
         const { dimensions } = this.info;
-        return texts.map((_, row) => joined.slice(row * dimensions, (row + 1) * dimensions));
+        // Views: the buffer was transferred, and belongs to whoever asked.
+        return texts.map((_, row) => joined.subarray(row * dimensions, (row + 1) * dimensions));
       } finally {
         options.signal?.removeEventListener("abort", cancel);
       }
