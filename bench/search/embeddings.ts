@@ -60,6 +60,11 @@ export class EmbeddingCache {
     return texts.map((text) => this.#vectors.get(keyOf(text)));
   }
 
+  /** The vectors of texts that are there already. */
+  known(texts: readonly string[]): (Float32Array | undefined)[] {
+    return texts.map((text) => this.#vectors.get(keyOf(text)));
+  }
+
   /** Every vector that is there. */
   all(): Float32Array[] {
     return [...this.#vectors.values()];

@@ -18,25 +18,53 @@ export interface BenchMemory extends Omit<SimpleMemory, "vector"> {
   vector: Float32Array | undefined;
 }
 
+/** A store in memory with these memories, compacted. */
 export async function openBenchStore(
   memories: readonly BenchMemory[],
 ): Promise<{ store: MemoryStore; ids: string[] }> {
-  const ids = memories.map(() => createMemoryId());
-  const threadOf = (i: number): string | undefined => memories[i]?.metadata?.[META.thread];
-  const rows = memories.map(({ vector, ...memory }, i) => {
-    const thread = threadOf(i);
-    const row = newMemory({
-      ...memory,
-      id: ids[i]!,
-      ...(vector === undefined ? {} : { vector }),
-      previousId: thread !== undefined && threadOf(i - 1) === thread ? ids[i - 1]! : null,
-      nextId: thread !== undefined && threadOf(i + 1) === thread ? ids[i + 1]! : null,
-    });
-    const contentSha256 = createHash("sha256").update(memory.text).digest("hex");
-    return { ...row, contentSha256, originalBytes: Buffer.byteLength(memory.text) };
-  });
   const store = await ArrowStorage.open(new MemoryFileStore());
-  for (let at = 0; at < rows.length; at += GROUP) await store.append(rows.slice(at, at + GROUP));
+  const ids = await fillStore(store, memories);
   await store.compact();
   return { store, ids };
+}
+
+/** Appends memories in groups, those of one thread linked in their order; gives their ids. */
+export async function fillStore(
+  store: MemoryStore,
+  memories: readonly BenchMemory[],
+  embeddingModel = "test",
+): Promise<string[]> {
+  const ids = memories.map(() => createMemoryId());
+  const previous = new Array<string | null>(memories.length).fill(null);
+  const next = new Array<string | null>(memories.length).fill(null);
+  const last = new Map<string, number>();
+  memories.forEach(({ metadata }, i) => {
+    const thread = metadata?.[META.thread];
+    if (thread === undefined) return;
+    const before = last.get(thread);
+    last.set(thread, i);
+    if (before === undefined) return;
+    previous[i] = ids[before]!;
+    next[before] = ids[i]!;
+  });
+  for (let at = 0; at < memories.length; at += GROUP)
+    await store.append(
+      memories.slice(at, at + GROUP).map(({ vector, ...memory }, offset) => {
+        const i = at + offset;
+        const row = newMemory({
+          ...memory,
+          id: ids[i]!,
+          ...(vector === undefined ? {} : { vector }),
+          previousId: previous[i]!,
+          nextId: next[i]!,
+        });
+        return {
+          ...row,
+          ...(vector === undefined ? {} : { embeddingModel }),
+          contentSha256: createHash("sha256").update(memory.text).digest("hex"),
+          originalBytes: Buffer.byteLength(memory.text),
+        };
+      }),
+    );
+  return ids;
 }

@@ -41,9 +41,8 @@ import type { SqlTable } from "../ports/sql.ts";
 import type { LLMCompressor } from "../processing/compression/compressor.ts";
 import { EXACT_QUALITY, reconstructText } from "../processing/compression/reconstructor.ts";
 import { estimateTokens } from "../processing/compression/ratios.ts";
-import type { EntityTable } from "../search/entity-table.ts";
 import type { SearchService } from "../search/search-service.ts";
-import { compileFilter } from "../search/filters.ts";
+import type { Filters } from "../search/filters.ts";
 import { decodeEnvelope } from "../storage/envelope.ts";
 import { exportMemories } from "../storage/interchange/export.ts";
 import type { Catalog, MemoryStore } from "../storage/memory-store.ts";
@@ -217,7 +216,7 @@ export class LocalEngine implements Engine {
           ? [...new Set(target.ids)]
           : "all" in target
             ? [...store.catalog.entries()].map((entry) => entry.id)
-            : matchingIds(target.filter, store.catalog, search.entities);
+            : matchingIds(target.filter, store.catalog, search.filters);
       const forgottenBefore = store.forgottenCount();
       // Gists that tell of what goes are rewritten in the same frame.
       const { edits, emptied } = await this.episodes.departureOf(asked);
@@ -380,8 +379,8 @@ export class LocalEngine implements Engine {
 const REMEMBER_GROUP = 32;
 
 /** Everything that the filter lets pass. */
-function matchingIds(filter: MemoryFilter, catalog: Catalog, entities: EntityTable): string[] {
-  const passing = compileFilter(filter, catalog, entities);
+function matchingIds(filter: MemoryFilter, catalog: Catalog, filters: Filters): string[] {
+  const passing = filters.compile(filter);
   return [...catalog.entries()]
     .filter((entry) => passing === null || passing.has(entry.ordinal))
     .map((entry) => entry.id);

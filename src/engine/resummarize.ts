@@ -9,7 +9,6 @@ import { AppError, isAbortError, toWireError } from "../errors.ts";
 import { contentKind, META, type QualityVector } from "../model/memory.ts";
 import { checkpoint } from "../model/task-control.ts";
 import type { CompressionResult } from "../processing/compression/compressor.ts";
-import { compileFilter } from "../search/filters.ts";
 import type { CatalogEntry, MemoryEdit } from "../storage/memory-store.ts";
 import { forgetTargetSchema, validate } from "./input-schemas.ts";
 import type { EngineParts } from "./local-engine.ts";
@@ -45,7 +44,7 @@ function targetIds(
   target: Parameters<Engine["resummarize"]>[0],
 ): string[] {
   if ("ids" in target) return [...new Set(target.ids)];
-  const passing = compileFilter(target.filter, store.catalog, search.entities);
+  const passing = search.filters.compile(target.filter);
   return [...store.catalog.entries()]
     .filter((entry) => passing === null || passing.has(entry.ordinal))
     .sort((a, b) => a.timestamp - b.timestamp || a.ordinal - b.ordinal)

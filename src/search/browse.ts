@@ -3,17 +3,17 @@
 import { AppError } from "../errors.ts";
 import type { BrowsePage, BrowseQuery } from "../model/query.ts";
 import type { CatalogEntry, MemoryStore } from "../storage/memory-store.ts";
-import type { EntityTable } from "./entity-table.ts";
-import { compileFilter } from "./filters.ts";
+import type { CatalogIndex } from "./catalog-index.ts";
+import type { Filters } from "./filters.ts";
 import { toMemoryView } from "./memory-view.ts";
+import type { OrdinalSet } from "./ordinal-set.ts";
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 1000;
 
 type Order = NonNullable<BrowseQuery["order"]>;
 
-const COMPARE: Record<Order, (a: CatalogEntry, b: CatalogEntry) => number> = {
-  newest: (a, b) => b.timestamp - a.timestamp || b.ordinal - a.ordinal,
+const COMPARE: Record<Exclude<Order, "newest">, (a: CatalogEntry, b: CatalogEntry) => number> = {
   oldest: (a, b) => a.timestamp - b.timestamp || a.ordinal - b.ordinal,
   largest: (a, b) => b.originalBytes - a.originalBytes || b.ordinal - a.ordinal,
   recorded: (a, b) => b.recordedAt - a.recordedAt || b.ordinal - a.ordinal,
@@ -21,13 +21,15 @@ const COMPARE: Record<Order, (a: CatalogEntry, b: CatalogEntry) => number> = {
 
 export class Browser {
   readonly #store: MemoryStore;
-  readonly #entities: EntityTable;
+  readonly #index: CatalogIndex;
+  readonly #filters: Filters;
   /** The last list asked for: paging through it doesn't filter and sort again. */
   #last: { key: string; generation: number; ordinals: number[] } | null = null;
 
-  constructor(store: MemoryStore, entities: EntityTable) {
+  constructor(store: MemoryStore, index: CatalogIndex, filters: Filters) {
     this.#store = store;
-    this.#entities = entities;
+    this.#index = index;
+    this.#filters = filters;
   }
 
   /** `invalid_input` for a limit or offset that isn't a whole number in range. */
@@ -51,20 +53,25 @@ export class Browser {
   }
 
   #list({ filter, order = "newest" }: BrowseQuery): number[] {
-    if (!(order in COMPARE))
+    if (order !== "newest" && !(order in COMPARE))
       throw new AppError("invalid_input", `There is no order "${String(order)}".`, {
-        hint: `Use one of: ${Object.keys(COMPARE).join(", ")}.`,
+        hint: `Use one of: ${["newest", ...Object.keys(COMPARE)].join(", ")}.`,
       });
-    const { catalog, generation } = this.#store;
+    const { generation } = this.#store;
     const key = JSON.stringify([filter ?? null, order]);
     if (this.#last?.key === key && this.#last.generation === generation) return this.#last.ordinals;
-    const allowed = compileFilter(filter, catalog, this.#entities);
-    const entries: CatalogEntry[] = [];
-    for (const entry of catalog.entries())
-      if (allowed === null || allowed.has(entry.ordinal)) entries.push(entry);
-    const ordinals = entries.sort(COMPARE[order]).map((entry) => entry.ordinal);
+    const allowed = this.#filters.compile(filter);
+    const ordinals =
+      order === "newest" ? this.#index.newest(Infinity, allowed) : this.#sorted(order, allowed);
     this.#last = { key, generation, ordinals };
     return ordinals;
+  }
+
+  #sorted(order: Exclude<Order, "newest">, allowed: OrdinalSet | null): number[] {
+    const entries: CatalogEntry[] = [];
+    for (const entry of this.#store.catalog.entries())
+      if (allowed === null || allowed.has(entry.ordinal)) entries.push(entry);
+    return entries.sort(COMPARE[order]).map((entry) => entry.ordinal);
   }
 }
 

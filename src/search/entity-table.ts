@@ -4,12 +4,13 @@
  */
 
 import type { Entity, EntityType } from "../model/memory.ts";
+import { OrdinalList, type OrdinalGroup } from "./ordinal-list.ts";
 
-interface EntityRecord {
+export interface EntityRecord {
   /** As first seen. */
   text: string;
   type: EntityType;
-  ordinals: Set<number>;
+  ordinals: OrdinalList;
 }
 
 /** Types that name something; numbers and dates connect nothing. */
@@ -32,13 +33,18 @@ const LISTED: ReadonlySet<EntityType> = new Set([
   "url",
 ]);
 
+const PLAIN = /^[!-~]+(?: [!-~]+)*$/;
+const NONE: OrdinalGroup = new OrdinalList();
+
 export function entityKey(text: string): string {
+  if (PLAIN.test(text)) return text.toLowerCase();
   return text.normalize("NFKC").trim().replace(/\s+/g, " ").toLowerCase();
 }
 
 export class EntityTable {
   #records = new Map<string, EntityRecord>();
-  #keysByOrdinal = new Map<number, string[]>();
+  /** By ordinal: what it names. */
+  #named: (EntityRecord[] | undefined)[] = [];
 
   get size(): number {
     return this.#records.size;
@@ -46,61 +52,69 @@ export class EntityTable {
 
   add(ordinal: number, entities: readonly Entity[]): void {
     this.remove(ordinal);
-    const keys = new Set<string>();
+    const named: EntityRecord[] = [];
     for (const { text, type } of entities) {
       const key = entityKey(text);
-      if (key === "" || keys.has(key)) continue;
-      keys.add(key);
-      const record = this.#records.get(key);
-      if (record) record.ordinals.add(ordinal);
-      else this.#records.set(key, { text, type, ordinals: new Set([ordinal]) });
+      if (key === "") continue;
+      let record = this.#records.get(key);
+      if (record === undefined)
+        this.#records.set(key, (record = { text, type, ordinals: new OrdinalList() }));
+      if (record.ordinals.add(ordinal)) named.push(record);
     }
-    if (keys.size > 0) this.#keysByOrdinal.set(ordinal, [...keys]);
+    if (named.length > 0) this.#named[ordinal] = named;
   }
 
   remove(ordinal: number): void {
-    for (const key of this.#keysByOrdinal.get(ordinal) ?? []) {
-      const record = this.#records.get(key);
-      record?.ordinals.delete(ordinal);
-      if (record?.ordinals.size === 0) this.#records.delete(key);
+    const named = this.#named[ordinal];
+    if (named === undefined) return;
+    for (const record of named) {
+      record.ordinals.delete(ordinal);
+      if (record.ordinals.size === 0) this.#records.delete(entityKey(record.text));
     }
-    this.#keysByOrdinal.delete(ordinal);
+    this.#named[ordinal] = undefined;
   }
 
   /** Memories that name this entity. */
-  ordinalsOf(text: string): ReadonlySet<number> {
-    return this.#records.get(entityKey(text))?.ordinals ?? EMPTY;
+  ordinalsOf(text: string): OrdinalGroup {
+    return this.#records.get(entityKey(text))?.ordinals ?? NONE;
   }
 
   /**
    * The names in one memory that at most `maxShared` memories share, with all of those. Numbers and
    * dates are left out.
    */
-  namesOf(
-    ordinal: number,
-    maxShared = Infinity,
-  ): { text: string; ordinals: ReadonlySet<number> }[] {
-    const names: EntityRecord[] = [];
-    for (const key of this.#keysByOrdinal.get(ordinal) ?? []) {
-      const record = this.#records.get(key);
-      if (record && record.ordinals.size <= maxShared && NAMES.has(record.type)) names.push(record);
-    }
-    return names;
+  namesOf(ordinal: number, maxShared = Infinity): { text: string; ordinals: OrdinalGroup }[] {
+    const named = this.#named[ordinal];
+    if (named === undefined) return [];
+    return named.filter(({ ordinals, type }) => ordinals.size <= maxShared && NAMES.has(type));
   }
 
   /** The most frequent people, places, organisations, addresses and URLs, with counts. */
   top(limit: number): { value: string; count: number; type: EntityType }[] {
     return Array.from(this.#records.values())
       .filter(({ type }) => LISTED.has(type))
-      .map(({ text, type, ordinals }) => ({ value: text, count: ordinals.size, type }))
-      .sort((a, b) => b.count - a.count || (a.value < b.value ? -1 : 1))
-      .slice(0, limit);
+      .sort((a, b) => b.ordinals.size - a.ordinals.size || (a.text < b.text ? -1 : 1))
+      .slice(0, limit)
+      .map(({ text, type, ordinals }) => ({ value: text, count: ordinals.size, type }));
+  }
+
+  /** Every entity, for a snapshot. */
+  records(): Iterable<EntityRecord> {
+    return this.#records.values();
+  }
+
+  /** Takes an entity of a snapshot, which isn't in the table yet. */
+  restore(record: EntityRecord): void {
+    this.#records.set(entityKey(record.text), record);
+    for (const ordinal of record.ordinals) {
+      const named = this.#named[ordinal];
+      if (named === undefined) this.#named[ordinal] = [record];
+      else named.push(record);
+    }
   }
 
   clear(): void {
     this.#records.clear();
-    this.#keysByOrdinal.clear();
+    this.#named = [];
   }
 }
-
-const EMPTY: ReadonlySet<number> = new Set();

@@ -1,31 +1,110 @@
-/** A `MemoryFilter` as the set of ordinals that pass it. Reads the catalog and the entity table only. */
+/**
+ * A `MemoryFilter` as the set of memories that pass it, made of the bitmaps of `catalog-index.ts` and
+ * the entity table. Compiled filters are kept until the store changes. No file is read.
+ */
 
+import { LRUCache } from "lru-cache";
 import { AppError } from "../errors.ts";
-import { META } from "../model/memory.ts";
 import type { MemoryFilter } from "../model/query.ts";
-import type { Catalog, CatalogEntry } from "../storage/memory-store.ts";
+import type { Catalog } from "../storage/memory-store.ts";
+import type { CatalogIndex } from "./catalog-index.ts";
 import type { EntityTable } from "./entity-table.ts";
 import { OrdinalSet } from "./ordinal-set.ts";
+
+const KEPT_FILTERS = 64;
 
 /** True when the filter lets everything pass. */
 export function isOpenFilter(filter: MemoryFilter | undefined): boolean {
   return filter === undefined || Object.values(filter).every((value) => value === undefined);
 }
 
-/** The memories that pass; null when the filter is open. `invalid_input` for bounds that aren't numbers. */
-export function compileFilter(
-  filter: MemoryFilter | undefined,
-  catalog: Catalog,
-  entities: EntityTable,
-): OrdinalSet | null {
-  if (filter === undefined || isOpenFilter(filter)) return null;
-  checkBound("after", filter.after);
-  checkBound("before", filter.before);
-  const tests = [...conditions(filter, entities)];
-  const set = new OrdinalSet(catalog.ordinalLimit);
-  for (const entry of catalog.entries())
-    if (tests.every((test) => test(entry))) set.add(entry.ordinal);
-  return set;
+export class Filters {
+  readonly #catalog: Catalog;
+  readonly #index: CatalogIndex;
+  readonly #entities: EntityTable;
+  readonly #kept = new LRUCache<string, OrdinalSet>({ max: KEPT_FILTERS });
+  #hits = 0;
+  #misses = 0;
+
+  constructor(catalog: Catalog, index: CatalogIndex, entities: EntityTable) {
+    this.#catalog = catalog;
+    this.#index = index;
+    this.#entities = entities;
+  }
+
+  /**
+   * The memories that pass; null when the filter is open. The set is shared: not to be changed.
+   * `invalid_input` for bounds that aren't numbers.
+   */
+  compile(filter: MemoryFilter | undefined): OrdinalSet | null {
+    if (filter === undefined || isOpenFilter(filter)) return null;
+    checkBound("after", filter.after);
+    checkBound("before", filter.before);
+    const key = JSON.stringify(filter);
+    const known = this.#kept.get(key);
+    if (known !== undefined) {
+      this.#hits++;
+      return known;
+    }
+    this.#misses++;
+    const set = this.#make(filter);
+    this.#kept.set(key, set);
+    return set;
+  }
+
+  stats(): { entries: number; hits: number; misses: number } {
+    return { entries: this.#kept.size, hits: this.#hits, misses: this.#misses };
+  }
+
+  /** To be called at every change of the catalog or the entity table. */
+  clear(): void {
+    this.#kept.clear();
+  }
+
+  #make(filter: MemoryFilter): OrdinalSet {
+    const index = this.#index;
+    let set = index.live;
+    const narrow = (other: OrdinalSet): void => {
+      set = set.intersect(other);
+    };
+    const { after, before, userId, metadata } = filter;
+    if (after !== undefined || before !== undefined)
+      narrow(index.inRange(after ?? -Infinity, before ?? Infinity));
+    for (const [field, values] of [
+      ["source", filter.sources],
+      ["speaker", filter.speakers],
+      ["kind", filter.kinds],
+      ["keep", filter.keep],
+      ["userId", userId === undefined ? undefined : [userId]],
+    ] as const) {
+      if (values === undefined) continue;
+      const sets = index.sets(field);
+      narrow(union(values.map((value) => sets.get(value))));
+    }
+    if (filter.entities !== undefined) {
+      const named = new OrdinalSet(this.#catalog.ordinalLimit);
+      for (const text of filter.entities)
+        for (const ordinal of this.#entities.ordinalsOf(text)) named.add(ordinal);
+      narrow(named);
+    }
+    const wanted = Object.entries(metadata ?? {});
+    if (wanted.length > 0) {
+      const passing = new OrdinalSet(this.#catalog.ordinalLimit);
+      for (const ordinal of set) {
+        const found = this.#catalog.byOrdinal(ordinal)?.metadata;
+        if (found && wanted.every(([key, value]) => found[key] === value)) passing.add(ordinal);
+      }
+      narrow(passing);
+    }
+    // A set of its own: the index goes on changing.
+    return set === index.live ? set.clone() : set;
+  }
+}
+
+function union(sets: readonly (OrdinalSet | undefined)[]): OrdinalSet {
+  const all = new OrdinalSet(0);
+  for (const set of sets) if (set !== undefined) all.addAll(set);
+  return all;
 }
 
 function checkBound(name: string, value: number | undefined): void {
@@ -33,31 +112,4 @@ function checkBound(name: string, value: number | undefined): void {
     throw new AppError("invalid_input", `The filter's "${name}" is not a time.`, {
       hint: "Give milliseconds since 1970-01-01 (UTC).",
     });
-}
-
-function* conditions(
-  filter: MemoryFilter,
-  entities: EntityTable,
-): Generator<(entry: CatalogEntry) => boolean> {
-  const { after, before, userId, keep, metadata } = filter;
-  if (after !== undefined) yield (entry) => entry.timestamp >= after;
-  if (before !== undefined) yield (entry) => entry.timestamp < before;
-  if (userId !== undefined) yield (entry) => entry.userId === userId;
-  if (keep !== undefined) yield (entry) => keep.includes(entry.keep);
-  for (const [key, values] of [
-    [META.source, filter.sources],
-    [META.speaker, filter.speakers],
-    [META.kind, filter.kinds],
-  ] as const) {
-    if (values === undefined) continue;
-    const wanted = new Set<string | undefined>(values);
-    yield (entry) => wanted.has(entry.metadata[key]);
-  }
-  if (metadata !== undefined)
-    for (const [key, value] of Object.entries(metadata))
-      yield (entry) => entry.metadata[key] === value;
-  if (filter.entities !== undefined) {
-    const sets = filter.entities.map((text) => entities.ordinalsOf(text));
-    yield (entry) => sets.some((set) => set.has(entry.ordinal));
-  }
 }

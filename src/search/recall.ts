@@ -9,12 +9,14 @@ import type { RecallHit, RecallQuery, RecallResult, RecallTimings } from "../mod
 import type { Clock } from "../ports/clock.ts";
 import type { MemoryStore } from "../storage/memory-store.ts";
 import { wholeNumber } from "./browse.ts";
+import type { CandidatePool, CandidatePools } from "./candidate-pool.ts";
+import type { CatalogIndex } from "./catalog-index.ts";
 import type { EntityTable } from "./entity-table.ts";
 import type { ContextPack } from "../model/episode.ts";
 import { isEpisode } from "../model/memory.ts";
 import { PACK_DEPTH, packContext, type PackTuning } from "./context-pack.ts";
 import { fieldSignals, type FieldStems } from "./field-signals.ts";
-import { compileFilter } from "./filters.ts";
+import type { Filters } from "./filters.ts";
 import type { GistSpeakers } from "./gist-speakers.ts";
 import { describeHits, type RankedHit } from "./hits.ts";
 import { OrdinalSet } from "./ordinal-set.ts";
@@ -24,12 +26,11 @@ import {
   recencyScore,
   scoreParts,
   semanticScale,
-  type CandidateSignals,
   type SignalWeights,
 } from "./ranking.ts";
 import type { SemanticIndex } from "./semantic-index.ts";
 import type { SpeakerNames } from "./speaker-names.ts";
-import type { Spread } from "./spread.ts";
+import type { Spread, SpreadSeed } from "./spread.ts";
 import type { VectorSearch } from "./vector-index.ts";
 
 /** What the engine injects per call. */
@@ -51,6 +52,9 @@ export interface RecallContext {
   text: SemanticIndex;
   vectors: VectorSearch;
   entities: EntityTable;
+  index: CatalogIndex;
+  filters: Filters;
+  pools: CandidatePools;
   speakers: SpeakerNames;
   gists: GistSpeakers;
   fieldStems: FieldStems;
@@ -132,88 +136,89 @@ export async function recall(
   const vector = await embed(context, context.speakers.withoutNames(text), deps, timings);
   throwIfAborted(deps.signal);
   const limit = Math.max(MIN_CANDIDATES, 2 * topK);
-  const filterSet = await stage("lexical", () =>
-    compileFilter(query.filter, store.catalog, context.entities),
-  );
+  const filterSet = await stage("lexical", () => context.filters.compile(query.filter));
   const gists = context.gists.allowed(filterSet);
+  const filtered = filterSet === null ? null : context.gists.widen(filterSet, gists);
   const lexical = await stage("lexical", () =>
-    context.text.search(plan, { limit, allow: filterSet ?? undefined }),
+    context.text.search(plan, { limit, allow: filtered ?? undefined }),
   );
   // A quoted phrase that some memory has is a condition on every result.
   const allow =
     lexical.phraseOrdinals === null
-      ? filterSet
+      ? filtered
       : OrdinalSet.of(store.catalog.ordinalLimit, lexical.phraseOrdinals);
   const nearest = await stage("semantic", () =>
     vector === null ? [] : context.vectors.search(vector, { limit, allow: allow ?? undefined }),
   );
   throwIfAborted(deps.signal);
 
-  const fields = fieldSignals(text, plan, {
-    catalog: store.catalog,
-    entities: context.entities,
-    stems: context.fieldStems,
-    nowMs: clock.now(),
-  });
-  const candidates = await stage("rank", () => fuse(context, vector, lexical.hits, nearest));
   const active = new Set<keyof SignalWeights>(["lexical", "recency", "fields"]);
   if (vector !== null) active.add("semantic");
   if (deps.spread) active.add("activation");
   const weights = activeWeights(active, deps.weights);
   const nowMs = clock.now();
-  const complete = (candidate: CandidateSignals): void => {
-    const entry = store.catalog.byOrdinal(candidate.ordinal);
-    if (entry === undefined) return;
-    candidate.fields = fields(entry);
-    candidate.recency = recencyScore(entry.timestamp, nowMs);
-  };
-  await stage("rank", () => {
-    for (const candidate of candidates.values()) complete(candidate);
-  });
-
-  const paths = new Map<number, number[]>();
-  await stage("spread", () => {
-    if (!deps.spread) return;
-    const seeds = Array.from(candidates.values(), (candidate) => ({
-      ordinal: candidate.ordinal,
-      score: directScore(candidate, weights),
-    }))
-      .sort((a, b) => b.score - a.score || a.ordinal - b.ordinal)
-      .slice(0, SEED_COUNT);
-    for (const hit of deps.spread(seeds, {
-      limit,
-      allow: (ordinal) =>
-        store.catalog.byOrdinal(ordinal) !== undefined && (allow === null || allow.has(ordinal)),
-    })) {
-      let candidate = candidates.get(hit.ordinal);
-      if (candidate === undefined) {
-        candidate = noSignals(hit.ordinal);
-        complete(candidate);
-        candidates.set(hit.ordinal, candidate);
-        paths.set(hit.ordinal, hit.path);
+  const pool = context.pools.take(store.catalog.ordinalLimit);
+  try {
+    const paths = new Map<number, number[]>();
+    const fields = await stage("rank", () => {
+      fuse(context, pool, vector, lexical.hits, nearest);
+      return fieldSignals(text, plan, {
+        catalog: store.catalog,
+        entities: context.entities,
+        stems: context.fieldStems,
+        nowMs,
+      });
+    });
+    const complete = (place: number): void => {
+      const entry = store.catalog.byOrdinal(pool.ordinals[place]!);
+      if (entry === undefined) return;
+      pool.fields[place] = fields(entry);
+      pool.recency[place] = recencyScore(entry.timestamp, nowMs);
+    };
+    await stage("rank", () => {
+      for (let place = 0; place < pool.count; place++) complete(place);
+    });
+    const { spread } = deps;
+    if (spread)
+      await stage("spread", () => {
+        const seeds = seedsOf(pool, weights);
+        for (const hit of spread(seeds, {
+          limit,
+          allow: (ordinal) =>
+            store.catalog.byOrdinal(ordinal) !== undefined &&
+            (allow === null || allow.has(ordinal)),
+        })) {
+          const known = pool.find(hit.ordinal);
+          const place = known < 0 ? pool.place(hit.ordinal) : known;
+          if (known < 0) {
+            complete(place);
+            paths.set(hit.ordinal, hit.path);
+          }
+          pool.activation[place] = hit.score;
+        }
+      });
+    const ranked = await stage("rank", () => {
+      for (let place = 0; place < pool.count; place++) {
+        const entry = store.catalog.byOrdinal(pool.ordinals[place]!);
+        const isHit = entry !== undefined && (!isEpisode(entry) || gists.has(entry.ordinal));
+        pool.total[place] = isHit ? totalScore(pool, place, weights) : -Infinity;
       }
-      candidate.activation = hit.score;
-    }
-  });
-
-  const ranked = await stage("rank", () =>
-    Array.from(candidates.values())
-      .filter(({ ordinal }) => {
-        const entry = store.catalog.byOrdinal(ordinal);
-        return entry !== undefined && (!isEpisode(entry) || gists.has(ordinal));
-      })
-      .map((candidate) => ({
-        ordinal: candidate.ordinal,
-        score: scoreParts(candidate, weights),
-        path: paths.get(candidate.ordinal),
-      }))
-      .sort((a, b) => b.score.total - a.score.total || a.ordinal - b.ordinal)
-      .slice(0, depth),
-  );
-  const signals = (["lexical", "semantic", "activation", "recency", "fields"] as const).filter(
-    (signal) => active.has(signal),
-  );
-  return finish(ranked, candidates.size, signals);
+      return pool.best(pool.total, depth).map((place): RankedHit => {
+        const signals = pool.signalsAt(place);
+        return {
+          ordinal: signals.ordinal,
+          score: scoreParts(signals, weights),
+          path: paths.get(signals.ordinal),
+        };
+      });
+    });
+    const signals = (["lexical", "semantic", "activation", "recency", "fields"] as const).filter(
+      (signal) => active.has(signal),
+    );
+    return await finish(ranked, pool.count, signals);
+  } finally {
+    context.pools.give(pool);
+  }
 }
 
 async function embed(
@@ -235,62 +240,65 @@ async function embed(
   }
 }
 
-function noSignals(ordinal: number): CandidateSignals {
-  return { ordinal, lexical: 0, semantic: 0, activation: 0, recency: 0, fields: 0 };
-}
-
 /** Candidates of both stages with both signals; the cosine of word matches is looked up exactly. */
 function fuse(
   { vectors }: RecallContext,
+  pool: CandidatePool,
   vector: Float32Array | null,
   lexical: readonly { ordinal: number; score: number }[],
   nearest: readonly { ordinal: number; score: number }[],
-): Map<number, CandidateSignals> {
-  const candidates = new Map<number, CandidateSignals>();
-  const at = (ordinal: number): CandidateSignals => {
-    let candidate = candidates.get(ordinal);
-    if (candidate === undefined) candidates.set(ordinal, (candidate = noSignals(ordinal)));
-    return candidate;
-  };
-  for (const hit of lexical) at(hit.ordinal).lexical = hit.score;
-  if (vector !== null) {
-    const scale = semanticScale(nearest.map((hit) => hit.score));
-    for (const hit of nearest) at(hit.ordinal).semantic = scale(hit.score);
-    const rest = lexical.filter((hit) => candidates.get(hit.ordinal)!.semantic === 0);
-    const cosines = vectors.scores(
-      vector,
-      rest.map((hit) => hit.ordinal),
-    );
-    rest.forEach((hit, i) => {
-      const cosine = cosines[i];
-      if (cosine !== undefined) at(hit.ordinal).semantic = scale(cosine);
-    });
-  }
-  return candidates;
+): void {
+  for (const hit of lexical) pool.lexical[pool.place(hit.ordinal)] = hit.score;
+  if (vector === null) return;
+  const scale = semanticScale(nearest.map((hit) => hit.score));
+  const lexicalCount = pool.count;
+  for (const hit of nearest) pool.semantic[pool.place(hit.ordinal)] = scale(hit.score);
+  const rest: number[] = [];
+  for (let place = 0; place < lexicalCount; place++)
+    if (pool.semantic[place] === 0) rest.push(place);
+  const cosines = vectors.scores(
+    vector,
+    rest.map((place) => pool.ordinals[place]!),
+  );
+  rest.forEach((place, i) => {
+    const cosine = cosines[i];
+    if (cosine !== undefined) pool.semantic[place] = scale(cosine);
+  });
 }
 
-/** The score of the text signals alone, 0–1: what activation starts from. */
-function directScore(candidate: CandidateSignals, weights: SignalWeights): number {
+/** The same sum as `scoreParts` gives. */
+function totalScore(pool: CandidatePool, place: number, weights: SignalWeights): number {
+  return (
+    weights.lexical * pool.lexical[place]! +
+    weights.semantic * pool.semantic[place]! +
+    weights.activation * pool.activation[place]! +
+    weights.recency * pool.recency[place]! +
+    weights.fields * pool.fields[place]!
+  );
+}
+
+/** What activation starts from: the best by the text signals alone, 0–1. */
+function seedsOf(pool: CandidatePool, weights: SignalWeights): SpreadSeed[] {
   const sum = weights.lexical + weights.semantic;
-  return sum === 0
-    ? 0
-    : (weights.lexical * candidate.lexical + weights.semantic * candidate.semantic) / sum;
+  for (let place = 0; place < pool.count; place++)
+    pool.total[place] =
+      sum === 0
+        ? 0
+        : (weights.lexical * pool.lexical[place]! + weights.semantic * pool.semantic[place]!) / sum;
+  return pool
+    .best(pool.total, SEED_COUNT)
+    .map((place) => ({ ordinal: pool.ordinals[place]!, score: pool.total[place]! }));
 }
 
 function newest(
-  { store, entities, clock }: RecallContext,
+  { store, index, filters, clock }: RecallContext,
   query: RecallQuery,
   topK: number,
 ): RankedHit[] {
-  const allow = compileFilter(query.filter, store.catalog, entities);
   const nowMs = clock.now();
-  return Array.from(store.catalog.entries())
-    .filter((entry) => allow === null || allow.has(entry.ordinal))
-    .sort((a, b) => b.timestamp - a.timestamp || b.ordinal - a.ordinal)
-    .slice(0, topK)
-    .map((entry) => {
-      const recency = recencyScore(entry.timestamp, nowMs);
-      const score = { lexical: 0, semantic: 0, activation: 0, recency, fields: 0, total: recency };
-      return { ordinal: entry.ordinal, score, path: undefined };
-    });
+  return index.newest(topK, filters.compile(query.filter)).map((ordinal) => {
+    const recency = recencyScore(store.catalog.byOrdinal(ordinal)?.timestamp ?? 0, nowMs);
+    const score = { lexical: 0, semantic: 0, activation: 0, recency, fields: 0, total: recency };
+    return { ordinal, score, path: undefined };
+  });
 }

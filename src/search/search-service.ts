@@ -11,9 +11,12 @@ import type { BrowsePage, BrowseQuery, Facets, RecallQuery, RecallResult } from 
 import { systemClock, type Clock } from "../ports/clock.ts";
 import type { CatalogEntry, IndexRow, MemoryStore, StoreChange } from "../storage/memory-store.ts";
 import { Browser } from "./browse.ts";
+import { CandidatePools } from "./candidate-pool.ts";
+import { CatalogIndex } from "./catalog-index.ts";
 import { EntityTable } from "./entity-table.ts";
 import { countFacets } from "./facets.ts";
 import { FieldStems } from "./field-signals.ts";
+import { Filters } from "./filters.ts";
 import { GistSpeakers } from "./gist-speakers.ts";
 import { recall, type RecallContext, type RecallDeps } from "./recall.ts";
 import { SemanticIndex, type TextDocument } from "./semantic-index.ts";
@@ -40,6 +43,7 @@ const SNAPSHOT_MIN_UNITS = 32_000_000;
 
 export class SearchService {
   readonly entities = new EntityTable();
+  readonly filters: Filters;
   readonly #store: MemoryStore;
   readonly #options: SearchServiceOptions;
   readonly #context: RecallContext;
@@ -66,17 +70,22 @@ export class SearchService {
     this.#store = store;
     this.#options = options;
     const clock = options.clock ?? systemClock;
+    const index = new CatalogIndex(store.catalog.entries());
+    this.filters = new Filters(store.catalog, index, this.entities);
     this.#context = {
       store,
       text,
       vectors,
       entities: this.entities,
-      speakers: new SpeakerNames(store),
-      gists: new GistSpeakers(store),
+      index,
+      filters: this.filters,
+      pools: new CandidatePools(),
+      speakers: new SpeakerNames(store, index),
+      gists: new GistSpeakers(store, index),
       fieldStems: new FieldStems(),
       clock,
     };
-    this.#browser = new Browser(store, this.entities);
+    this.#browser = new Browser(store, index, this.filters);
     this.#results = new LRUCache({ max: options.cacheEntries ?? 128 });
     this.#names =
       options.findNames === undefined
@@ -155,7 +164,7 @@ export class SearchService {
     await this.#ready();
     const { generation } = this.#store;
     if (this.#facets?.generation !== generation)
-      this.#facets = { generation, facets: countFacets(this.#store.catalog, this.entities) };
+      this.#facets = { generation, facets: countFacets(this.#context.index, this.entities) };
     return structuredClone(this.#facets.facets);
   }
 
@@ -210,9 +219,11 @@ export class SearchService {
   }
 
   #apply(change: StoreChange): void {
-    const { text, vectors } = this.#context;
+    const { text, vectors, index } = this.#context;
+    this.filters.clear();
     switch (change.type) {
       case "added":
+        for (const entry of change.entries) index.put(entry);
         this.#addRows(change.rows);
         break;
       case "embedded":
@@ -224,12 +235,14 @@ export class SearchService {
         text.remove(change.ordinals);
         for (const ordinal of change.ordinals) {
           vectors.remove(ordinal);
+          index.remove(ordinal);
           this.entities.remove(ordinal);
           this.#topics.delete(ordinal);
         }
         break;
       case "updated":
         this.#forgetDerived();
+        for (const entry of change.entries) index.put(entry);
         this.#enqueue(() => this.#reindex(change.entries, change.textChanged ?? false));
         break;
       case "compacted":
@@ -290,6 +303,7 @@ export class SearchService {
 
   #addRows(rows: readonly IndexRow[]): void {
     const { text } = this.#context;
+    this.filters.clear();
     const documents: TextDocument[] = [];
     for (const row of rows) {
       const entry = this.#store.catalog.byOrdinal(row.ordinal);

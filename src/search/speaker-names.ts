@@ -4,8 +4,8 @@
  * its vector towards every text that addresses that person (measured: decisions/0005).
  */
 
-import { META } from "../model/memory.ts";
 import type { MemoryStore } from "../storage/memory-store.ts";
+import type { CatalogIndex } from "./catalog-index.ts";
 import { isFunctionWord, queryWords } from "./text-analysis.ts";
 
 /** A name typed in lower case counts as one when this share of the memories is by that speaker. */
@@ -21,20 +21,25 @@ export function nameStems(speaker: string): string[] {
 
 export class SpeakerNames {
   readonly #store: MemoryStore;
-  #generation = -1;
-  /** Stem of a name's word → memories by speakers of that name. */
-  #counts = new Map<string, number>();
+  readonly #index: CatalogIndex;
+  #version = -1;
+  /** Stem of a name's word → speakers of that name. */
+  #speakers = new Map<string, string[]>();
 
-  constructor(store: MemoryStore) {
+  constructor(store: MemoryStore, index: CatalogIndex) {
     this.#store = store;
+    this.#index = index;
   }
 
   /** Whether a word of a query names a speaker of the store. */
   isName(token: string, stem: string): boolean {
     this.#refresh();
-    const count = this.#counts.get(stem);
-    if (count === undefined) return false;
-    return /^\p{Lu}/u.test(token) || count >= FREQUENT_SHARE * this.#store.catalog.size;
+    const speakers = this.#speakers.get(stem);
+    if (speakers === undefined) return false;
+    if (/^\p{Lu}/u.test(token)) return true;
+    const sets = this.#index.sets("speaker");
+    const count = speakers.reduce((sum, speaker) => sum + (sets.get(speaker)?.size ?? 0), 0);
+    return count >= FREQUENT_SHARE * this.#store.catalog.size;
   }
 
   /** The query without speakers' names; unchanged when only names and function words are in it. */
@@ -54,17 +59,15 @@ export class SpeakerNames {
   }
 
   #refresh(): void {
-    const { catalog, generation } = this.#store;
-    if (generation === this.#generation) return;
-    this.#generation = generation;
-    const bySpeaker = new Map<string, number>();
-    for (const { metadata } of catalog.entries()) {
-      const speaker = metadata[META.speaker];
-      if (speaker !== undefined) bySpeaker.set(speaker, (bySpeaker.get(speaker) ?? 0) + 1);
-    }
-    this.#counts.clear();
-    for (const [speaker, count] of bySpeaker)
-      for (const stem of new Set(nameStems(speaker)))
-        this.#counts.set(stem, (this.#counts.get(stem) ?? 0) + count);
+    const { speakersVersion } = this.#index;
+    if (speakersVersion === this.#version) return;
+    this.#version = speakersVersion;
+    this.#speakers.clear();
+    for (const speaker of this.#index.sets("speaker").keys())
+      for (const stem of new Set(nameStems(speaker))) {
+        const known = this.#speakers.get(stem);
+        if (known) known.push(speaker);
+        else this.#speakers.set(stem, [speaker]);
+      }
   }
 }

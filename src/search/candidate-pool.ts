@@ -1,0 +1,127 @@
+/**
+ * The candidates of one recall as parallel arrays: no object per candidate, and an ordinal is found in
+ * one step. Pools are reused; `CandidatePools` hands them out, one per recall under way.
+ */
+
+import type { CandidateSignals } from "./ranking.ts";
+
+export type Signal = Exclude<keyof CandidateSignals, "ordinal">;
+
+const FIRST_CAPACITY = 1024;
+const KEPT_POOLS = 8;
+
+export class CandidatePool {
+  /** Candidates in [0, count). */
+  count = 0;
+  ordinals = new Int32Array(FIRST_CAPACITY);
+  /** Every signal 0–1; zero for a candidate that was just added. */
+  lexical = new Float64Array(FIRST_CAPACITY);
+  semantic = new Float64Array(FIRST_CAPACITY);
+  activation = new Float64Array(FIRST_CAPACITY);
+  recency = new Float64Array(FIRST_CAPACITY);
+  fields = new Float64Array(FIRST_CAPACITY);
+  /** What the candidate is ranked by. */
+  total = new Float64Array(FIRST_CAPACITY);
+  /** By ordinal: its place, true only where `ordinals[place]` is that ordinal and the place is below `count`. */
+  #places = new Int32Array(0);
+
+  /** Empties the pool and makes room for ordinals below `ordinalLimit`. */
+  reset(ordinalLimit: number): this {
+    this.count = 0;
+    if (this.#places.length < ordinalLimit)
+      this.#places = new Int32Array(Math.ceil(ordinalLimit * 1.1) + 64);
+    return this;
+  }
+
+  /** The place of an ordinal, or -1. */
+  find(ordinal: number): number {
+    const place = this.#places[ordinal] ?? -1;
+    return place >= 0 && place < this.count && this.ordinals[place] === ordinal ? place : -1;
+  }
+
+  /** The place of an ordinal, which is added when it isn't there. */
+  place(ordinal: number): number {
+    const known = this.find(ordinal);
+    if (known >= 0) return known;
+    const place = this.count++;
+    if (place === this.ordinals.length) this.#grow();
+    this.ordinals[place] = ordinal;
+    if (ordinal >= this.#places.length) {
+      const places = new Int32Array(Math.ceil(ordinal * 1.1) + 64);
+      places.set(this.#places);
+      this.#places = places;
+    }
+    this.#places[ordinal] = place;
+    this.lexical[place] = 0;
+    this.semantic[place] = 0;
+    this.activation[place] = 0;
+    this.recency[place] = 0;
+    this.fields[place] = 0;
+    this.total[place] = 0;
+    return place;
+  }
+
+  signalsAt(place: number): CandidateSignals {
+    return {
+      ordinal: this.ordinals[place]!,
+      lexical: this.lexical[place]!,
+      semantic: this.semantic[place]!,
+      activation: this.activation[place]!,
+      recency: this.recency[place]!,
+      fields: this.fields[place]!,
+    };
+  }
+
+  /** Places of the `limit` highest values above -Infinity, best first, ties by ordinal. */
+  best(values: Float64Array, limit: number): number[] {
+    const { ordinals, count } = this;
+    const before = (a: number, b: number): boolean => {
+      const difference = values[a]! - values[b]!;
+      return difference > 0 || (difference === 0 && ordinals[a]! < ordinals[b]!);
+    };
+    const best: number[] = [];
+    for (let place = 0; place < count; place++) {
+      if (values[place] === -Infinity) continue;
+      if (best.length === limit && !before(place, best[limit - 1]!)) continue;
+      let from = 0;
+      let to = best.length;
+      while (from < to) {
+        const middle = (from + to) >>> 1;
+        if (before(place, best[middle]!)) to = middle;
+        else from = middle + 1;
+      }
+      if (best.length === limit) best.pop();
+      best.splice(from, 0, place);
+    }
+    return best;
+  }
+
+  #grow(): void {
+    const grown = (from: Float64Array): Float64Array<ArrayBuffer> => {
+      const to = new Float64Array(from.length * 2);
+      to.set(from);
+      return to;
+    };
+    const ordinals = new Int32Array(this.ordinals.length * 2);
+    ordinals.set(this.ordinals);
+    this.ordinals = ordinals;
+    this.lexical = grown(this.lexical);
+    this.semantic = grown(this.semantic);
+    this.activation = grown(this.activation);
+    this.recency = grown(this.recency);
+    this.fields = grown(this.fields);
+    this.total = grown(this.total);
+  }
+}
+
+export class CandidatePools {
+  readonly #free: CandidatePool[] = [];
+
+  take(ordinalLimit: number): CandidatePool {
+    return (this.#free.pop() ?? new CandidatePool()).reset(ordinalLimit);
+  }
+
+  give(pool: CandidatePool): void {
+    if (this.#free.length < KEPT_POOLS) this.#free.push(pool);
+  }
+}
