@@ -6,6 +6,7 @@
 import type { ErrorCode, WireError } from "./errors.ts";
 import type { Comparison, Evaluation } from "./model/comparison.ts";
 import type { CompressedMemory, DecompressResult } from "./model/compressed-memory.ts";
+import type { EmbeddingsBuffer, EmbeddingsQuery } from "./model/embeddings-buffer.ts";
 import type {
   EpisodeDetail,
   EpisodePage,
@@ -285,6 +286,8 @@ export interface Engine {
   /** Read-only, DuckDB over the segments: view `memories`. */
   sql(query: string, options?: { maxRows?: number }): Promise<SqlTable>;
   exportStore(format: ExportFormat): AsyncIterable<ExportedFile>;
+  /** Vectors of memories in one buffer that is the caller's: transferred across workers, not cloned. */
+  getEmbeddingsBuffer(query?: EmbeddingsQuery): Promise<EmbeddingsBuffer>;
   importStore(source: ImportSource, options?: ImportOptions): Promise<ImportReport>;
   /** Makes the vectors that are missing (the model came later). Returns how many. */
   embedMissing(options?: TaskOptions): Promise<number>;

@@ -34,6 +34,7 @@ export {
   type Ratios,
 } from "./model/memory.ts";
 export type * from "./model/query.ts";
+export type * from "./model/embeddings-buffer.ts";
 export type * from "./model/language-model.ts";
 export { httpCatalogue } from "./model/http-models.ts";
 export { TaskControl, type Progress, type TaskOptions } from "./model/task-control.ts";

@@ -46,6 +46,12 @@ export const browseQuerySchema = z.strictObject({
   limit: z.int().min(1).max(1_000).optional(),
 });
 
+export const embeddingsQuerySchema = z.strictObject({
+  ids: z.array(z.string()).optional(),
+  filter: filterSchema.optional(),
+  format: z.enum(["float32", "int8"]).optional(),
+});
+
 export const memoryPatchSchema = z.strictObject({
   metadata: z.record(z.string().min(1).max(200), z.string().max(10_000).nullable()).optional(),
   timestamp: timestamp.optional(),

@@ -24,6 +24,7 @@ import type { ConnectionLearner } from "../cognitive/connection-learner.ts";
 import type { NetworkNavigator } from "../cognitive/navigator.ts";
 import type { Comparison, Evaluation } from "../model/comparison.ts";
 import type { CompressedMemory, DecompressResult } from "../model/compressed-memory.ts";
+import type { EmbeddingsBuffer, EmbeddingsQuery } from "../model/embeddings-buffer.ts";
 import type { Memory, MemoryInput, MemoryPatch } from "../model/memory.ts";
 import type {
   BrowsePage,
@@ -54,11 +55,13 @@ import { RetentionService } from "./retention-service.ts";
 import type { OffAtFirst } from "./provider-settings.ts";
 import type { SettingsStore } from "./settings-store.ts";
 import { embedMissing } from "./embedding-backfill.ts";
+import { gatherEmbeddings } from "./embeddings-buffer.ts";
 import { importFiles } from "./importer.ts";
 import { IngestRun, type IngestDeps } from "./ingest.ts";
 import {
   browseQuerySchema,
   compressOptionsSchema,
+  embeddingsQuerySchema,
   forgetTargetSchema,
   memoryPatchSchema,
   recallQuerySchema,
@@ -300,6 +303,17 @@ export class LocalEngine implements Engine {
   exportStore(format: ExportFormat): AsyncIterable<ExportedFile> {
     this.#assertOpen();
     return exportMemories(format, this.#parts.store.scanMemories());
+  }
+
+  async getEmbeddingsBuffer(query: EmbeddingsQuery = {}): Promise<EmbeddingsBuffer> {
+    this.#assertOpen();
+    validate(embeddingsQuerySchema, query, "The query");
+    const passing = this.#parts.search.filters.compile(query.filter);
+    return gatherEmbeddings(
+      this.#parts.store,
+      query,
+      passing && ((ordinal) => passing.has(ordinal)),
+    );
   }
 
   async embedMissing(options: TaskOptions = {}): Promise<number> {

@@ -47,12 +47,22 @@ export function quantizeVector(
   return { codes, scale, ...(bits && { fine: bits }) };
 }
 
-export function dequantizeVector({ codes, scale, fine }: QuantizedVector): Float32Array {
-  if (!fine) return Float32Array.from(codes, (code) => code * scale);
-  return Float32Array.from(
-    codes,
-    (code, i) => (code + ((fine[i >>> 3]! >>> (i & 7)) & 1 ? 0.25 : -0.25)) * scale,
-  );
+export function dequantizeVector(vector: QuantizedVector): Float32Array {
+  const values = new Float32Array(vector.codes.length);
+  writeDequantized(vector, values, 0);
+  return values;
+}
+
+/** Writes the vector's values into `out`, from index `at` on. */
+export function writeDequantized(
+  { codes, scale, fine }: QuantizedVector,
+  out: Float32Array,
+  at: number,
+): void {
+  for (let i = 0; i < codes.length; i++) {
+    const offset = fine ? ((fine[i >>> 3]! >>> (i & 7)) & 1 ? 0.25 : -0.25) : 0;
+    out[at + i] = (codes[i]! + offset) * scale;
+  }
 }
 
 export function dotProduct(a: Float32Array, b: Float32Array): number {

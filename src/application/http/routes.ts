@@ -7,7 +7,8 @@ import { Hono, type MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { AppError } from "../../errors.ts";
 import type { CompressedMemory, Engine, ReadResult } from "../../engine.ts";
-import { memoryPatchSchema } from "../../engine/input-schemas.ts";
+import type { EmbeddingsBuffer } from "../../model/embeddings-buffer.ts";
+import { embeddingsQuerySchema, memoryPatchSchema } from "../../engine/input-schemas.ts";
 import {
   compressBody,
   compressedBody,
@@ -60,6 +61,15 @@ export function createRoutes(engine: Engine, options: RouteOptions = {}): Hono {
       { ...defined(settings), signal: context.req.raw.signal },
     );
     return context.json({ receipts }, 201);
+  });
+
+  app.post("/v1/memories/embeddings", async (context) => {
+    const { filter, ...query } = await readBody(context, embeddingsQuerySchema);
+    const found = await engine.getEmbeddingsBuffer({
+      ...defined(query),
+      ...(filter ? { filter: defined(filter) } : {}),
+    });
+    return context.json(toEmbeddingsBody(found));
   });
 
   app.get("/v1/memories/:id", async (context) => {
@@ -118,6 +128,17 @@ export function createRoutes(engine: Engine, options: RouteOptions = {}): Hono {
   app.get("/v1/status", async (context) => context.json(await engine.status()));
 
   return app;
+}
+
+/** Numbers as the base64 of their little-endian bytes. */
+function toEmbeddingsBody(found: EmbeddingsBuffer): Record<string, unknown> {
+  const bytes = ({ buffer }: { buffer: ArrayBuffer }): string => toBase64(new Uint8Array(buffer));
+  if (found.format === "float32") {
+    const { embeddings, ...rest } = found;
+    return { ...rest, embeddingsBase64: bytes(embeddings) };
+  }
+  const { codes, scales, ...rest } = found;
+  return { ...rest, codesBase64: bytes(codes), scalesBase64: bytes(scales) };
 }
 
 function toReadBody({ original, ...result }: ReadResult): Record<string, unknown> {

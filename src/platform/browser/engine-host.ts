@@ -8,6 +8,7 @@ import type { Engine, ExportedFile, ExportFormat, ImportOptions } from "../../en
 import { AppError, toWireError } from "../../errors.ts";
 import { TaskControl } from "../../model/task-control.ts";
 import type { ModelState } from "../../ports/embedder.ts";
+import { withTransfer } from "./reply-transfer.ts";
 import {
   CALLABLE_METHODS,
   type CallableMethod,
@@ -49,7 +50,7 @@ export class EngineHost {
       const control = new TaskControl();
       controls.set(callId, control);
       try {
-        return { ok: true, value: await work(control) } satisfies Reply;
+        return withTransfer({ ok: true, value: await work(control) } satisfies Reply);
       } catch (error) {
         return { ok: false, error: toWireError(error) } satisfies Reply;
       } finally {

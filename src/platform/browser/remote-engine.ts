@@ -26,6 +26,7 @@ import type {
 } from "../../engine.ts";
 import { AppError, createAbortError, fromWireError, throwIfAborted } from "../../errors.ts";
 import type { Comparison, Evaluation } from "../../model/comparison.ts";
+import type { EmbeddingsBuffer, EmbeddingsQuery } from "../../model/embeddings-buffer.ts";
 import type { MemoryInput, MemoryPatch } from "../../model/memory.ts";
 import type {
   BrowsePage,
@@ -132,6 +133,9 @@ export class RemoteEngine implements Engine {
   }
   sql(query: string, options: { maxRows?: number } = {}): Promise<SqlTable> {
     return this.#call("sql", [query, options]);
+  }
+  getEmbeddingsBuffer(query: EmbeddingsQuery = {}): Promise<EmbeddingsBuffer> {
+    return this.#call("getEmbeddingsBuffer", [query]);
   }
   importStore(source: ImportSource, options?: ImportOptions): Promise<ImportReport> {
     return this.#call("importStore", [source], options);

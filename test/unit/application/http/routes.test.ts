@@ -57,6 +57,20 @@ describe("memories", () => {
     });
   });
 
+  it("give their vectors in one buffer; none where no model is installed", async () => {
+    const id = await rememberOne("The tide turns at noon.");
+    const response = await post("/v1/memories/embeddings", { ids: [id], format: "int8" });
+    expect(await response.json()).toEqual({
+      ids: [],
+      model: null,
+      dimensions: 384,
+      format: "int8",
+      codesBase64: "",
+      scalesBase64: "",
+    });
+    expect((await post("/v1/memories/embeddings", { format: "float16" })).status).toBe(400);
+  });
+
   it("change their fields with PATCH, and refuse what is no field", async () => {
     const id = await rememberOne("The tide turns at noon.");
     const patch = (body: unknown, target = id) =>
