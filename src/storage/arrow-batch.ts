@@ -6,117 +6,49 @@
 import {
   Binary,
   Field,
-  Float32,
-  Float64,
-  Int32,
-  Int64,
-  List,
-  Map_,
+  RecordBatch,
+  Schema,
   Struct,
   Table,
-  Utf8,
+  makeData,
   tableFromIPC,
   tableToIPC,
-  vectorFromArray,
   type DataType,
-  type Vector,
 } from "apache-arrow";
 import { AppError } from "../errors.ts";
+import { TYPES, arrowTypes, columnData, readColumn } from "./arrow-columns.ts";
 import { concatBytes } from "./bytes.ts";
-import {
-  COLUMNS,
-  rowFromCells,
-  type Cells,
-  type ColumnKind,
-  type MetadataCells,
-  type StoredRow,
-} from "./stored-row.ts";
+import { COLUMNS, rowsFromColumns, type ColumnKind, type StoredRow } from "./stored-row.ts";
 
 const END_OF_STREAM = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0);
 
-const required = (name: string, type: DataType) => new Field(name, type, false);
-const nullable = (name: string, type: DataType) => new Field(name, type, true);
-
-/** The Arrow types of the columns; `text` is the type of every string in them. */
-function arrowTypes(text: DataType): Record<ColumnKind, DataType> {
-  return {
-    utf8: text,
-    bytes: new Binary(),
-    int64: new Int64(),
-    int32: new Int32(),
-    float32: new Float32(),
-    entities: new List(
-      required(
-        "item",
-        new Struct([
-          required("text", text),
-          required("type", text),
-          required("confidence", new Float32()),
-        ]),
-      ),
-    ),
-    metadata: new Map_(
-      required("entries", new Struct([required("key", text), required("value", text)])) as Field<
-        Struct<{ key: DataType; value: DataType }>
-      >,
-    ),
-    quality: new Struct([
-      nullable("similarity", new Float64()),
-      nullable("coverage", new Float64()),
-      required("entity_recall", new Float64()),
-      required("number_recall", new Float64()),
-      required("faithfulness", new Float64()),
-    ]),
-  };
-}
-
-const TYPES = arrowTypes(new Utf8());
-// A byte order mark at the start of a text belongs to the text.
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-
-function toArrowValue(kind: ColumnKind, value: unknown): unknown {
-  if (value === null || value === undefined) return null;
-  if (kind === "int64") return BigInt(value as number);
-  if (kind === "metadata")
-    return new Map((value as MetadataCells).map((cell) => [cell.key, cell.value]));
-  return value;
-}
-
-type Json = { toJSON(): Record<string, unknown> };
-const decode = (bytes: unknown) => decoder.decode(bytes as Uint8Array);
-
-function fromArrowValue(kind: ColumnKind, value: unknown): unknown {
-  if (value === null || value === undefined) return null;
-  switch (kind) {
-    case "utf8":
-      return decode(value);
-    case "entities":
-      return Array.from(value as Iterable<Json>, (item) => {
-        const { text, type, confidence } = item.toJSON();
-        return { text: decode(text), type: decode(type), confidence };
-      });
-    case "metadata":
-      return Array.from(value as Iterable<[unknown, unknown]>, ([key, cell]) => ({
-        key: decode(key),
-        value: decode(cell),
-      }));
-    case "quality":
-      return (value as Json).toJSON();
-    case "bytes":
-      return (value as Uint8Array).slice();
-    default:
-      return value;
-  }
+function schemaFor(types: Record<ColumnKind, DataType>): Schema {
+  return new Schema(COLUMNS.map(({ name, kind }) => new Field(name, types[kind], true)));
 }
 
 function toTable(rows: readonly StoredRow[], types: Record<ColumnKind, DataType>): Table {
-  const columns: Record<string, Vector> = {};
-  for (const { name, kind, get } of COLUMNS)
-    columns[name] = vectorFromArray(
-      rows.map((row) => toArrowValue(kind, get(row))),
-      types[kind],
-    );
-  return new Table(columns);
+  const schema = schemaFor(types);
+  if (rows.length === 0) return new Table(schema);
+  const values = transpose(rows);
+  const children = COLUMNS.map(({ kind }, i) => columnData(kind, values[i]!));
+  const type = new Struct(schema.fields);
+  return new Table([
+    new RecordBatch(schema, makeData({ type, length: rows.length, nullCount: 0, children })),
+  ]);
+}
+
+/** Few enough that they stay in the processor's cache while each column is taken from them. */
+const BLOCK_ROWS = 128;
+
+function transpose(rows: readonly StoredRow[]): unknown[][] {
+  const values = COLUMNS.map(() => new Array<unknown>(rows.length));
+  for (let from = 0; from < rows.length; from += BLOCK_ROWS) {
+    const end = Math.min(rows.length, from + BLOCK_ROWS);
+    COLUMNS.forEach(({ get }, column) => {
+      for (let i = from; i < end; i++) values[column]![i] = get(rows[i]!);
+    });
+  }
+  return values;
 }
 
 /** Length of the first message: continuation mark, metadata length, metadata (a schema has no body). */
@@ -153,16 +85,13 @@ export function decodeBatch(batch: Uint8Array): StoredRow[] {
   readingSchema ??= schemaOf(arrowTypes(new Binary()));
   try {
     const table = tableFromIPC(concatBytes([readingSchema, batch, END_OF_STREAM]));
-    const columns = COLUMNS.map((spec) => {
-      const vector = table.getChild(spec.name);
-      if (!vector) throw new Error(`no column ${spec.name}`);
-      return { spec, vector };
-    });
-    return Array.from({ length: table.numRows }, (_, i) => {
-      const cells: Cells = {};
-      for (const { spec, vector } of columns)
-        cells[spec.name] = fromArrowValue(spec.kind, vector.get(i));
-      return rowFromCells(cells);
+    return table.batches.flatMap(({ data, numRows }) => {
+      if (data.children.length !== COLUMNS.length) throw new Error("it has other columns");
+      const columns: Record<string, unknown[]> = {};
+      COLUMNS.forEach(({ name, kind }, i) => {
+        columns[name] = readColumn(kind, data.children[i]!);
+      });
+      return rowsFromColumns(columns, numRows);
     });
   } catch (cause) {
     throw new AppError("corrupt_data", "A batch of memories in the journal can't be decoded.", {

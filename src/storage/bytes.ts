@@ -1,5 +1,7 @@
 /** Growing byte writer, bounded reader and CRC-32C: the tools of every binary format in this layer. */
 
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
 import { AppError } from "../errors.ts";
 
 const POLYNOMIAL = 0x82f63b78; // Castagnoli, reflected
@@ -73,6 +75,15 @@ export async function sha256Hex(data: Uint8Array | string): Promise<string> {
   let hex = "";
   for (const byte of new Uint8Array(digest)) hex += HEX[byte]!;
   return hex;
+}
+
+/** A call of the platform's digest costs more than this many bytes take here. */
+const SHORT_TEXT_UNITS = 4096;
+
+/** As `sha256Hex`; for short texts a promise is made only where one is needed. */
+export function textSha256(text: string): string | Promise<string> {
+  if (text.length > SHORT_TEXT_UNITS) return sha256Hex(text);
+  return bytesToHex(sha256(new TextEncoder().encode(text)));
 }
 
 /** Little-endian writer that grows. */

@@ -108,7 +108,7 @@ export function decodeChange(payload: Uint8Array): Change {
 
 /** New memories, changes and vectors of one frame: applied in this order, all or none. */
 export interface Bundle {
-  rows: StoredRow[];
+  rows: readonly StoredRow[];
   changes: Change[];
   vectors: VectorBatch | null;
 }

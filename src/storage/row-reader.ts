@@ -74,7 +74,6 @@ export class RowReader {
     if (!loading) {
       loading = segment
         .readGroup(group, columns, { textAsBytes: true, withoutCoded: true })
-        .then((cells) => cells as Record<string, unknown[]>)
         .finally(() => this.#loading.delete(batch));
       this.#loading.set(batch, loading);
     }

@@ -18,7 +18,7 @@ import {
   FORMAT_VERSION,
 } from "./segment-schema.ts";
 import type { PageReuse } from "./segment-writer.ts";
-import { COLUMNS, LIGHT_COLUMNS, rowFromCells, type Cells, type StoredRow } from "./stored-row.ts";
+import { COLUMNS, LIGHT_COLUMNS, rowsFromColumns, type StoredRow } from "./stored-row.ts";
 import type { PrimeStore } from "./text-codec/prime-store.ts";
 import { TEXT_KEY, decodeDirectory, type CodedBlock } from "./text-codec/segment-text.ts";
 import { splitTexts } from "./text-codec/text-blocks.ts";
@@ -196,7 +196,7 @@ export class Segment {
     group: number,
     columns: readonly string[],
     options: { textAsBytes: boolean; reuse?: PageReuse; withoutCoded?: boolean },
-  ): Promise<Cells> {
+  ): Promise<Record<string, unknown[]>> {
     const { firstRow, rows } = this.groups[group]!;
     const file: AsyncBuffer = {
       byteLength: this.info.sizeBytes,
@@ -274,17 +274,10 @@ export class Segment {
     names: string[],
     options: { reuse?: PageReuse; withoutCoded?: boolean } = {},
   ): Promise<StoredRow[]> {
-    const columns = (await this.readGroup(group, names, {
-      textAsBytes: false,
-      ...options,
-    })) as Record<string, unknown[]>;
-    return Array.from({ length: this.groups[group]!.rows }, (_, i) => {
-      const cells: Cells = {};
-      for (const name of names) cells[name] = columns[name]![i];
-      // The struct around a map's entries, see the constructor.
-      cells.metadata = (cells.metadata as { key_value: unknown }).key_value;
-      return rowFromCells(cells);
-    });
+    const columns = await this.readGroup(group, names, { textAsBytes: false, ...options });
+    // The struct around a map's entries, see the constructor.
+    columns.metadata = columns.metadata!.map((cell) => (cell as { key_value: unknown }).key_value);
+    return rowsFromColumns(columns, this.groups[group]!.rows);
   }
 }
 

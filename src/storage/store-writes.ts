@@ -7,7 +7,7 @@ import { AppError } from "../errors.ts";
 import type { MemoryPatch, QualityVector } from "../model/memory.ts";
 import type { QuantizedVector } from "../model/vector.ts";
 import { encodeBatch } from "./arrow-batch.ts";
-import { sha256Hex } from "./bytes.ts";
+import { textSha256 } from "./bytes.ts";
 import { shareTextBytes } from "./journal-text-share.ts";
 import type { FrameKind } from "./journal.ts";
 import {
@@ -79,21 +79,17 @@ export class StoreWrites {
   }
 
   /** Rows with the next ordinals. To be called alone among writers, right before they are written. */
-  #newRows(memories: readonly NewMemory[]): StoredRow[] {
+  #newRows(rows: readonly StoredRow[]): readonly StoredRow[] {
     const { state, nextOrdinal, zstd } = this.#core;
     const ids = new Set<string>();
-    for (const { id } of memories) {
+    for (const { id } of rows) {
       if (ids.has(id) || state.catalog.byId(id) || state.forgotten.has(id))
         throw new AppError("invalid_input", `There is a memory ${id} already.`, {
           hint: "Give each memory an id of its own.",
         });
       ids.add(id);
     }
-    const rows = memories.map((memory, i): StoredRow => ({
-      ...memory,
-      ordinal: nextOrdinal + i,
-      storedBytes: 0,
-    }));
+    rows.forEach((row, i) => (row.ordinal = nextOrdinal + i));
     shareTextBytes(zstd, rows);
     return rows;
   }
@@ -267,15 +263,15 @@ function withForgottenGists(state: StoreCore["state"], ids: readonly string[]): 
 }
 
 /** As they will come back; text that isn't what its checksum says is refused. */
-async function checkedMemories(memories: readonly NewMemory[]): Promise<NewMemory[]> {
-  const normal = memories.map(normalizeMemory);
-  await Promise.all(
-    normal.map(async ({ id, content, contentSha256 }) => {
-      if (content !== null && (await sha256Hex(content)) !== contentSha256)
-        throw new AppError("invalid_input", `The checksum of memory ${id} isn't its text's.`, {
-          hint: "`contentSha256` is the SHA-256 of the UTF-8 of `content`, in lower-case hex.",
-        });
-    }),
-  );
-  return normal;
+async function checkedMemories(memories: readonly NewMemory[]): Promise<StoredRow[]> {
+  const rows = memories.map(normalizeMemory);
+  for (const { id, content, contentSha256 } of rows) {
+    if (content === null) continue;
+    const sha256 = textSha256(content);
+    if ((typeof sha256 === "string" ? sha256 : await sha256) !== contentSha256)
+      throw new AppError("invalid_input", `The checksum of memory ${id} isn't its text's.`, {
+        hint: "`contentSha256` is the SHA-256 of the UTF-8 of `content`, in lower-case hex.",
+      });
+  }
+  return rows;
 }

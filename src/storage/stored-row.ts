@@ -108,51 +108,94 @@ function codesToBytes(codes: Int8Array | undefined): Uint8Array | null {
   return codes ? new Uint8Array(codes.buffer, codes.byteOffset, codes.length) : null;
 }
 
-/** One row's cells by column name, as a reader found them; heavy ones may be absent. */
-export type Cells = Record<string, unknown>;
+/** Columns by name, as a reader found them; heavy ones may be absent. */
+export type CellColumns = Record<string, ArrayLike<unknown> | undefined>;
 
-const text = (value: unknown): string => value as string;
 const textOrNull = (value: unknown): string | null => (value ?? null) as string | null;
-const whole = (value: unknown): number => Number(value);
 const wholeOrNull = (value: unknown): number | null =>
   value === null || value === undefined ? null : Number(value);
 
-/** A row out of its cells; heavy cells that were not read become null or empty. */
-export function rowFromCells(cells: Cells): StoredRow {
-  const codes = cells.embedding as Uint8Array | null | undefined;
+/** Rows out of their columns; heavy cells that were not read become null or empty. */
+export function rowsFromColumns(columns: CellColumns, count: number): StoredRow[] {
+  const rows = new Array<StoredRow>(count);
+  const column = (name: string): ArrayLike<unknown> => {
+    const found = columns[name];
+    if (found?.length !== count) throw new Error(`no column ${name}`);
+    return found;
+  };
+  const [content, envelope, summary, entities] = [
+    columns.content,
+    columns.envelope,
+    columns.summary,
+    columns.entities,
+  ];
+  const [codes, scales] = [columns.embedding, columns.embedding_scale];
+  const light = {
+    id: column("memory_id"),
+    embeddingModel: column("embedding_model"),
+    timestamp: column("timestamp"),
+    recordedAt: column("recorded_at"),
+    activation: column("activation_level"),
+    metadata: column("metadata"),
+    userId: column("user_id"),
+    keep: column("keep"),
+    mode: column("mode"),
+    model: column("model"),
+    quality: column("quality"),
+    episodeId: column("episode_id"),
+    previousId: column("previous_id"),
+    nextId: column("next_id"),
+    supersedes: column("supersedes"),
+    supersededBy: column("superseded_by"),
+    validFrom: column("valid_from"),
+    validTo: column("valid_to"),
+    contentSha256: column("content_sha256"),
+    originalBytes: column("original_bytes"),
+    storedBytes: column("stored_bytes"),
+    ordinal: column("ordinal"),
+  };
+  let lastQuality: QualityVector | undefined;
+  for (let i = 0; i < count; i++) {
+    // Neighbours mostly have the same quality: they share it.
+    lastQuality = qualityFromCells(light.quality[i] as QualityCells, lastQuality);
+    rows[i] = {
+      id: light.id[i] as string,
+      content: textOrNull(content?.[i]),
+      envelope: (envelope?.[i] ?? null) as Uint8Array | null,
+      summary: (summary?.[i] ?? "") as string,
+      entities: entities ? entitiesFromCells(entities[i] as EntityCells) : [],
+      embedding: vectorFromCells(codes?.[i], scales?.[i]),
+      embeddingModel: textOrNull(light.embeddingModel[i]),
+      timestamp: Number(light.timestamp[i]),
+      recordedAt: Number(light.recordedAt[i]),
+      activation: light.activation[i] as number,
+      metadata: metadataFromCells(light.metadata[i] as MetadataCells),
+      userId: light.userId[i] as string,
+      keep: light.keep[i] as KeepLevel,
+      mode: light.mode[i] as CompressionMode,
+      model: light.model[i] as string,
+      quality: lastQuality,
+      episodeId: textOrNull(light.episodeId[i]),
+      previousId: textOrNull(light.previousId[i]),
+      nextId: textOrNull(light.nextId[i]),
+      supersedes: textOrNull(light.supersedes[i]),
+      supersededBy: textOrNull(light.supersededBy[i]),
+      validFrom: wholeOrNull(light.validFrom[i]),
+      validTo: wholeOrNull(light.validTo[i]),
+      contentSha256: light.contentSha256[i] as string,
+      originalBytes: Number(light.originalBytes[i]),
+      storedBytes: Number(light.storedBytes[i]),
+      ordinal: Number(light.ordinal[i]),
+    };
+  }
+  return rows;
+}
+
+function vectorFromCells(codes: unknown, scale: unknown): StoredRow["embedding"] {
+  if (!(codes instanceof Uint8Array)) return null;
   return {
-    id: text(cells.memory_id),
-    content: textOrNull(cells.content),
-    envelope: (cells.envelope ?? null) as Uint8Array | null,
-    summary: (cells.summary ?? "") as string,
-    entities: entitiesFromCells((cells.entities ?? []) as EntityCells),
-    embedding: codes
-      ? {
-          codes: new Int8Array(codes.buffer, codes.byteOffset, codes.length),
-          scale: cells.embedding_scale as number,
-        }
-      : null,
-    embeddingModel: textOrNull(cells.embedding_model),
-    timestamp: whole(cells.timestamp),
-    recordedAt: whole(cells.recorded_at),
-    activation: cells.activation_level as number,
-    metadata: metadataFromCells(cells.metadata as MetadataCells),
-    userId: text(cells.user_id),
-    keep: text(cells.keep) as KeepLevel,
-    mode: text(cells.mode) as CompressionMode,
-    model: text(cells.model),
-    quality: qualityFromCells(cells.quality as QualityCells),
-    episodeId: textOrNull(cells.episode_id),
-    previousId: textOrNull(cells.previous_id),
-    nextId: textOrNull(cells.next_id),
-    supersedes: textOrNull(cells.supersedes),
-    supersededBy: textOrNull(cells.superseded_by),
-    validFrom: wholeOrNull(cells.valid_from),
-    validTo: wholeOrNull(cells.valid_to),
-    contentSha256: text(cells.content_sha256),
-    originalBytes: whole(cells.original_bytes),
-    storedBytes: whole(cells.stored_bytes),
-    ordinal: whole(cells.ordinal),
+    codes: new Int8Array(codes.buffer, codes.byteOffset, codes.length),
+    scale: scale as number,
   };
 }
 
@@ -179,14 +222,22 @@ function qualityToCells(quality: QualityVector): QualityCells {
   };
 }
 
-function qualityFromCells(cells: QualityCells): QualityVector {
-  return {
-    similarity: cells.similarity ?? null,
-    coverage: cells.coverage ?? null,
-    entityRecall: cells.entity_recall,
-    numberRecall: cells.number_recall,
-    faithfulness: cells.faithfulness,
-  };
+function qualityFromCells(cells: QualityCells, last: QualityVector | undefined): QualityVector {
+  const similarity = cells.similarity ?? null;
+  const coverage = cells.coverage ?? null;
+  return last?.similarity === similarity &&
+    last.coverage === coverage &&
+    last.entityRecall === cells.entity_recall &&
+    last.numberRecall === cells.number_recall &&
+    last.faithfulness === cells.faithfulness
+    ? last
+    : {
+        similarity,
+        coverage,
+        entityRecall: cells.entity_recall,
+        numberRecall: cells.number_recall,
+        faithfulness: cells.faithfulness,
+      };
 }
 
 /** The longest text of one memory, in UTF-8 bytes. */
@@ -223,45 +274,30 @@ function invalid(memory: NewMemory, why: string): AppError {
 }
 
 /**
- * A copy as it will come back: strings well-formed, single precision where columns have it.
+ * A copy as it will come back: strings well-formed, single precision where columns have it. Its
+ * ordinal and `storedBytes` are the caller's to set.
  * `invalid_input` or `too_large` for what no column can hold.
  */
-export function normalizeMemory(memory: NewMemory): NewMemory {
-  const size = memory.content === null ? 0 : utf8Length(memory.content);
-  for (const [what, bytes] of [
-    ["text", size],
-    ["summary", utf8Length(memory.summary)],
-    ["envelope", memory.envelope?.length ?? 0],
-  ] as const)
-    if (bytes > MAX_TEXT_BYTES)
-      throw new AppError(
-        "too_large",
-        `The ${what} of memory ${memory.id} has ${bytes} bytes; at most ${MAX_TEXT_BYTES} fit into one memory.`,
-        { hint: "Cut it into sections." },
-      );
-  for (const [name, value] of [
-    ["timestamp", memory.timestamp],
-    ["recordedAt", memory.recordedAt],
-    ["originalBytes", memory.originalBytes],
-    ["validFrom", memory.validFrom ?? 0],
-    ["validTo", memory.validTo ?? 0],
-  ] as const)
-    if (!Number.isSafeInteger(value)) throw invalid(memory, `${name} is ${value}`);
-  if (!memory.id) throw invalid(memory, "it has no id");
-  for (const [name, value] of Object.entries(memory.metadata))
-    if (typeof value !== "string") throw invalid(memory, `metadata "${name}" is not a text`);
-  if (memory.embedding?.codes.length === 0) throw invalid(memory, "its embedding is empty");
-  if (memory.embedding && !memory.embeddingModel)
-    throw invalid(memory, "it isn't said which model made its embedding");
+export function normalizeMemory(memory: NewMemory): StoredRow {
+  checkMemory(memory);
+  const { embedding } = memory;
   return {
-    ...memory,
+    id: memory.id,
     content: memory.content?.toWellFormed() ?? null,
+    envelope: memory.envelope?.slice() ?? null,
     summary: memory.summary.toWellFormed(),
     entities: memory.entities.map(({ text, type, confidence }) => ({
       text: text.toWellFormed(),
       type,
       confidence: Math.fround(confidence),
     })),
+    embedding: embedding && {
+      codes: embedding.codes.slice(),
+      scale: Math.fround(embedding.scale),
+    },
+    embeddingModel: embedding ? memory.embeddingModel : null,
+    timestamp: memory.timestamp,
+    recordedAt: memory.recordedAt,
     activation: Math.fround(memory.activation),
     metadata: Object.fromEntries(
       Object.entries(memory.metadata).map(([key, value]) => [
@@ -269,11 +305,48 @@ export function normalizeMemory(memory: NewMemory): NewMemory {
         value.toWellFormed(),
       ]),
     ),
-    embedding: memory.embedding && {
-      codes: memory.embedding.codes.slice(),
-      scale: Math.fround(memory.embedding.scale),
-    },
-    embeddingModel: memory.embedding ? memory.embeddingModel : null,
-    envelope: memory.envelope?.slice() ?? null,
+    userId: memory.userId,
+    keep: memory.keep,
+    mode: memory.mode,
+    model: memory.model,
+    quality: memory.quality,
+    episodeId: memory.episodeId,
+    previousId: memory.previousId,
+    nextId: memory.nextId,
+    supersedes: memory.supersedes,
+    supersededBy: memory.supersededBy,
+    validFrom: memory.validFrom,
+    validTo: memory.validTo,
+    contentSha256: memory.contentSha256,
+    originalBytes: memory.originalBytes,
+    storedBytes: 0,
+    ordinal: -1,
   };
+}
+
+function checkMemory(memory: NewMemory): void {
+  for (const [what, value] of [
+    ["text", memory.content],
+    ["summary", memory.summary],
+    ["envelope", memory.envelope],
+  ] as const) {
+    // A unit of UTF-16 is at most three bytes.
+    if (value === null || value.length * 3 <= MAX_TEXT_BYTES) continue;
+    const bytes = typeof value === "string" ? utf8Length(value) : value.length;
+    if (bytes > MAX_TEXT_BYTES)
+      throw new AppError(
+        "too_large",
+        `The ${what} of memory ${memory.id} has ${bytes} bytes; at most ${MAX_TEXT_BYTES} fit into one memory.`,
+        { hint: "Cut it into sections." },
+      );
+  }
+  for (const name of ["timestamp", "recordedAt", "originalBytes", "validFrom", "validTo"] as const)
+    if (!Number.isSafeInteger(memory[name] ?? 0))
+      throw invalid(memory, `${name} is ${memory[name]}`);
+  if (!memory.id) throw invalid(memory, "it has no id");
+  for (const [name, value] of Object.entries(memory.metadata))
+    if (typeof value !== "string") throw invalid(memory, `metadata "${name}" is not a text`);
+  if (memory.embedding?.codes.length === 0) throw invalid(memory, "its embedding is empty");
+  if (memory.embedding && !memory.embeddingModel)
+    throw invalid(memory, "it isn't said which model made its embedding");
 }
