@@ -1,18 +1,26 @@
 /**
- * Nearest vectors: INT8 codes and their sign bits in WebAssembly memory, no graph to build, adds and
- * removals in place.
+ * Nearest vectors: nine bits per value in WebAssembly memory, no graph to build, adds and removals in
+ * place. Keeps which ordinal lies in which slot and plans each search; `vector-scanner.ts` runs it.
  *
- * Up to 1,000 vectors every INT8 row is compared; above, the sign bits are scanned (Hamming) and the
- * best few hundred are rescored: INT8 rows with the query at 16 bits, so only the stored side is
- * rounded. Figures: design §6, `npm run bench -- vectors`.
+ * Up to 1,000 vectors every row is compared. Above, three stages (`kernels/kernel.ts`): sign bits of
+ * all, the query at 4 bits against the signs of the nearest few thousand, whole rows of the best few
+ * hundred. Figures: decisions/0016, `npm run bench -- vectors`.
  */
 
 import { AppError } from "../errors.ts";
 import { EMBEDDING_DIMENSIONS, type QuantizedVector } from "../model/vector.ts";
-import { signBits, type VectorKernel } from "./kernels/kernel.ts";
+import {
+  MAX_CANDIDATES,
+  type VectorBlock,
+  type VectorHits,
+  type VectorKernel,
+} from "./kernels/kernel.ts";
 import { ReferenceKernel } from "./kernels/reference.ts";
-import { MAX_WANTED, WasmKernel } from "./kernels/wasm-kernel.ts";
+import { WasmKernel } from "./kernels/wasm-kernel.ts";
 import type { OrdinalSet } from "./ordinal-set.ts";
+import { VectorScanner, type ScanPlan, type SharedVectors } from "./vector-scanner.ts";
+
+export type { VectorBlock, VectorHits } from "./kernels/kernel.ts";
 
 export interface VectorHit {
   ordinal: number;
@@ -25,45 +33,66 @@ export interface VectorSearchOptions {
   allow?: OrdinalSet | undefined;
   /** Hits below this cosine are left out. */
   minScore?: number;
-  /** Rows rescored after the sign scan. Default max(600, 12 × limit), at most 8,192. */
+  /** Rows scored in the last stage. Default max(256, 1.5 × limit), at most 8,192. */
   rescoreCount?: number;
+  /** Rows that the sign scan gives to the second stage. Default max(2,000, 8 × rescored, size / 64), at most 8,192. */
+  candidateCount?: number;
 }
 
-/** Up to here every row is compared exactly. */
+/** Up to here every row is compared. */
 const LINEAR_LIMIT = 1000;
-const INT16_MAX = 32_767;
+const MIN_RESCORED = 256;
+const MIN_CANDIDATES = 2000;
+const NO_SLOT = -1;
 
 export class VectorSearch {
   readonly #kernel: VectorKernel;
-  #slotByOrdinal = new Map<number, number>();
-  #ordinalBySlot = new Int32Array(0);
-  #scaleBySlot = new Float32Array(0);
-  #slotLimit = 0;
-  #freeSlots: number[] = [];
+  readonly #scanner: VectorScanner;
+  #slotByOrdinal = new Int32Array(0);
+  #size = 0;
+  #version = 0;
+  /** Slots of one call, used again. */
+  #slots = new Uint32Array(0);
 
   constructor(kernel: VectorKernel) {
     this.#kernel = kernel;
+    this.#scanner = new VectorScanner(kernel);
   }
 
-  /** With the WebAssembly kernel where SIMD is there, else with the reference. */
-  static async create(): Promise<VectorSearch> {
-    return new VectorSearch((await WasmKernel.create()) ?? new ReferenceKernel());
+  /**
+   * With the WebAssembly kernel where SIMD is there, else with the reference. `scanners` above 1 asks
+   * for a memory that so many threads may scan, this one among them.
+   */
+  static async create(options: { scanners?: number } = {}): Promise<VectorSearch> {
+    return new VectorSearch((await WasmKernel.create(options)) ?? new ReferenceKernel());
   }
 
   get size(): number {
-    return this.#slotByOrdinal.size;
+    return this.#size;
   }
 
   get kernelName(): VectorKernel["name"] {
     return this.#kernel.name;
   }
 
+  /** Everything that the index holds, unused room included. */
   get memoryBytes(): number {
-    return this.#kernel.memoryBytes + 8 * this.#ordinalBySlot.length;
+    return this.#kernel.memoryBytes + this.#slotByOrdinal.byteLength + this.#slots.byteLength;
+  }
+
+  /** Grows with every change that isn't the addition of a new row: a scan begun before may have missed it. */
+  get version(): number {
+    return this.#version;
   }
 
   has(ordinal: number): boolean {
-    return this.#slotByOrdinal.has(ordinal);
+    return this.#slotOf(ordinal) !== NO_SLOT;
+  }
+
+  /** The vector as the index holds it; null without one. */
+  get(ordinal: number): QuantizedVector | null {
+    const slot = this.#slotOf(ordinal);
+    return slot === NO_SLOT ? null : this.#kernel.read(slot).vector;
   }
 
   /** Adds or replaces the vector of a memory. `invalid_input` for another number of dimensions. */
@@ -74,123 +103,167 @@ export class VectorSearch {
         `A vector of ${vector.codes.length} dimensions can't join an index of ${EMBEDDING_DIMENSIONS}.`,
         { hint: "Embed this memory again with the installed model." },
       );
-    const slot = this.#slotByOrdinal.get(ordinal) ?? this.#freeSlots.pop() ?? this.#slotLimit++;
-    this.#reserve(slot + 1);
-    this.#kernel.write(slot, vector.codes);
-    this.#slotByOrdinal.set(ordinal, slot);
-    this.#ordinalBySlot[slot] = ordinal;
-    this.#scaleBySlot[slot] = vector.scale;
+    const known = this.#slotOf(ordinal);
+    if (known !== NO_SLOT) {
+      this.#version++;
+      this.#kernel.write(known, ordinal, vector);
+      return;
+    }
+    this.#reserve(this.#size + 1, ordinal + 1);
+    this.#kernel.write(this.#size, ordinal, vector);
+    this.#slotByOrdinal[ordinal] = this.#size++;
+  }
+
+  /**
+   * Adds or replaces many vectors, a copy of each column and no object per row. `invalid_input` when
+   * the columns don't agree in length; nothing is added then.
+   */
+  setMany(block: VectorBlock): void {
+    const count = block.ordinals.length;
+    if (
+      block.codes.length !== count * EMBEDDING_DIMENSIONS ||
+      block.scales.length !== count ||
+      (block.fine && block.fine.length !== (count * EMBEDDING_DIMENSIONS) / 8)
+    )
+      throw new AppError(
+        "invalid_input",
+        `${count} vectors came with ${block.codes.length} codes and ${block.scales.length} scales; each needs ${EMBEDDING_DIMENSIONS} and one.`,
+        { hint: "Embed these memories again with the installed model." },
+      );
+    let highest = -1;
+    for (let i = 0; i < count; i++) highest = Math.max(highest, block.ordinals[i]!);
+    this.#reserve(this.#size + count, highest + 1);
+    // Runs of new ordinals go in together; known ones are overwritten where they are.
+    for (let from = 0; from < count;) {
+      let to = from;
+      for (; to < count; to++) {
+        const ordinal = block.ordinals[to]!;
+        if (this.#slotByOrdinal[ordinal] !== NO_SLOT) break;
+        this.#slotByOrdinal[ordinal] = this.#size + to - from;
+      }
+      this.#kernel.writeMany(this.#size, block, from, to);
+      this.#size += to - from;
+      from = to;
+      if (from === count) break;
+      this.#version++;
+      this.#kernel.writeMany(this.#slotByOrdinal[block.ordinals[from]!]!, block, from, from + 1);
+      from++;
+    }
   }
 
   remove(ordinal: number): void {
-    const slot = this.#slotByOrdinal.get(ordinal);
-    if (slot === undefined) return;
-    this.#kernel.clear(slot);
-    this.#slotByOrdinal.delete(ordinal);
-    this.#ordinalBySlot[slot] = -1;
-    this.#freeSlots.push(slot);
+    const slot = this.#slotOf(ordinal);
+    if (slot === NO_SLOT) return;
+    this.#version++;
+    const last = --this.#size;
+    if (slot !== last) {
+      this.#kernel.move(last, slot);
+      this.#slotByOrdinal[this.#kernel.ordinalOf(slot)] = slot;
+    }
+    this.#kernel.clear(last);
+    this.#slotByOrdinal[ordinal] = NO_SLOT;
+    this.#kernel.shrink(last);
   }
 
   /** Best first; ties by ordinal. */
   search(query: Float32Array, options: VectorSearchOptions): VectorHit[] {
-    if (this.size === 0 || options.limit <= 0) return [];
-    const rescore = options.rescoreCount ?? Math.max(600, 12 * options.limit);
-    const allowed = options.allow?.size ?? this.size;
-    const slots =
-      Math.min(this.size, allowed) <= LINEAR_LIMIT
-        ? this.#allSlots(options.allow)
-        : this.#kernel.nearestBySigns(
-            signBits(query),
-            Math.min(MAX_WANTED, Math.max(rescore, options.limit)),
-            this.#slotFilter(options.allow),
-          );
-    const scores = this.#rescore(query, slots);
-    return selectBest(
-      scores,
-      (i) => this.#ordinalBySlot[slots[i]!]!,
-      options.limit,
-      options.minScore ?? -Infinity,
+    if (this.#size === 0 || options.limit <= 0) return [];
+    const { ordinals, scores, count } = this.#scanner.scan(query, this.plan(options));
+    return Array.from({ length: count }, (_, i) => ({ ordinal: ordinals[i]!, score: scores[i]! }));
+  }
+
+  /** The same without objects. The arrays are overwritten by the next search. */
+  searchInto(query: Float32Array, options: VectorSearchOptions): VectorHits {
+    return this.#scanner.scan(query, this.plan(options));
+  }
+
+  /** What a scan has to do, on this thread or on another. */
+  plan({ limit, allow, minScore, rescoreCount, candidateCount }: VectorSearchOptions): ScanPlan {
+    const rescored = Math.min(
+      MAX_CANDIDATES,
+      Math.max(limit, rescoreCount ?? Math.max(MIN_RESCORED, Math.ceil(1.5 * limit))),
     );
+    const candidates = Math.min(
+      MAX_CANDIDATES,
+      Math.max(
+        rescored,
+        candidateCount ?? Math.max(MIN_CANDIDATES, 8 * rescored, this.#size >>> 6),
+      ),
+    );
+    const isFiltered = allow !== undefined && allow.size < this.#size;
+    const slots =
+      Math.min(this.#size, allow?.size ?? this.#size) <= LINEAR_LIMIT
+        ? this.#slotsOf(isFiltered ? allow : undefined)
+        : null;
+    return {
+      slotLimit: this.#size,
+      limit: Math.min(limit, rescored, this.#size),
+      minScore: minScore ?? -Infinity,
+      candidates,
+      rescored,
+      filter: allow !== undefined && slots === null ? allow.words : null,
+      slots,
+    };
+  }
+
+  /** The memory for scanners on other threads; another object after rows moved to another memory. */
+  share(): SharedVectors | null {
+    return this.#kernel.share();
   }
 
   /** Cosines of given memories, for candidates that another stage found; undefined without a vector. */
   scores(query: Float32Array, ordinals: readonly number[]): (number | undefined)[] {
-    const known = ordinals.filter((ordinal) => this.#slotByOrdinal.has(ordinal));
-    const slots = Uint32Array.from(known, (ordinal) => this.#slotByOrdinal.get(ordinal)!);
-    const scores = this.#rescore(query, slots);
-    const byOrdinal = new Map(known.map((ordinal, i) => [ordinal, scores[i]!]));
-    return ordinals.map((ordinal) => byOrdinal.get(ordinal));
+    const scores = new Float32Array(ordinals.length);
+    this.scoresInto(query, ordinals, ordinals.length, scores);
+    return Array.from(scores, (score) => (Number.isNaN(score) ? undefined : score));
   }
 
-  /** The cosine of each slot, in their order. */
-  #rescore(query: Float32Array, slots: Uint32Array): Float64Array {
-    const scores = new Float64Array(slots.length);
-    let max = 0;
-    for (const value of query) max = Math.max(max, Math.abs(value));
-    if (max === 0) return scores.fill(-Infinity);
-    const scale = max / INT16_MAX;
-    const products = this.#kernel.dot(
-      Int16Array.from(query, (value) => Math.round(value / scale)),
-      slots,
-    );
-    for (let i = 0; i < slots.length; i++)
-      scores[i] = products[i]! * scale * this.#scaleBySlot[slots[i]!]!;
-    return scores;
-  }
-
-  #allSlots(allow: OrdinalSet | undefined): Uint32Array {
-    const slots: number[] = [];
-    if (allow !== undefined && allow.size < this.size) {
-      for (const ordinal of allow) {
-        const slot = this.#slotByOrdinal.get(ordinal);
-        if (slot !== undefined) slots.push(slot);
-      }
-    } else
-      for (const [ordinal, slot] of this.#slotByOrdinal)
-        if (allow === undefined || allow.has(ordinal)) slots.push(slot);
-    return Uint32Array.from(slots);
-  }
-
-  #slotFilter(allow: OrdinalSet | undefined): Uint8Array | null {
-    if (allow === undefined) return null;
-    const bits = new Uint8Array((this.#slotLimit + 7) >>> 3);
-    for (let slot = 0; slot < this.#slotLimit; slot++) {
-      const ordinal = this.#ordinalBySlot[slot]!;
-      if (ordinal >= 0 && allow.has(ordinal)) bits[slot >>> 3]! |= 1 << (slot & 7);
+  /** The same for the first `count` ordinals without objects; NaN without a vector. */
+  scoresInto(
+    query: Float32Array,
+    ordinals: ArrayLike<number>,
+    count: number,
+    out: Float32Array,
+  ): void {
+    if (this.#slots.length < count) this.#slots = new Uint32Array(count);
+    let known = 0;
+    for (let i = 0; i < count; i++) {
+      const slot = this.#slotOf(ordinals[i]!);
+      if (slot !== NO_SLOT) this.#slots[known++] = slot;
     }
-    return bits;
+    if (!this.#scanner.scoreSlots(query, this.#slots, known, out)) {
+      out.fill(NaN, 0, count);
+      return;
+    }
+    // Scores came without gaps: spread from the end, so that none is overwritten before it is moved.
+    for (let i = count - 1; i >= 0; i--)
+      out[i] = this.#slotOf(ordinals[i]!) === NO_SLOT ? NaN : out[--known]!;
   }
 
-  #reserve(slots: number): void {
-    if (slots <= this.#ordinalBySlot.length) return;
-    const capacity = Math.max(slots, Math.ceil(this.#ordinalBySlot.length * 1.25), 1024);
-    const ordinals = new Int32Array(capacity).fill(-1);
-    const scales = new Float32Array(capacity);
-    ordinals.set(this.#ordinalBySlot);
-    scales.set(this.#scaleBySlot);
-    this.#ordinalBySlot = ordinals;
-    this.#scaleBySlot = scales;
+  #slotOf(ordinal: number): number {
+    return this.#slotByOrdinal[ordinal] ?? NO_SLOT;
   }
-}
 
-function compareHits(a: VectorHit, b: VectorHit): number {
-  return b.score - a.score || a.ordinal - b.ordinal;
-}
+  #slotsOf(allow: OrdinalSet | undefined): Uint32Array {
+    if (allow === undefined) return Uint32Array.from({ length: this.#size }, (_, slot) => slot);
+    const slots = new Uint32Array(allow.size);
+    let count = 0;
+    const { words } = allow;
+    for (let word = 0; word < words.length; word++)
+      for (let bits = words[word]!; bits !== 0; bits &= bits - 1) {
+        const slot = this.#slotOf(word * 32 + 31 - Math.clz32(bits & -bits));
+        if (slot !== NO_SLOT) slots[count++] = slot;
+      }
+    return slots.subarray(0, count);
+  }
 
-/** The best `limit` of at least `minScore`, sorted: objects are made of those alone. */
-function selectBest(
-  scores: Float64Array,
-  ordinalOf: (index: number) => number,
-  limit: number,
-  minScore: number,
-): VectorHit[] {
-  const threshold =
-    scores.length > limit
-      ? Math.max(minScore, Float64Array.from(scores).sort()[scores.length - limit]!)
-      : minScore;
-  const hits: VectorHit[] = [];
-  for (let i = 0; i < scores.length; i++)
-    if (scores[i]! >= threshold && scores[i] !== -Infinity)
-      hits.push({ ordinal: ordinalOf(i), score: scores[i]! });
-  return hits.sort(compareHits).slice(0, limit);
+  #reserve(slots: number, ordinals: number): void {
+    this.#kernel.reserve(slots);
+    const { length } = this.#slotByOrdinal;
+    if (ordinals <= length) return;
+    const grown = new Int32Array(Math.max(ordinals, length + Math.max(1024, length >>> 4)));
+    grown.set(this.#slotByOrdinal);
+    grown.fill(NO_SLOT, length);
+    this.#slotByOrdinal = grown;
+  }
 }

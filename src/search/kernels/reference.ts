@@ -3,7 +3,20 @@
  * WebAssembly SIMD is absent.
  */
 
-import { DIMENSIONS, SIGN_BYTES, signBits, type VectorKernel } from "./kernel.ts";
+import type { QuantizedVector } from "../../model/vector.ts";
+import {
+  DIMENSIONS,
+  SIGN_BYTES,
+  decodeRow,
+  emptyQuery,
+  encodeRow,
+  type PreparedQuery,
+  type StoredRow,
+  type VectorBlock,
+  type VectorHits,
+  type VectorKernel,
+} from "./kernel.ts";
+import { BLOCK_SLOTS } from "./layout.ts";
 
 const POPCOUNT = Uint8Array.from({ length: 256 }, (_, byte) => {
   let count = 0;
@@ -11,70 +24,195 @@ const POPCOUNT = Uint8Array.from({ length: 256 }, (_, byte) => {
   return count;
 });
 
+interface Candidate {
+  distance: number;
+  ordinal: number;
+  slot: number;
+}
+
 export class ReferenceKernel implements VectorKernel {
   readonly name = "reference";
   #signs = new Uint8Array(0);
-  #codes = new Int8Array(0);
-  #live = new Uint8Array(0);
+  #magnitudes = new Uint8Array(0);
+  #scales = new Float32Array(0);
+  #ordinals = new Int32Array(0);
+  #query: PreparedQuery = emptyQuery();
+  #candidates: Candidate[] = [];
+  #chosen: number[] = [];
 
   get memoryBytes(): number {
-    return this.#signs.length + this.#codes.length + this.#live.length;
+    return this.#ordinals.length * (SIGN_BYTES + DIMENSIONS + 8);
   }
 
-  write(slot: number, codes: Int8Array): void {
-    this.#reserve(slot + 1);
-    this.#signs.set(signBits(codes), slot * SIGN_BYTES);
-    this.#codes.set(codes, slot * DIMENSIONS);
-    this.#live[slot] = 1;
+  reserve(slots: number): void {
+    if (slots <= this.#ordinals.length) return;
+    this.#resize(Math.max(slots, Math.ceil(this.#ordinals.length * 1.25), BLOCK_SLOTS));
+  }
+
+  write(slot: number, ordinal: number, vector: QuantizedVector): void {
+    const { signs, magnitudes, scale } = encodeRow(vector);
+    this.#signs.set(signs, slot * SIGN_BYTES);
+    this.#magnitudes.set(magnitudes, slot * DIMENSIONS);
+    this.#scales[slot] = scale;
+    this.#ordinals[slot] = ordinal;
+  }
+
+  writeMany(slot: number, block: VectorBlock, from: number, to: number): void {
+    const { ordinals, codes, scales, fine } = block;
+    for (let i = from; i < to; i++)
+      this.write(slot + i - from, ordinals[i]!, {
+        codes: codes.subarray(i * DIMENSIONS, (i + 1) * DIMENSIONS),
+        scale: scales[i]!,
+        ...(fine && { fine: fine.subarray(i * SIGN_BYTES, (i + 1) * SIGN_BYTES) }),
+      });
+  }
+
+  move(from: number, to: number): void {
+    this.#signs.copyWithin(to * SIGN_BYTES, from * SIGN_BYTES, (from + 1) * SIGN_BYTES);
+    this.#magnitudes.copyWithin(to * DIMENSIONS, from * DIMENSIONS, (from + 1) * DIMENSIONS);
+    this.#scales[to] = this.#scales[from]!;
+    this.#ordinals[to] = this.#ordinals[from]!;
   }
 
   clear(slot: number): void {
-    if (slot >= this.#live.length) return;
     this.#signs.fill(0, slot * SIGN_BYTES, (slot + 1) * SIGN_BYTES);
-    this.#codes.fill(0, slot * DIMENSIONS, (slot + 1) * DIMENSIONS);
-    this.#live[slot] = 0;
+    this.#magnitudes.fill(0, slot * DIMENSIONS, (slot + 1) * DIMENSIONS);
+    this.#scales[slot] = 0;
+    this.#ordinals[slot] = 0;
   }
 
-  nearestBySigns(signs: Uint8Array, wanted: number, filter: Uint8Array | null): Uint32Array {
-    const found: { slot: number; distance: number }[] = [];
-    for (let slot = 0; slot < this.#live.length; slot++) {
-      if (this.#live[slot] === 0) continue;
-      if (filter !== null && ((filter[slot >>> 3] ?? 0) & (1 << (slot & 7))) === 0) continue;
-      let distance = 0;
-      for (let i = 0; i < SIGN_BYTES; i++)
-        distance += POPCOUNT[signs[i]! ^ this.#signs[slot * SIGN_BYTES + i]!]!;
-      found.push({ slot, distance });
-    }
-    found.sort((a, b) => a.distance - b.distance || a.slot - b.slot);
-    return Uint32Array.from(found.slice(0, wanted), ({ slot }) => slot).sort();
+  shrink(slots: number): boolean {
+    if (2 * slots + BLOCK_SLOTS > this.#ordinals.length) return false;
+    this.#resize(slots);
+    return true;
   }
 
-  dot(query: Int16Array, slots: Uint32Array): Int32Array {
-    return Int32Array.from(slots, (slot) => {
-      let sum = 0;
-      for (let i = 0; i < DIMENSIONS; i++) sum += query[i]! * this.#codes[slot * DIMENSIONS + i]!;
-      return sum;
-    });
+  ordinalOf(slot: number): number {
+    return this.#ordinals[slot]!;
   }
 
-  read(slot: number): { signs: Uint8Array; codes: Int8Array } {
-    return {
+  share(): null {
+    return null;
+  }
+
+  read(slot: number): StoredRow & { ordinal: number; vector: QuantizedVector } {
+    const row = {
       signs: this.#signs.slice(slot * SIGN_BYTES, (slot + 1) * SIGN_BYTES),
-      codes: this.#codes.slice(slot * DIMENSIONS, (slot + 1) * DIMENSIONS),
+      magnitudes: this.#magnitudes.slice(slot * DIMENSIONS, (slot + 1) * DIMENSIONS),
+      scale: this.#scales[slot]!,
+    };
+    return { ...row, ordinal: this.#ordinals[slot]!, vector: decodeRow(row) };
+  }
+
+  load({ signs, planes, values, scale }: PreparedQuery): void {
+    this.#query = {
+      signs: signs.slice(),
+      planes: planes.slice(),
+      values: values.slice(),
+      scale,
     };
   }
 
-  #reserve(slots: number): void {
-    if (slots <= this.#live.length) return;
-    const capacity = Math.max(slots, Math.ceil(this.#live.length * 1.25), 1024);
-    const signs = new Uint8Array(capacity * SIGN_BYTES);
-    const codes = new Int8Array(capacity * DIMENSIONS);
-    const live = new Uint8Array(capacity);
-    signs.set(this.#signs);
-    codes.set(this.#codes);
-    live.set(this.#live);
+  nearestBySigns(first: number, end: number, wanted: number, filter: Uint32Array | null): number {
+    const { signs } = this.#query;
+    const found: Candidate[] = [];
+    for (let slot = first; slot < end; slot++) {
+      const ordinal = this.#ordinals[slot]!;
+      if (filter && (((filter[ordinal >>> 5] ?? 0) >>> (ordinal & 31)) & 1) === 0) continue;
+      let distance = 0;
+      for (let i = 0; i < SIGN_BYTES; i++)
+        distance += POPCOUNT[signs[i]! ^ this.#signs[slot * SIGN_BYTES + i]!]!;
+      found.push({ distance, ordinal, slot });
+    }
+    found.sort((a, b) => a.distance - b.distance || a.ordinal - b.ordinal);
+    this.#candidates = found.slice(0, wanted);
+    return this.#candidates.length;
+  }
+
+  keys(count: number): BigUint64Array {
+    return BigUint64Array.from(
+      this.#candidates.slice(0, count),
+      ({ distance, ordinal, slot }) =>
+        (BigInt(distance) << 55n) | (BigInt(ordinal) << 24n) | BigInt(slot),
+    );
+  }
+
+  takeKeys(keys: BigUint64Array): void {
+    this.#candidates = Array.from(keys, (key) => ({
+      distance: Number(key >> 55n),
+      ordinal: Number((key >> 24n) & 0x7fffffffn),
+      slot: Number(key & 0xffffffn),
+    }));
+  }
+
+  refine(count: number, wanted: number): number {
+    const { planes } = this.#query;
+    const weighted = this.#candidates.slice(0, count).map(({ ordinal, slot }) => {
+      let sum = 0;
+      for (let i = 0; i < SIGN_BYTES; i++) {
+        const bits = this.#signs[slot * SIGN_BYTES + i]!;
+        sum -= 15 * POPCOUNT[bits]!;
+        for (let plane = 0; plane < 4; plane++)
+          sum += (2 << plane) * POPCOUNT[bits & planes[plane * SIGN_BYTES + i]!]!;
+      }
+      return { ordinal, slot, sum };
+    });
+    weighted.sort((a, b) => b.sum - a.sum || a.ordinal - b.ordinal);
+    this.#chosen = weighted.slice(0, wanted).map(({ slot }) => slot);
+    return this.#chosen.length;
+  }
+
+  takeSlots(slots: ArrayLike<number>, count: number): void {
+    this.#chosen = Array.from({ length: count }, (_, i) => slots[i]!);
+  }
+
+  slots(count: number): Uint32Array {
+    return Uint32Array.from(this.#chosen.slice(0, count));
+  }
+
+  score(count: number, out: Float32Array): void {
+    for (let i = 0; i < count; i++) out[i] = this.#scoreOf(this.#chosen[i]!);
+  }
+
+  best(count: number, limit: number, minScore: number, hits: VectorHits): void {
+    const found = this.#chosen
+      .slice(0, count)
+      .map((slot) => ({ ordinal: this.#ordinals[slot]!, score: this.#scoreOf(slot) }))
+      .filter(({ score }) => score >= Math.fround(minScore))
+      .sort((a, b) => b.score - a.score || a.ordinal - b.ordinal)
+      .slice(0, limit);
+    found.forEach(({ ordinal, score }, i) => {
+      hits.ordinals[i] = ordinal;
+      hits.scores[i] = score;
+    });
+    hits.count = found.length;
+  }
+
+  #scoreOf(slot: number): number {
+    const { values, scale } = this.#query;
+    const rowScale = this.#scales[slot]!;
+    const half = rowScale < 0 ? 0 : 1;
+    let product = 0;
+    for (let i = 0; i < DIMENSIONS; i++) {
+      const isPositive = (this.#signs[slot * SIGN_BYTES + (i >>> 3)]! >>> (i & 7)) & 1;
+      const magnitude = 2 * this.#magnitudes[slot * DIMENSIONS + i]! + half;
+      product += values[i]! * (isPositive ? magnitude : -magnitude);
+    }
+    return Math.fround(product * (scale * (Math.abs(rowScale) * 0.25))) + 0;
+  }
+
+  #resize(slots: number): void {
+    const signs = new Uint8Array(slots * SIGN_BYTES);
+    const magnitudes = new Uint8Array(slots * DIMENSIONS);
+    const scales = new Float32Array(slots);
+    const ordinals = new Int32Array(slots);
+    signs.set(this.#signs.subarray(0, signs.length));
+    magnitudes.set(this.#magnitudes.subarray(0, magnitudes.length));
+    scales.set(this.#scales.subarray(0, slots));
+    ordinals.set(this.#ordinals.subarray(0, slots));
     this.#signs = signs;
-    this.#codes = codes;
-    this.#live = live;
+    this.#magnitudes = magnitudes;
+    this.#scales = scales;
+    this.#ordinals = ordinals;
   }
 }

@@ -1,205 +1,405 @@
 /**
- * Hosts `scan.as.ts`: two WebAssembly memories that only ever grow, one with the sign bits (scanned
- * whole) and one with the INT8 rows (read for the few that are rescored).
- *
- * Sign memory: scratch, then blocks of 4,096 slots: their codes, a live bitmap, a filter bitmap.
+ * Hosts `scan.as.ts` on one WebAssembly memory (`layout.ts`) that grows by blocks in place. Where the
+ * memory can be shared, scanners on other threads attach to it; they write their scratch area alone.
  */
 
 import bytes from "./scan.as.ts?asc";
-import { DIMENSIONS, SIGN_BYTES, signBits, type VectorKernel } from "./kernel.ts";
-
-const PAGE_BYTES = 65_536;
-const BLOCK_SLOTS = 4096;
-const BITMAP_BYTES = BLOCK_SLOTS / 8;
-const BLOCK_BYTES = BLOCK_SLOTS * SIGN_BYTES + 2 * BITMAP_BYTES;
-
-/** Most slots one scan gives; the buffer holds four times as many. */
-export const MAX_WANTED = 8192;
-const QUERY_AT = 1024;
-const STATE_AT = 2048;
-const BUFFER_AT = 4096;
-const BLOCKS_AT = BUFFER_AT + 4 * MAX_WANTED * 8;
-
-/** Rows of one `dotRows` call. */
-const DOT_BATCH = 8192;
-const SLOTS_AT = 4096;
-const PRODUCTS_AT = SLOTS_AT + DOT_BATCH * 4;
-const ROWS_AT = PRODUCTS_AT + DOT_BATCH * 4;
+import sharedBytes from "./scan.as.ts?asc&shared";
+import { AppError } from "../../errors.ts";
+import type { QuantizedVector } from "../../model/vector.ts";
+import {
+  decodeRow,
+  type PreparedQuery,
+  type SharedKernel,
+  type StoredRow,
+  type VectorBlock,
+  type VectorHits,
+  type VectorKernel,
+} from "./kernel.ts";
+import {
+  BLOCK_BYTES,
+  BLOCK_SLOTS,
+  CHOSEN,
+  COUNTERS,
+  DIMENSIONS,
+  FILTER_BITS,
+  KEYS,
+  MAX_CANDIDATES,
+  MAX_SLOTS,
+  PAGE_BYTES,
+  QUERY_PLANES,
+  QUERY_SIGNS,
+  QUERY_VALUES,
+  SCORES,
+  SCRATCH_BYTES,
+  SIGN_BYTES,
+  SLOTS,
+  bytesFor,
+  layoutOf,
+  ordinalAt,
+  rowAt,
+  scaleAt,
+  signsAt,
+  type Layout,
+} from "./layout.ts";
 
 interface Exports {
-  hammingBlock(
-    query: number,
-    codes: number,
-    live: number,
-    filter: number,
-    firstSlot: number,
-    slotCount: number,
-    wanted: number,
-    state: number,
+  beginScan(wanted: number, counters: number, buffer: number, capacity: number): void;
+  scanSigns(query: number, blocks: number, first: number, end: number, mask: number): void;
+  endScan(): number;
+  refine(
+    planes: number,
+    blocks: number,
     buffer: number,
-    capacity: number,
-    count: number,
-  ): number;
-  dotRows(
-    query: number,
-    rows: number,
-    stride: number,
+    total: number,
+    wanted: number,
+    bins: number,
     slots: number,
-    count: number,
-    dimensions: number,
-    out: number,
+    chosen: number,
+  ): number;
+  scoreRows(
+    query: number,
+    queryScale: number,
+    blocks: number,
+    chosen: number,
+    total: number,
+    scores: number,
   ): void;
+  bestScores(
+    blocks: number,
+    chosen: number,
+    total: number,
+    scores: number,
+    minScore: number,
+    limit: number,
+    buffer: number,
+    ordinals: number,
+  ): number;
+  encodeRows(rows: number, signs: number, total: number, hasFine: number): void;
 }
 
-interface Instance {
-  memory: WebAssembly.Memory;
-  exports: Exports;
+/** Pages of the largest memory, then less where a platform refuses to reserve so much. */
+const MAXIMUM_PAGES = [65_536, 32_768, 16_384, 8192];
+/** Unused blocks that aren't worth a copy of the others. */
+const SPARE_BLOCKS = 8;
+
+function createMemory(initialBytes: number, shared: boolean): WebAssembly.Memory {
+  const initial = Math.ceil(initialBytes / PAGE_BYTES);
+  let failure: unknown;
+  for (const maximum of MAXIMUM_PAGES) {
+    if (maximum < initial) break;
+    try {
+      return new WebAssembly.Memory({ initial, maximum, shared });
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw noRoom(failure);
 }
 
-async function instantiate(module: WebAssembly.Module, firstBytes: number): Promise<Instance> {
-  const memory = new WebAssembly.Memory({
-    initial: Math.ceil(firstBytes / PAGE_BYTES),
-    maximum: 65_536,
+function noRoom(cause: unknown): AppError {
+  return new AppError("too_large", "There is no memory left for more vectors in the index.", {
+    hint: "Close other programs or tabs, or move old memories into a store of their own.",
+    cause,
   });
+}
+
+function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Exports {
   const abort = (): never => {
     throw new Error("The vector kernel stopped.");
   };
-  const instance = await WebAssembly.instantiate(module, { env: { memory, abort } });
-  return { memory, exports: instance.exports as unknown as Exports };
+  const instance = new WebAssembly.Instance(module, { env: { memory, abort } });
+  return instance.exports as unknown as Exports;
 }
 
-function reserve(memory: WebAssembly.Memory, neededBytes: number): void {
-  const missing = neededBytes - memory.buffer.byteLength;
-  if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));
+function canShare(): boolean {
+  return typeof SharedArrayBuffer !== "undefined" && WebAssembly.validate(sharedBytes);
 }
 
 export class WasmKernel implements VectorKernel {
   readonly name = "wasm-simd";
-  readonly #signs: Instance;
-  readonly #rows: Instance;
-  #slotLimit = 0;
+  readonly #module: WebAssembly.Module;
+  readonly #layout: Layout;
+  #memory: WebAssembly.Memory;
+  #exports: Exports;
+  #shared: SharedKernel | null = null;
+  #u8 = new Uint8Array(0);
+  #u32 = new Uint32Array(0);
+  #f32 = new Float32Array(0);
+  #queryScale = 0;
 
-  private constructor(signs: Instance, rows: Instance) {
-    this.#signs = signs;
-    this.#rows = rows;
+  private constructor({ module, memory, scanners }: SharedKernel, scanner: number) {
+    this.#module = module;
+    this.#layout = layoutOf(scanner, scanners);
+    this.#memory = memory;
+    this.#exports = instantiate(module, memory);
+    this.#refresh();
   }
 
-  /** Null where WebAssembly SIMD is absent. */
-  static async create(): Promise<WasmKernel | null> {
+  /**
+   * Null where WebAssembly SIMD is absent. With `scanners` above 1 the memory is shared if the platform
+   * can, with room for so many scanners, the owner among them.
+   */
+  static async create({ scanners = 1 }: { scanners?: number } = {}): Promise<WasmKernel | null> {
     if (typeof WebAssembly === "undefined" || !WebAssembly.validate(bytes)) return null;
-    const module = await WebAssembly.compile(bytes);
-    return new WasmKernel(await instantiate(module, BLOCKS_AT), await instantiate(module, ROWS_AT));
+    const isShared = scanners > 1 && canShare();
+    const module = await WebAssembly.compile(isShared ? sharedBytes : bytes);
+    const places = isShared ? scanners : 1;
+    const memory = createMemory(places * SCRATCH_BYTES, isShared);
+    const kernel = new WasmKernel({ module, memory, scanners: places }, 0);
+    if (isShared) kernel.#shared = { module, memory, scanners };
+    return kernel;
+  }
+
+  /** A scanner over another thread's memory; `scanner` is its place, from 1. It may only scan. */
+  static attach(shared: SharedKernel, scanner: number): WasmKernel {
+    if (scanner < 1 || scanner >= shared.scanners)
+      throw new RangeError(`Scanner ${scanner} has no place among ${shared.scanners}.`);
+    return new WasmKernel(shared, scanner);
+  }
+
+  share(): SharedKernel | null {
+    return this.#shared;
   }
 
   get memoryBytes(): number {
-    return this.#signs.memory.buffer.byteLength + this.#rows.memory.buffer.byteLength;
+    return this.#memory.buffer.byteLength;
   }
 
-  write(slot: number, codes: Int8Array): void {
-    const block = Math.floor(slot / BLOCK_SLOTS);
-    reserve(this.#signs.memory, BLOCKS_AT + (block + 1) * BLOCK_BYTES);
-    reserve(this.#rows.memory, ROWS_AT + (slot + 1) * DIMENSIONS);
-    this.#slotLimit = Math.max(this.#slotLimit, slot + 1);
-    new Int8Array(this.#rows.memory.buffer).set(codes, ROWS_AT + slot * DIMENSIONS);
-    const memory = new Uint8Array(this.#signs.memory.buffer);
-    memory.set(signBits(codes), signsAt(slot));
-    memory[liveAt(slot)]! |= 1 << (slot & 7);
+  reserve(slots: number): void {
+    if (slots > MAX_SLOTS) throw noRoom(undefined);
+    const missing = bytesFor(this.#layout.blocksAt, slots) - this.#memory.buffer.byteLength;
+    if (missing <= 0) return;
+    try {
+      this.#memory.grow(Math.ceil(missing / PAGE_BYTES));
+    } catch (error) {
+      throw noRoom(error);
+    }
+    this.#refresh();
+  }
+
+  write(slot: number, ordinal: number, { codes, scale, fine }: QuantizedVector): void {
+    const { blocksAt } = this.#layout;
+    const row = rowAt(blocksAt, slot);
+    const signs = signsAt(blocksAt, slot);
+    this.#u8.set(bytesOf(codes), row);
+    if (fine) this.#u8.set(fine, signs);
+    this.#exports.encodeRows(row, signs, 1, fine ? 1 : 0);
+    this.#f32[scaleAt(blocksAt, slot) >>> 2] = fine ? scale : -scale;
+    this.#u32[ordinalAt(blocksAt, slot) >>> 2] = ordinal;
+  }
+
+  writeMany(slot: number, block: VectorBlock, from: number, to: number): void {
+    const { blocksAt } = this.#layout;
+    const { ordinals, codes, scales, fine } = block;
+    while (from < to) {
+      const count = Math.min(to - from, BLOCK_SLOTS - (slot % BLOCK_SLOTS));
+      const row = rowAt(blocksAt, slot);
+      const signs = signsAt(blocksAt, slot);
+      const part = codes.subarray(from * DIMENSIONS, (from + count) * DIMENSIONS);
+      this.#u8.set(bytesOf(part), row);
+      if (fine) this.#u8.set(fine.subarray(from * SIGN_BYTES, (from + count) * SIGN_BYTES), signs);
+      this.#exports.encodeRows(row, signs, count, fine ? 1 : 0);
+      const scale = scaleAt(blocksAt, slot) >>> 2;
+      for (let i = 0; i < count; i++)
+        this.#f32[scale + i] = fine ? scales[from + i]! : -scales[from + i]!;
+      this.#u32.set(ordinals.subarray(from, from + count), ordinalAt(blocksAt, slot) >>> 2);
+      from += count;
+      slot += count;
+    }
+  }
+
+  move(from: number, to: number): void {
+    const { blocksAt } = this.#layout;
+    const signs = signsAt(blocksAt, from);
+    this.#u8.copyWithin(signsAt(blocksAt, to), signs, signs + SIGN_BYTES);
+    const row = rowAt(blocksAt, from);
+    this.#u8.copyWithin(rowAt(blocksAt, to), row, row + DIMENSIONS);
+    this.#u32[scaleAt(blocksAt, to) >>> 2] = this.#u32[scaleAt(blocksAt, from) >>> 2]!;
+    this.#u32[ordinalAt(blocksAt, to) >>> 2] = this.#u32[ordinalAt(blocksAt, from) >>> 2]!;
   }
 
   clear(slot: number): void {
-    if (slot >= this.#slotLimit) return;
-    new Int8Array(this.#rows.memory.buffer, ROWS_AT + slot * DIMENSIONS, DIMENSIONS).fill(0);
-    const memory = new Uint8Array(this.#signs.memory.buffer);
-    memory.fill(0, signsAt(slot), signsAt(slot) + SIGN_BYTES);
-    memory[liveAt(slot)]! &= ~(1 << (slot & 7));
+    const { blocksAt } = this.#layout;
+    const signs = signsAt(blocksAt, slot);
+    const row = rowAt(blocksAt, slot);
+    this.#u8.fill(0, signs, signs + SIGN_BYTES);
+    this.#u8.fill(0, row, row + DIMENSIONS);
+    this.#u32[scaleAt(blocksAt, slot) >>> 2] = 0;
+    this.#u32[ordinalAt(blocksAt, slot) >>> 2] = 0;
   }
 
-  nearestBySigns(signs: Uint8Array, wanted: number, filter: Uint8Array | null): Uint32Array {
-    const limit = Math.min(wanted, MAX_WANTED);
-    if (limit <= 0) return new Uint32Array(0);
-    const { memory, exports } = this.#signs;
-    const all = new Uint8Array(memory.buffer);
-    all.set(signs, QUERY_AT);
-    const state = new Uint32Array(memory.buffer, STATE_AT, 2 + DIMENSIONS + 1).fill(0);
-    state[0] = DIMENSIONS;
-    let count = 0;
-    for (let first = 0; first < this.#slotLimit; first += BLOCK_SLOTS) {
-      const codes = BLOCKS_AT + (first / BLOCK_SLOTS) * BLOCK_BYTES;
-      const live = codes + BLOCK_SLOTS * SIGN_BYTES;
-      let filterAt = 0;
-      if (filter !== null) {
-        filterAt = live + BITMAP_BYTES;
-        const part = filter.subarray(first >>> 3, (first >>> 3) + BITMAP_BYTES);
-        all.fill(0, filterAt, filterAt + BITMAP_BYTES);
-        all.set(part, filterAt);
-      }
-      const slots = Math.min(BLOCK_SLOTS, this.#slotLimit - first);
-      count = exports.hammingBlock(
-        QUERY_AT, codes, live, filterAt, first, slots, limit, STATE_AT, BUFFER_AT, 4 * limit, count,
-      ); // prettier-ignore
-    }
-    return chooseNearest(new Uint32Array(memory.buffer, BUFFER_AT, count * 2), state[0]!, limit);
+  shrink(slots: number): boolean {
+    const { blocksAt } = this.#layout;
+    const needed = bytesFor(blocksAt, slots);
+    const spare = this.#memory.buffer.byteLength - needed;
+    if (spare < SPARE_BLOCKS * BLOCK_BYTES || spare < needed / 2) return false;
+    // A WebAssembly memory never gets smaller: the rows move to another.
+    const memory = createMemory(needed, this.#shared !== null);
+    new Uint8Array(memory.buffer).set(this.#u8.subarray(0, needed));
+    this.#memory = memory;
+    this.#exports = instantiate(this.#module, memory);
+    if (this.#shared) this.#shared = { ...this.#shared, memory };
+    this.#refresh();
+    return true;
   }
 
-  dot(query: Int16Array, slots: Uint32Array): Int32Array {
-    const { memory, exports } = this.#rows;
-    const products = new Int32Array(slots.length);
-    new Int16Array(memory.buffer, QUERY_AT, DIMENSIONS).set(query);
-    for (let start = 0; start < slots.length; start += DOT_BATCH) {
-      const batch = slots.subarray(start, start + DOT_BATCH);
-      new Uint32Array(memory.buffer, SLOTS_AT, batch.length).set(batch);
-      exports.dotRows(
-        QUERY_AT,
-        ROWS_AT,
-        DIMENSIONS,
-        SLOTS_AT,
-        batch.length,
-        DIMENSIONS,
-        PRODUCTS_AT,
-      );
-      products.set(new Int32Array(memory.buffer, PRODUCTS_AT, batch.length), start);
-    }
-    return products;
+  ordinalOf(slot: number): number {
+    return this.#u32[ordinalAt(this.#layout.blocksAt, slot) >>> 2]!;
   }
 
-  read(slot: number): { signs: Uint8Array; codes: Int8Array } {
-    return {
-      signs: new Uint8Array(
-        this.#signs.memory.buffer.slice(signsAt(slot), signsAt(slot) + SIGN_BYTES),
-      ),
-      codes: new Int8Array(
-        this.#rows.memory.buffer.slice(
-          ROWS_AT + slot * DIMENSIONS,
-          ROWS_AT + (slot + 1) * DIMENSIONS,
-        ),
-      ),
+  read(slot: number): StoredRow & { ordinal: number; vector: QuantizedVector } {
+    const { blocksAt } = this.#layout;
+    const signs = signsAt(blocksAt, slot);
+    const row = rowAt(blocksAt, slot);
+    const stored = {
+      signs: this.#u8.slice(signs, signs + SIGN_BYTES),
+      magnitudes: this.#u8.slice(row, row + DIMENSIONS),
+      scale: this.#f32[scaleAt(blocksAt, slot) >>> 2]!,
     };
+    return { ...stored, ordinal: this.ordinalOf(slot), vector: decodeRow(stored) };
   }
-}
 
-function signsAt(slot: number): number {
-  const block = Math.floor(slot / BLOCK_SLOTS);
-  return BLOCKS_AT + block * BLOCK_BYTES + (slot % BLOCK_SLOTS) * SIGN_BYTES;
-}
+  load({ signs, planes, values, scale }: PreparedQuery): void {
+    this.#refresh();
+    const { scratchAt } = this.#layout;
+    this.#u8.set(signs, scratchAt + QUERY_SIGNS);
+    this.#u8.set(planes, scratchAt + QUERY_PLANES);
+    const at = scratchAt + QUERY_VALUES;
+    for (let i = 0; i < DIMENSIONS; i += 2)
+      this.#u32[(at >>> 2) + (i >>> 1)] = (values[i]! & 0xffff) | (values[i + 1]! << 16);
+    this.#queryScale = scale;
+  }
 
-function liveAt(slot: number): number {
-  const block = Math.floor(slot / BLOCK_SLOTS);
-  return BLOCKS_AT + block * BLOCK_BYTES + BLOCK_SLOTS * SIGN_BYTES + ((slot % BLOCK_SLOTS) >>> 3);
-}
+  nearestBySigns(first: number, end: number, wanted: number, filter: Uint32Array | null): number {
+    if (wanted <= 0 || first >= end) return 0;
+    const { scratchAt, blocksAt } = this.#layout;
+    const exports = this.#exports;
+    const room = 2 * MAX_CANDIDATES;
+    const limit = Math.min(wanted, MAX_CANDIDATES);
+    exports.beginScan(limit, scratchAt + COUNTERS, scratchAt + KEYS, room);
+    const query = scratchAt + QUERY_SIGNS;
+    if (filter === null) exports.scanSigns(query, blocksAt, first, end, 0);
+    else
+      for (let from = first & ~63; from < end;) {
+        const to = Math.min(end, from - (from % BLOCK_SLOTS) + BLOCK_SLOTS);
+        if (this.#maskSlots(from, to, first, filter))
+          exports.scanSigns(query, blocksAt, from, to, scratchAt + FILTER_BITS);
+        from = to;
+      }
+    return exports.endScan();
+  }
 
-/** Of (slot, distance) pairs in slot order: all below the threshold, and the first at it, `limit` in all. */
-function chooseNearest(pairs: Uint32Array, threshold: number, limit: number): Uint32Array {
-  let below = 0;
-  for (let i = 1; i < pairs.length; i += 2) if (pairs[i]! < threshold) below++;
-  let room = limit - below;
-  const slots: number[] = [];
-  for (let i = 0; i < pairs.length; i += 2) {
-    const distance = pairs[i + 1]!;
-    if (distance < threshold) slots.push(pairs[i]!);
-    else if (distance === threshold && room > 0) {
-      slots.push(pairs[i]!);
-      room--;
+  keys(count: number): BigUint64Array {
+    const keys = new BigUint64Array(count);
+    const at = this.#layout.scratchAt + KEYS;
+    new Uint8Array(keys.buffer).set(this.#u8.subarray(at, at + count * 8));
+    return keys;
+  }
+
+  takeKeys(keys: BigUint64Array): void {
+    if (keys.length > MAX_CANDIDATES) throw new RangeError("More keys than there is room for.");
+    const from = new Uint8Array(keys.buffer, keys.byteOffset, keys.byteLength);
+    this.#u8.set(from, this.#layout.scratchAt + KEYS);
+  }
+
+  refine(count: number, wanted: number): number {
+    if (count <= 0 || wanted <= 0) return 0;
+    const { scratchAt, blocksAt } = this.#layout;
+    return this.#exports.refine(
+      scratchAt + QUERY_PLANES,
+      blocksAt,
+      scratchAt + KEYS,
+      count,
+      wanted,
+      scratchAt + COUNTERS,
+      scratchAt + SLOTS,
+      scratchAt + CHOSEN,
+    );
+  }
+
+  takeSlots(slots: ArrayLike<number>, count: number): void {
+    if (count > MAX_CANDIDATES) throw new RangeError("More slots than there is room for.");
+    const at = (this.#layout.scratchAt + CHOSEN) >>> 2;
+    for (let i = 0; i < count; i++) this.#u32[at + i] = slots[i]!;
+  }
+
+  slots(count: number): Uint32Array {
+    const at = (this.#layout.scratchAt + CHOSEN) >>> 2;
+    return this.#u32.slice(at, at + count);
+  }
+
+  score(count: number, out: Float32Array): void {
+    this.#score(count);
+    const at = (this.#layout.scratchAt + SCORES) >>> 2;
+    for (let i = 0; i < count; i++) out[i] = this.#f32[at + i]!;
+  }
+
+  best(count: number, limit: number, minScore: number, hits: VectorHits): void {
+    this.#score(count);
+    const { scratchAt, blocksAt } = this.#layout;
+    const found = this.#exports.bestScores(
+      blocksAt,
+      scratchAt + CHOSEN,
+      count,
+      scratchAt + SCORES,
+      minScore,
+      Math.max(0, limit),
+      scratchAt + KEYS,
+      scratchAt + SLOTS,
+    );
+    const ordinals = (scratchAt + SLOTS) >>> 2;
+    const scores = (scratchAt + SCORES) >>> 2;
+    for (let i = 0; i < found; i++) {
+      hits.ordinals[i] = this.#u32[ordinals + i]!;
+      hits.scores[i] = this.#f32[scores + i]!;
     }
+    hits.count = found;
   }
-  return Uint32Array.from(slots);
+
+  #score(count: number): void {
+    const { scratchAt, blocksAt } = this.#layout;
+    this.#exports.scoreRows(
+      scratchAt + QUERY_VALUES,
+      this.#queryScale,
+      blocksAt,
+      scratchAt + CHOSEN,
+      count,
+      scratchAt + SCORES,
+    );
+  }
+
+  /** Writes which slots of [from, to), all of one block, the filter allows; false when none is. */
+  #maskSlots(from: number, to: number, first: number, filter: Uint32Array): boolean {
+    const bits = (this.#layout.scratchAt + FILTER_BITS) >>> 2;
+    const ordinals = (ordinalAt(this.#layout.blocksAt, from) >>> 2) - from;
+    const u32 = this.#u32;
+    let any = 0;
+    for (let base = from; base < to; base += 32) {
+      let word = 0;
+      for (let slot = Math.max(base, first), end = Math.min(base + 32, to); slot < end; slot++) {
+        const ordinal = u32[ordinals + slot]!;
+        const at = ordinal >>> 5;
+        if (at < filter.length) word |= ((filter[at]! >>> (ordinal & 31)) & 1) << (slot & 31);
+      }
+      u32[bits + ((base - from) >>> 5)] = word;
+      any |= word;
+    }
+    // The scan reads whole words of 64.
+    if (((to - from) & 63) !== 0) u32[bits + ((to - from + 31) >>> 5)] = 0;
+    return any !== 0;
+  }
+
+  /** Views on the memory as it is: growing it detaches those of before. */
+  #refresh(): void {
+    const { buffer } = this.#memory;
+    if (this.#u8.buffer === buffer && this.#u8.length === buffer.byteLength) return;
+    this.#u8 = new Uint8Array(buffer);
+    this.#u32 = new Uint32Array(buffer);
+    this.#f32 = new Float32Array(buffer);
+  }
+}
+
+function bytesOf(codes: Int8Array): Uint8Array {
+  return new Uint8Array(codes.buffer, codes.byteOffset, codes.length);
 }

@@ -1,17 +1,28 @@
 import fc from "fast-check";
-import { beforeAll, describe, expect, it } from "vitest";
-import { DIMENSIONS, signBits, type VectorKernel } from "../../../src/search/kernels/kernel.ts";
+import { describe, expect, it } from "vitest";
+import { quantizeVector, type QuantizedVector } from "../../../src/model/vector.ts";
+import {
+  DIMENSIONS,
+  decodeRow,
+  emptyQuery,
+  encodeRow,
+  prepareQuery,
+  type PreparedQuery,
+  type VectorHits,
+  type VectorKernel,
+} from "../../../src/search/kernels/kernel.ts";
 import { ReferenceKernel } from "../../../src/search/kernels/reference.ts";
 import { WasmKernel } from "../../../src/search/kernels/wasm-kernel.ts";
 
-let wasm: () => Promise<WasmKernel>;
-beforeAll(() => {
-  wasm = async () => {
-    const kernel = await WasmKernel.create();
-    if (kernel === null) throw new Error("This Node has no WebAssembly SIMD");
-    return kernel;
-  };
-});
+async function wasm(options: { scanners?: number } = {}): Promise<WasmKernel> {
+  const kernel = await WasmKernel.create(options);
+  if (kernel === null) throw new Error("This Node has no WebAssembly SIMD");
+  return kernel;
+}
+
+async function both(): Promise<[ReferenceKernel, WasmKernel]> {
+  return [new ReferenceKernel(), await wasm()];
+}
 
 /** A small deterministic generator (mulberry32): the same rows in every run. */
 function random(seed: number): () => number {
@@ -23,98 +34,250 @@ function random(seed: number): () => number {
   };
 }
 
-function codes(next: () => number, range = 127): Int8Array {
-  return Int8Array.from({ length: DIMENSIONS }, () => Math.round((next() * 2 - 1) * range));
+function floats(next: () => number): Float32Array {
+  return Float32Array.from({ length: DIMENSIONS }, () => next() * 2 - 1);
 }
 
+function prepared(query: Float32Array): PreparedQuery {
+  const result = prepareQuery(query, emptyQuery());
+  if (result === null) throw new Error("A query of zeros");
+  return result;
+}
+
+function hitsOf(kernel: VectorKernel, count: number, limit: number, minScore: number): unknown {
+  const hits: VectorHits = {
+    ordinals: new Int32Array(limit),
+    scores: new Float32Array(limit),
+    count: 0,
+  };
+  kernel.best(count, limit, minScore, hits);
+  return Array.from({ length: hits.count }, (_, i) => [hits.ordinals[i], hits.scores[i]]);
+}
+
+/** Every third row with INT8 codes alone; ordinals fall as slots rise, so that ties show. */
 function fill(kernels: VectorKernel[], count: number, seed: number, distinct = Infinity): void {
   const next = random(seed);
-  const pool = Array.from({ length: Math.min(count, distinct) }, () => codes(next));
+  const pool = Array.from({ length: Math.min(count, distinct) }, (_, i) =>
+    quantizeVector(floats(next), { fine: i % 3 !== 0 }),
+  );
+  for (const kernel of kernels) kernel.reserve(count);
   for (let slot = 0; slot < count; slot++)
-    for (const kernel of kernels) kernel.write(slot, pool[slot % pool.length]!);
+    for (const kernel of kernels) kernel.write(slot, 3 * (count - slot), pool[slot % pool.length]!);
 }
 
-describe("the SIMD kernel against the reference", () => {
-  it("stores the same signs and codes", async () => {
-    const kernels = [new ReferenceKernel(), await wasm()] as const;
-    fill([...kernels], 5000, 1);
-    for (const slot of [0, 1, 4095, 4096, 4999])
-      expect(kernels[1].read(slot)).toEqual(kernels[0].read(slot));
+const codes = fc.int8Array({ minLength: DIMENSIONS, maxLength: DIMENSIONS, min: -127, max: 127 });
+const fineBits = fc.uint8Array({ minLength: DIMENSIONS / 8, maxLength: DIMENSIONS / 8 });
+const scale = fc.float({ min: Math.fround(1e-6), max: 1, noNaN: true });
+const vectors = fc.oneof(
+  fc.record({ codes, scale, fine: fineBits }),
+  fc.record({ codes, scale }),
+) as fc.Arbitrary<QuantizedVector>;
+
+describe("the stored form of a vector", () => {
+  it("gives back every code, scale and fine bit", async () => {
+    const kernel = await wasm();
+    kernel.reserve(1);
+    fc.assert(
+      fc.property(vectors, (vector) => {
+        expect(decodeRow(encodeRow(vector))).toEqual(vector);
+        kernel.write(0, 7, vector);
+        const { ordinal, vector: read, ...row } = kernel.read(0);
+        expect(row).toEqual(encodeRow(vector));
+        expect(ordinal).toBe(7);
+        expect(read).toEqual(vector);
+      }),
+    );
   });
 
-  it("gives the same dot products, at the extremes too", async () => {
-    const kernels = [new ReferenceKernel(), await wasm()] as const;
-    const extreme = (value: number): Int8Array => new Int8Array(DIMENSIONS).fill(value);
-    fill([...kernels], 300, 2);
+  it("is the same for rows written together, across blocks", async () => {
+    const kernels = await both();
+    const next = random(1);
+    const list = Array.from({ length: 2100 }, () => quantizeVector(floats(next), { fine: true }));
+    const block = {
+      ordinals: Int32Array.from(list.keys()),
+      codes: Int8Array.from(list.flatMap((vector) => [...vector.codes])),
+      scales: Float32Array.from(list, (vector) => vector.scale),
+      fine: Uint8Array.from(list.flatMap((vector) => [...vector.fine!])),
+    };
     for (const kernel of kernels) {
-      kernel.write(300, extreme(127));
-      kernel.write(301, extreme(-127));
-      kernel.write(302, extreme(0));
+      kernel.reserve(3000);
+      kernel.writeMany(900, block, 100, 2100);
     }
-    const slots = Uint32Array.from({ length: 303 }, (_, i) => i);
+    for (const slot of [900, 1023, 1024, 2047, 2048, 2899])
+      for (const kernel of kernels) {
+        const { ordinal, vector } = kernel.read(slot);
+        expect(ordinal).toBe(slot - 800);
+        expect(vector).toEqual(list[slot - 800]);
+      }
+  });
+});
+
+describe("the SIMD kernel against the reference", () => {
+  it("gives the same scores, at the extremes too", async () => {
+    const kernels = await both();
+    fill(kernels, 300, 2);
+    const extreme = (code: number, fine?: number): QuantizedVector => ({
+      codes: new Int8Array(DIMENSIONS).fill(code),
+      scale: 0.5,
+      ...(fine !== undefined && { fine: new Uint8Array(DIMENSIONS / 8).fill(fine) }),
+    });
+    for (const kernel of kernels) {
+      kernel.reserve(304);
+      kernel.write(300, 1, extreme(127, 255));
+      kernel.write(301, 2, extreme(-127, 0));
+      kernel.write(302, 4, extreme(0));
+      kernel.write(303, 5, extreme(127));
+    }
+    const slots = Array.from({ length: 304 }, (_, i) => i);
+    const scoresOf = (kernel: VectorKernel, query: PreparedQuery): Float32Array => {
+      const scores = new Float32Array(slots.length);
+      kernel.load(query);
+      kernel.takeSlots(slots, slots.length);
+      kernel.score(slots.length, scores);
+      return scores;
+    };
+    const values = fc.float32Array({
+      minLength: DIMENSIONS,
+      maxLength: DIMENSIONS,
+      min: -4,
+      max: 4,
+      noNaN: true,
+    });
     fc.assert(
-      fc.property(
-        fc.int16Array({ minLength: DIMENSIONS, maxLength: DIMENSIONS, min: -32767, max: 32767 }),
-        (query) => {
-          expect(kernels[1].dot(query, slots)).toEqual(kernels[0].dot(query, slots));
-        },
-      ),
+      fc.property(values, (query) => {
+        const made = prepareQuery(query, emptyQuery());
+        if (made === null) return;
+        expect(scoresOf(kernels[1], made)).toEqual(scoresOf(kernels[0], made));
+      }),
       { numRuns: 40 },
     );
-    for (const value of [32767, -32767]) {
-      const query = new Int16Array(DIMENSIONS).fill(value);
-      expect(kernels[1].dot(query, slots)).toEqual(kernels[0].dot(query, slots));
-      expect(kernels[1].dot(query, slots)[300]).toBe(384 * 127 * value);
+    for (const value of [3, -3]) {
+      const query = prepared(new Float32Array(DIMENSIONS).fill(value));
+      const scores = scoresOf(kernels[1], query);
+      expect(scores).toEqual(scoresOf(kernels[0], query));
+      expect(scores[300]).toBeCloseTo(DIMENSIONS * value * 127.25 * 0.5, 1);
+      expect(scores[303]).toBeCloseTo(DIMENSIONS * value * 127 * 0.5, 1);
     }
   });
 
-  it("gives the same nearest slots with ties, removals, filters and any count wanted", async () => {
+  it("gives the same candidates at every stage, with ties, filters and any count wanted", async () => {
     for (const [count, distinct] of [
-      [0, 1],
       [1, 1],
       [64, 64],
+      [1025, 3],
       [4097, 9],
+      [20_000, 2],
       [6000, Infinity],
     ] as const) {
-      const kernels = [new ReferenceKernel(), await wasm()] as const;
-      fill([...kernels], count, 3, distinct);
-      const next = random(4);
-      for (let slot = 0; slot < count; slot++)
-        if (next() < 0.2) for (const kernel of kernels) kernel.clear(slot);
+      const kernels = await both();
+      fill(kernels, count, 3, distinct);
       fc.assert(
         fc.property(
           fc.integer(),
           fc.integer({ min: 1, max: 1200 }),
+          fc.integer({ min: 1, max: 300 }),
+          fc.integer({ min: 1, max: 60 }),
           fc.option(fc.double({ min: 0, max: 1, noNaN: true })),
-          (seed, wanted, density) => {
-            const query = signBits(codes(random(seed)));
+          fc.tuple(fc.nat(count), fc.nat(count)),
+          (seed, wanted, refined, limit, density, range) => {
+            const query = prepared(floats(random(seed)));
             const coin = random(seed + 1);
             const filter =
               density === null
                 ? null
-                : Uint8Array.from({ length: (count + 7) >>> 3 }, () => {
-                    let byte = 0;
-                    for (let bit = 0; bit < 8; bit++) byte |= Number(coin() < density) << bit;
-                    return byte;
+                : Uint32Array.from({ length: (3 * count) >>> 5 }, () => {
+                    let word = 0;
+                    for (let bit = 0; bit < 32; bit++) word |= Number(coin() < density) << bit;
+                    return word;
                   });
-            expect(kernels[1].nearestBySigns(query, wanted, filter)).toEqual(
-              kernels[0].nearestBySigns(query, wanted, filter),
-            );
+            const [first, end] = density === null ? [0, count] : [...range].sort((a, b) => a - b);
+            const [expected, actual] = kernels.map((kernel) => {
+              kernel.load(query);
+              const found = kernel.nearestBySigns(first!, end!, wanted, filter);
+              const keys = kernel.keys(found).sort();
+              const chosen = kernel.refine(found, refined);
+              const slots = kernel.slots(chosen).sort();
+              return {
+                found,
+                keys,
+                chosen,
+                slots,
+                hits: hitsOf(kernel, chosen, limit, -0.02),
+              };
+            });
+            expect(actual).toEqual(expected);
           },
         ),
-        { numRuns: 15 },
+        { numRuns: 12 },
       );
     }
   });
 
-  it("reuses a cleared slot and grows past its first block", async () => {
+  it("goes on from the keys of parts as from those of a whole scan", async () => {
     const kernel = await wasm();
-    const next = random(5);
-    const [a, b] = [codes(next), codes(next)];
-    kernel.write(9000, a);
-    kernel.clear(9000);
-    expect(kernel.nearestBySigns(signBits(a), 10, null)).toHaveLength(0);
-    kernel.write(9000, b);
-    expect([...kernel.nearestBySigns(signBits(b), 10, null)]).toEqual([9000]);
+    fill([kernel], 5000, 4);
+    kernel.load(prepared(floats(random(5))));
+    const whole = kernel.keys(kernel.nearestBySigns(0, 5000, 700, null)).sort();
+    const parts = [
+      kernel.keys(kernel.nearestBySigns(0, 1777, 700, null)),
+      kernel.keys(kernel.nearestBySigns(1777, 5000, 700, null)),
+    ];
+    const merged = BigUint64Array.from(parts.flatMap((part) => [...part]))
+      .sort()
+      .slice(0, 700);
+    expect(merged).toEqual(whole);
+    kernel.takeKeys(merged);
+    const slots = kernel.slots(kernel.refine(700, 100)).sort();
+    kernel.nearestBySigns(0, 5000, 700, null);
+    expect(slots).toEqual(kernel.slots(kernel.refine(700, 100)).sort());
+  });
+
+  it("is the same for a scanner of another place in a shared memory, as rows are added", async () => {
+    const owner = await wasm({ scanners: 3 });
+    const shared = owner.share();
+    if (shared === null) throw new Error("This Node shares no memory");
+    fill([owner], 3000, 6);
+    const other = WasmKernel.attach(shared, 2);
+    for (const count of [3000, 9000]) {
+      fill([owner], count, 6);
+      const query = prepared(floats(random(7)));
+      const [mine, theirs] = [owner, other].map((kernel) => {
+        kernel.load(query);
+        const found = kernel.nearestBySigns(0, count, 500, null);
+        return hitsOf(kernel, kernel.refine(found, 100), 20, -1);
+      });
+      expect(theirs).toEqual(mine);
+    }
+    expect(owner.share()).toBe(shared);
+    expect(() => WasmKernel.attach(shared, 3)).toThrow(RangeError);
+  });
+
+  it("moves rows, leaves nothing of a cleared one, and gives memory back", async () => {
+    for (const kernel of await both()) {
+      fill([kernel], 20_000, 8);
+      const [first, last] = [kernel.read(5), kernel.read(19_999)];
+      kernel.move(19_999, 6);
+      expect(kernel.read(6)).toEqual(last);
+      kernel.clear(19_999);
+      expect(kernel.read(19_999)).toMatchObject({ ordinal: 0, scale: 0 });
+      expect(kernel.read(19_999).signs.every((byte) => byte === 0)).toBe(true);
+      expect(kernel.read(19_999).magnitudes.every((byte) => byte === 0)).toBe(true);
+      const before = kernel.memoryBytes;
+      expect(kernel.shrink(19_000)).toBe(false);
+      expect(kernel.shrink(100)).toBe(true);
+      expect(kernel.memoryBytes).toBeLessThan(before / 2);
+      expect(kernel.read(5)).toEqual(first);
+      kernel.reserve(5000);
+      kernel.write(4999, 1, first.vector);
+      expect(kernel.read(4999).vector).toEqual(first.vector);
+    }
+  });
+
+  it("refuses more rows than there is memory for", async () => {
+    const kernel = await wasm();
+    expect(() => kernel.reserve(2 ** 24 + 1)).toThrow(/no memory left/);
+    expect(() => kernel.reserve(12_000_000)).toThrow(/no memory left/);
+    fill([kernel], 10, 9);
+    expect(kernel.read(9).ordinal).toBe(3);
   });
 });
