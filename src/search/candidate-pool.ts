@@ -4,6 +4,7 @@
  */
 
 import type { CandidateSignals } from "./ranking.ts";
+import { topPlaces } from "./top-places.ts";
 
 export type Signal = Exclude<keyof CandidateSignals, "ordinal">;
 
@@ -74,26 +75,7 @@ export class CandidatePool {
 
   /** Places of the `limit` highest values above -Infinity, best first, ties by ordinal. */
   best(values: Float64Array, limit: number): number[] {
-    const { ordinals, count } = this;
-    const before = (a: number, b: number): boolean => {
-      const difference = values[a]! - values[b]!;
-      return difference > 0 || (difference === 0 && ordinals[a]! < ordinals[b]!);
-    };
-    const best: number[] = [];
-    for (let place = 0; place < count; place++) {
-      if (values[place] === -Infinity) continue;
-      if (best.length === limit && !before(place, best[limit - 1]!)) continue;
-      let from = 0;
-      let to = best.length;
-      while (from < to) {
-        const middle = (from + to) >>> 1;
-        if (before(place, best[middle]!)) to = middle;
-        else from = middle + 1;
-      }
-      if (best.length === limit) best.pop();
-      best.splice(from, 0, place);
-    }
-    return best;
+    return topPlaces(values, this.ordinals, this.count, limit);
   }
 
   #grow(): void {

@@ -6,7 +6,8 @@ import type { MemoryStore } from "../storage/memory-store.ts";
 import type { RecallContext } from "./recall.ts";
 import type { QueryPlan } from "./query-plan.ts";
 import { toMemoryView } from "./memory-view.ts";
-import { findTerms, makeSnippet, SCAN_UNITS } from "./snippet.ts";
+import { makeSnippet } from "./snippet.ts";
+import { SCAN_UNITS, TermFinder } from "./term-finder.ts";
 
 export interface RankedHit {
   ordinal: number;
@@ -15,14 +16,17 @@ export interface RankedHit {
   path: number[] | undefined;
 }
 
+const FIELDS = [META.title, META.speaker, META.source, META.recipients, META.thread] as const;
 /** Hits beyond these show an excerpt of the summary: their content isn't read. */
 const CONTENT_SNIPPETS = 50;
+
+const NO_GISTS: ReadonlyMap<number, string> = new Map();
 
 /** What speaks for hits that are kept as a gist only: their episode's summary, by ordinal. */
 async function gistsOf(
   store: MemoryStore,
   ordinals: readonly number[],
-): Promise<Map<number, string>> {
+): Promise<ReadonlyMap<number, string>> {
   const { catalog } = store;
   const speakers = new Map<number, number>();
   for (const ordinal of ordinals) {
@@ -30,13 +34,14 @@ async function gistsOf(
     const row = entry?.keep === "gist" && entry.episodeId ? catalog.byId(entry.episodeId) : null;
     if (row) speakers.set(ordinal, row.ordinal);
   }
+  if (speakers.size === 0) return NO_GISTS;
   const rows = [...speakers.values()];
   const texts = await store.getSummaries(rows);
   return new Map([...speakers.keys()].map((ordinal, i) => [ordinal, texts[i]!.summary]));
 }
 
 export async function describeHits(
-  { store, text }: RecallContext,
+  { store }: RecallContext,
   plan: QueryPlan,
   ranked: readonly RankedHit[],
 ): Promise<RecallHit[]> {
@@ -47,6 +52,7 @@ export async function describeHits(
     store.getContents(ordinals.slice(0, CONTENT_SNIPPETS)),
   ]);
   const gists = await gistsOf(store, ordinals);
+  const finder = new TermFinder(plan.words);
   const hits: RecallHit[] = [];
   ranked.forEach((hit, i) => {
     const entry = catalog.byOrdinal(hit.ordinal);
@@ -54,23 +60,18 @@ export async function describeHits(
     const memory = toMemoryView(entry, summaries[i]!);
     const body =
       contents[i] ?? (memory.keep === "gist" ? (gists.get(entry.ordinal) ?? "") : memory.summary);
-    const snippet = makeSnippet(body, plan.words);
+    const snippet = makeSnippet(body, finder, plan.phrases);
     const path = hit.path?.map((ordinal) => catalog.byOrdinal(ordinal)?.id);
-    const fields = [
-      memory.summary,
-      memory.metadata[META.title] ?? "",
-      memory.metadata[META.speaker] ?? "",
-      memory.metadata[META.source] ?? "",
-      memory.metadata[META.recipients] ?? "",
-      memory.metadata[META.thread] ?? "",
-      ...memory.entities.map((entity) => entity.text),
-    ].join("\n");
     const matched = snippet.terms;
     if (matched.size < plan.words.length)
-      for (const { term } of findTerms(fields, plan.words)) matched.add(term);
-    for (const term of plan.words)
-      if (body.length > SCAN_UNITS && !matched.has(term) && text.matches(hit.ordinal, term))
-        matched.add(term);
+      for (const { term } of finder.find(fieldsOf(memory))) matched.add(term);
+    // The excerpt of a very long text is taken from its beginning; words of the rest match all the same.
+    for (
+      let at = SCAN_UNITS;
+      at < body.length && matched.size < plan.words.length;
+      at += SCAN_UNITS
+    )
+      for (const { term } of finder.find(body.slice(at, at + SCAN_UNITS))) matched.add(term);
     hits.push({
       memory,
       score: hit.score,
@@ -81,4 +82,12 @@ export async function describeHits(
     });
   });
   return hits;
+}
+
+/** What the text index takes of a memory beside its text. */
+function fieldsOf({ summary, metadata, entities }: RecallHit["memory"]): string {
+  let fields = summary;
+  for (const key of FIELDS) if (metadata[key] !== undefined) fields += `\n${metadata[key]}`;
+  for (const { text } of entities) fields += `\n${text}`;
+  return fields;
 }

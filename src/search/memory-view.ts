@@ -8,12 +8,11 @@ export function toMemoryView(
   entry: CatalogEntry,
   text: { summary: string; entities: Entity[] },
 ): MemoryView {
-  const fields: Omit<CatalogEntry, "ordinal"> & { ordinal?: number } = { ...entry };
-  delete fields.ordinal;
+  const { ordinal: _ordinal, metadata, quality, ...fields } = entry;
   return {
     ...fields,
-    metadata: { ...entry.metadata },
-    quality: { ...entry.quality },
+    metadata: { ...metadata },
+    quality: { ...quality },
     summary: text.summary,
     entities: text.entities,
   };

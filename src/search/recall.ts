@@ -15,7 +15,7 @@ import type { EntityTable } from "./entity-table.ts";
 import type { ContextPack } from "../model/episode.ts";
 import { isEpisode } from "../model/memory.ts";
 import { PACK_DEPTH, packContext, type PackTuning } from "./context-pack.ts";
-import { fieldSignals, type FieldStems } from "./field-signals.ts";
+import { fieldSignals, type TitleStems } from "./field-signals.ts";
 import type { Filters } from "./filters.ts";
 import type { GistSpeakers } from "./gist-speakers.ts";
 import { describeHits, type RankedHit } from "./hits.ts";
@@ -57,7 +57,7 @@ export interface RecallContext {
   pools: CandidatePools;
   speakers: SpeakerNames;
   gists: GistSpeakers;
-  fieldStems: FieldStems;
+  titles: TitleStems;
   clock: Clock;
 }
 
@@ -67,6 +67,8 @@ const MAX_TOP_K = 1000;
 const MIN_CANDIDATES = 200;
 const MAX_QUERY_UNITS = 10_000;
 const SEED_COUNT = 32;
+/** Sums in another order differ by less. */
+const ROUNDING = 1e-9;
 
 /** Runs one recall. `invalid_input` for a query that isn't text or a topK out of range. */
 export async function recall(
@@ -159,25 +161,8 @@ export async function recall(
   const nowMs = clock.now();
   const pool = context.pools.take(store.catalog.ordinalLimit);
   try {
+    await stage("rank", () => fuse(context, pool, vector, lexical.hits, nearest));
     const paths = new Map<number, number[]>();
-    const fields = await stage("rank", () => {
-      fuse(context, pool, vector, lexical.hits, nearest);
-      return fieldSignals(text, plan, {
-        catalog: store.catalog,
-        entities: context.entities,
-        stems: context.fieldStems,
-        nowMs,
-      });
-    });
-    const complete = (place: number): void => {
-      const entry = store.catalog.byOrdinal(pool.ordinals[place]!);
-      if (entry === undefined) return;
-      pool.fields[place] = fields(entry);
-      pool.recency[place] = recencyScore(entry.timestamp, nowMs);
-    };
-    await stage("rank", () => {
-      for (let place = 0; place < pool.count; place++) complete(place);
-    });
     const { spread } = deps;
     if (spread)
       await stage("spread", () => {
@@ -188,20 +173,28 @@ export async function recall(
             store.catalog.byOrdinal(ordinal) !== undefined &&
             (allow === null || allow.has(ordinal)),
         })) {
-          const known = pool.find(hit.ordinal);
-          const place = known < 0 ? pool.place(hit.ordinal) : known;
-          if (known < 0) {
-            complete(place);
-            paths.set(hit.ordinal, hit.path);
-          }
-          pool.activation[place] = hit.score;
+          if (pool.find(hit.ordinal) < 0) paths.set(hit.ordinal, hit.path);
+          pool.activation[pool.place(hit.ordinal)] = hit.score;
         }
       });
     const ranked = await stage("rank", () => {
+      const fields = fieldSignals(text, plan, { ...context, catalog: store.catalog, nowMs });
+      // Gists that speak for no memory, and what was forgotten meanwhile, are no hits.
       for (let place = 0; place < pool.count; place++) {
         const entry = store.catalog.byOrdinal(pool.ordinals[place]!);
         const isHit = entry !== undefined && (!isEpisode(entry) || gists.has(entry.ordinal));
         pool.total[place] = isHit ? totalScore(pool, place, weights) : -Infinity;
+      }
+      // Fields and recency only where they can bring a candidate among the shown.
+      const shown = pool.best(pool.total, depth);
+      const last = shown.length < depth ? -Infinity : pool.total[shown.at(-1)!]!;
+      const reachable = last - weights.fields - weights.recency - ROUNDING;
+      for (let place = 0; place < pool.count; place++) {
+        if (pool.total[place]! < reachable || pool.total[place] === -Infinity) continue;
+        const entry = store.catalog.byOrdinal(pool.ordinals[place]!)!;
+        pool.fields[place] = fields(entry);
+        pool.recency[place] = recencyScore(entry.timestamp, nowMs);
+        pool.total[place] = totalScore(pool, place, weights);
       }
       return pool.best(pool.total, depth).map((place): RankedHit => {
         const signals = pool.signalsAt(place);

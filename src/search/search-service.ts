@@ -15,7 +15,7 @@ import { CandidatePools } from "./candidate-pool.ts";
 import { CatalogIndex } from "./catalog-index.ts";
 import { EntityTable } from "./entity-table.ts";
 import { countFacets } from "./facets.ts";
-import { FieldStems } from "./field-signals.ts";
+import { TitleStems } from "./field-signals.ts";
 import { Filters } from "./filters.ts";
 import { GistSpeakers } from "./gist-speakers.ts";
 import { recall, type RecallContext, type RecallDeps } from "./recall.ts";
@@ -82,7 +82,7 @@ export class SearchService {
       pools: new CandidatePools(),
       speakers: new SpeakerNames(store, index),
       gists: new GistSpeakers(store, index),
-      fieldStems: new FieldStems(),
+      titles: new TitleStems(),
       clock,
     };
     this.#browser = new Browser(store, index, this.filters);
@@ -143,15 +143,14 @@ export class SearchService {
       const total = this.#context.clock.elapsed() - from;
       const embed = cached.timings.embed === null ? null : 0;
       const timings = { embed, lexical: 0, semantic: 0, spread: 0, rank: 0, fetch: 0, total };
-      return { ...structuredClone(cached), timings };
+      return { ...copyResult(cached), timings };
     }
     this.#misses++;
     const generation = this.#store.generation;
     const result = await recall(this.#context, query, deps);
     // Without the model the answer changes when it arrives, with no change of the store.
     const whole = deps.embedQuery === undefined || result.signals.includes("semantic");
-    if (whole && generation === this.#store.generation)
-      this.#results.set(key, structuredClone(result));
+    if (whole && generation === this.#store.generation) this.#results.set(key, copyResult(result));
     return result;
   }
 
@@ -213,7 +212,7 @@ export class SearchService {
 
   #forgetDerived(): void {
     this.#results.clear();
-    this.#context.fieldStems.clear();
+    this.#context.titles.clear();
     this.#browser.forget();
     this.#facets = null;
   }
@@ -355,6 +354,28 @@ async function restoreText(store: MemoryStore): Promise<SemanticIndex | null> {
   if (index.size === store.catalog.size + episodeCount) return index;
   index.close();
   return null;
+}
+
+/** A result whose parts can be changed without changing the kept one; many times faster than a structured clone. */
+function copyResult(result: RecallResult): RecallResult {
+  return {
+    ...result,
+    signals: [...result.signals],
+    hits: result.hits.map((hit) => ({
+      ...hit,
+      memory: {
+        ...hit.memory,
+        metadata: { ...hit.memory.metadata },
+        quality: { ...hit.memory.quality },
+        entities: hit.memory.entities.map((entity) => ({ ...entity })),
+      },
+      score: { ...hit.score },
+      matchedTerms: [...hit.matchedTerms],
+      highlights: hit.highlights.map(([start, end]): [number, number] => [start, end]),
+      ...(hit.path === undefined ? {} : { path: [...hit.path] }),
+    })),
+    ...(result.context === undefined ? {} : { context: structuredClone(result.context) }),
+  };
 }
 
 /** The fields that the text index takes from the catalog. */

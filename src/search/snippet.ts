@@ -1,12 +1,12 @@
-/** Which words of the query a text has, and the excerpt around where most of them stand together. */
+/** The excerpt of a text around where most words of the query stand together, with their places. */
 
-import { isUnspaced, stemOf, textWords, type TextWord } from "./text-analysis.ts";
-import type { QueryTerm } from "./query-plan.ts";
+import type { QueryPlan, QueryTerm } from "./query-plan.ts";
+import { TermFinder, type Occurrence } from "./term-finder.ts";
 
-/** Of a long text only so much is searched for the excerpt. */
-export const SCAN_UNITS = 200_000;
 const SNIPPET_UNITS = 240;
 const LEAD_UNITS = 60;
+/** Places looked at for the best excerpt: a word that is everywhere doesn't cost more. */
+const MAX_OCCURRENCES = 2000;
 
 export interface Snippet {
   text: string;
@@ -15,75 +15,22 @@ export interface Snippet {
   terms: Set<QueryTerm>;
 }
 
-interface Occurrence {
-  term: QueryTerm;
-  start: number;
-  end: number;
-}
-
 /** Places of the query's words in a text, in order. */
 export function findTerms(text: string, terms: readonly QueryTerm[]): Occurrence[] {
-  const scanned = text.length > SCAN_UNITS ? text.slice(0, SCAN_UNITS) : text;
-  const found: Occurrence[] = [];
-  const spaced = terms.filter((term) => !isUnspaced(term.token));
-  if (spaced.length > 0)
-    for (const word of candidateWords(scanned, spaced)) {
-      const term = spaced.find((one) => matchesWord(one, word, scanned));
-      if (term !== undefined) found.push({ term, start: word.start, end: word.end });
-    }
-  for (const term of terms.filter((one) => isUnspaced(one.token)))
-    for (let at = scanned.indexOf(term.token); at >= 0; at = scanned.indexOf(term.token, at + 1))
-      found.push({ term, start: at, end: at + term.token.length });
-  return found.sort((a, b) => a.start - b.start || a.end - b.end);
+  return new TermFinder(terms).find(text);
 }
 
-function matchesWord(term: QueryTerm, word: TextWord, text: string): boolean {
-  if (word.stem === term.stem) return true;
-  if (!term.prefix) return false;
-  const plain = text
-    .slice(word.start, word.end)
-    .normalize("NFD")
-    .replace(/\p{M}/gu, "")
-    .toLowerCase();
-  return plain.startsWith(term.token.toLowerCase());
-}
-
-/** ASCII text is searched for the beginnings of the stems first: stemming every word would cost most of the time. */
-function* candidateWords(text: string, terms: readonly QueryTerm[]): Generator<TextWord> {
-  if (/[^\0-\x7f]/.test(text)) {
-    yield* textWords(text);
-    return;
-  }
-  const roots = terms
-    .map((term) => (term.prefix ? term.token : rootOf(term.stem)))
-    .filter((root) => /^[\0-\x7f]+$/.test(root));
-  if (roots.length === 0) return;
-  const pattern = new RegExp(`(?<![A-Za-z0-9])(?:${roots.join("|")})[A-Za-z0-9]*`, "gi");
-  for (const match of text.matchAll(pattern))
-    yield { stem: stemOf(match[0]), start: match.index, end: match.index + match[0].length };
-}
-
-/** The beginning that every word of this stem shares: "happi" → "happ" (happy, happiness). */
-function rootOf(stem: string): string {
-  return /[iey]$/.test(stem) && stem.length > 2 ? stem.slice(0, -1) : stem;
-}
-
-/** The excerpt with the most distinct words of the query; the beginning of the text when it has none. */
-export function makeSnippet(text: string, terms: readonly QueryTerm[]): Snippet {
-  const occurrences = findTerms(text, terms);
-  let best = 0;
-  let bestCount = 0;
-  for (let first = 0; first < occurrences.length; first++) {
-    const from = occurrences[first]!.start;
-    const distinct = new Set<QueryTerm>();
-    for (
-      let i = first;
-      i < occurrences.length && occurrences[i]!.end <= from + SNIPPET_UNITS - LEAD_UNITS;
-      i++
-    )
-      distinct.add(occurrences[i]!.term);
-    if (distinct.size > bestCount) [best, bestCount] = [from, distinct.size];
-  }
+/**
+ * The excerpt with a quoted phrase of the query, else with the most distinct words of it; the beginning
+ * of the text when it has none.
+ */
+export function makeSnippet(
+  text: string,
+  finder: TermFinder,
+  phrases: QueryPlan["phrases"] = [],
+): Snippet {
+  const occurrences = finder.find(text);
+  const best = bestPlace(text, occurrences, phrases);
   const start =
     occurrences.length === 0 ? 0 : wordStart(text, Math.max(0, best - LEAD_UNITS), best);
   const end = wordEnd(text, start, Math.min(text.length, start + SNIPPET_UNITS));
@@ -104,6 +51,45 @@ export function makeSnippet(text: string, terms: readonly QueryTerm[]): Snippet 
     highlights,
     terms: new Set(occurrences.map(({ term }) => term)),
   };
+}
+
+/** Where the excerpt's first word of the query stands. */
+function bestPlace(
+  text: string,
+  occurrences: readonly Occurrence[],
+  phrases: QueryPlan["phrases"],
+): number {
+  let best = 0;
+  let bestScore = 0;
+  const last = Math.min(occurrences.length, MAX_OCCURRENCES);
+  for (let first = 0; first < last; first++) {
+    const from = occurrences[first]!.start;
+    const distinct = new Set<QueryTerm>();
+    for (let i = first; i < last && occurrences[i]!.end <= from + SNIPPET_UNITS - LEAD_UNITS; i++)
+      distinct.add(occurrences[i]!.term);
+    const begun = phrases.filter((phrase) => isPhraseAt(text, occurrences, first, phrase)).length;
+    // A phrase outweighs words: no excerpt has this many distinct ones.
+    const score = distinct.size + begun * 1000;
+    if (score > bestScore) [best, bestScore] = [from, score];
+  }
+  return best;
+}
+
+/** Whether the words of a phrase stand here, one after the other with no other word between. */
+function isPhraseAt(
+  text: string,
+  occurrences: readonly Occurrence[],
+  first: number,
+  phrase: QueryPlan["phrases"][number],
+): boolean {
+  if (first + phrase.length > occurrences.length) return false;
+  return phrase.every((word, i) => {
+    const here = occurrences[first + i]!;
+    if (here.term.stem !== word.stem) return false;
+    return (
+      i === 0 || !/[\p{L}\p{N}]/u.test(text.slice(occurrences[first + i - 1]!.end, here.start))
+    );
+  });
 }
 
 /** The first word start at or after `from`, not beyond `limit`. */

@@ -42,6 +42,15 @@ export class SpeakerNames {
     return count >= FREQUENT_SHARE * this.#store.catalog.size;
   }
 
+  /** The speakers whose names have one of these stems. */
+  namedBy(stems: Iterable<string>): ReadonlySet<string> {
+    this.#refresh();
+    const named = new Set<string>();
+    for (const stem of stems)
+      for (const speaker of this.#speakers.get(stem) ?? []) named.add(speaker);
+    return named;
+  }
+
   /** The query without speakers' names; unchanged when only names and function words are in it. */
   withoutNames(query: string): string {
     let subject = false;

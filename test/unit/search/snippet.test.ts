@@ -1,10 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { planQuery } from "../../../src/search/query-plan.ts";
-import { makeSnippet } from "../../../src/search/snippet.ts";
+import { makeSnippet as snippetOf, type Snippet } from "../../../src/search/snippet.ts";
+import { TermFinder } from "../../../src/search/term-finder.ts";
+
+function makeSnippet(text: string, { words, phrases }: ReturnType<typeof planQuery>): Snippet {
+  return snippetOf(text, new TermFinder(words), phrases);
+}
 
 const marked = (text: string, query: string, prefix = false): string[] => {
-  const { text: shown, highlights } = makeSnippet(text, planQuery(query, { prefix }).words);
+  const { text: shown, highlights } = makeSnippet(text, planQuery(query, { prefix }));
   return highlights.map(([start, end]) => shown.slice(start, end));
 };
 
@@ -12,7 +17,7 @@ describe("makeSnippet", () => {
   it("shows the place where most words of the query stand together", () => {
     const filler = "Nothing of note happened on that day. ".repeat(40);
     const text = `A bridge. ${filler} The bridge over the river was closed. ${filler}`;
-    const { text: shown } = makeSnippet(text, planQuery("closed bridge").words);
+    const { text: shown } = makeSnippet(text, planQuery("closed bridge"));
     expect(shown).toContain("The bridge over the river was closed.");
     expect(shown.startsWith("…")).toBe(true);
     expect(shown.endsWith("…")).toBe(true);
@@ -26,9 +31,25 @@ describe("makeSnippet", () => {
     ["我昨天在东京都买了书", "东京都", ["东京都"]],
     ["The lighthouse keeper", "light", []],
     ["A naïve approach", "naive", ["naïve"]],
+    ["She said “café” — not Cafés.", "cafe", ["café", "Cafés"]],
+    ["Мы читали книги о книге", "книга книги", ["книги"]],
+    ["Das iPhone手机 und das iPhone", "iphone", ["iPhone", "iPhone"]],
+    ["手机iPhone", "iphone 手机", ["手机iPhone"]],
     ["Don't stop", "don't stop", ["Don", "stop"]],
   ])("highlights in %j what %j matches", (text, query, expected) => {
     expect(marked(text, query)).toEqual(expected);
+  });
+
+  it("shows a quoted phrase rather than the same words apart", () => {
+    const filler = "Nothing of note happened on that day. ".repeat(20);
+    const text = `The river and the bridge. ${filler} A bridge over the river. ${filler} Then the river, the bridge.`;
+    const { text: shown } = makeSnippet(text, planQuery('"bridge over the river"'));
+    expect(shown).toContain("A bridge over the river.");
+  });
+
+  it("highlights a prefix that is being typed whatever its accents", () => {
+    expect(marked("Le Café était fermé", "caf", true)).toEqual(["Café"]);
+    expect(marked("Le cafetier", "Café", true)).toEqual(["cafetier"]);
   });
 
   it("highlights the whole word of a prefix that is being typed", () => {
@@ -42,7 +63,7 @@ describe("makeSnippet", () => {
         fc.array(piece, { maxLength: 300 }),
         fc.constantFrom("river bridge", "東京", "naive 😀", ""),
         (pieces, query) => {
-          const { text, highlights } = makeSnippet(pieces.join(""), planQuery(query).words);
+          const { text, highlights } = makeSnippet(pieces.join(""), planQuery(query));
           expect(text.isWellFormed()).toBe(true);
           let last = -1;
           for (const [start, end] of highlights) {
