@@ -54,7 +54,10 @@ export class ClauseChecker {
     const alignment = new ClaimAlignment(tokens, this.#index);
     const { candidates } = alignment;
     const nearest = candidates
-      .map((candidate) => ({ candidate, edit: compareWords(tokens, candidate.sentence) }))
+      .map((candidate) => ({
+        candidate,
+        edit: compareWords(tokens, candidate.sentence, this.#index),
+      }))
       .sort((a, b) => b.edit.share - a.edit.share)[0];
     if (nearest?.edit.problem)
       return { problems: [nearest.edit.problem], support: [nearest.candidate], isFinal: true };

@@ -9,7 +9,7 @@
  */
 
 import { dotProduct } from "../../model/vector.ts";
-import { partCountOf } from "./similarity.ts";
+import { partsOf, sumOf } from "./similarity.ts";
 import { MAX_CHOSEN_CHARS, type TextUnit } from "./units.ts";
 
 /** What a set of units must reach; all inclusive. */
@@ -87,17 +87,19 @@ class UnitSet {
     return squared <= 0 ? 0 : numerator / Math.sqrt(squared);
   }
 
-  /** Share of the source that is covered, per part. */
-  parts(candidate?: number): Float64Array {
+  /** What is covered, in weight: of each part and of the whole. */
+  covering(candidate?: number): { parts: Float64Array; whole: number } {
     const { unitWeights, partOf, partWeights, rows } = this.#model;
     const parts = new Float64Array(partWeights.length);
     const row = candidate === undefined ? null : rows[candidate]!;
+    let whole = 0;
     for (let i = 0; i < unitWeights.length; i++) {
       const known = this.covered[i]!;
-      const best = row && row[i]! > known ? row[i]! : known;
-      parts[partOf[i]!]! += best * unitWeights[i]!;
+      const gained = (row && row[i]! > known ? row[i]! : known) * unitWeights[i]!;
+      whole += gained;
+      if (partOf[i]! >= 0) parts[partOf[i]!]! += gained;
     }
-    return parts;
+    return { parts, whole };
   }
 }
 
@@ -113,9 +115,12 @@ export class SelectionModel {
   /** Per candidate its dot product with every unit. */
   readonly rows: Float32Array[];
   readonly unitWeights: Float64Array;
-  readonly partOf: Uint8Array;
+  /** Part of each unit; -1: none. */
+  readonly partOf: Int8Array;
   readonly partWeights: Float64Array;
   readonly totalWeight: number;
+  /** Of what is in parts. */
+  readonly #toldWeight: number;
   readonly #factCount: number;
 
   constructor(input: CompactInput) {
@@ -132,14 +137,14 @@ export class SelectionModel {
     this.rows = this.candidates.map((unit) =>
       Float32Array.from(vectors, (vector) => dotProduct(vectors[unit]!, vector)),
     );
-    const partCount = partCountOf(units.length);
-    this.partOf = Uint8Array.from(units, (_, i) => Math.floor((i * partCount) / units.length));
+    const { partOf, partCount } = partsOf(units);
+    this.partOf = partOf;
     this.partWeights = new Float64Array(partCount);
-    units.forEach((unit, i) => (this.partWeights[this.partOf[i]!]! += unit.weight));
-    this.totalWeight = Math.max(
-      1,
-      this.partWeights.reduce((sum, weight) => sum + weight, 0),
-    );
+    units.forEach((unit, i) => {
+      if (partOf[i]! >= 0) this.partWeights[partOf[i]!]! += unit.weight;
+    });
+    this.#toldWeight = Math.max(1, sumOf(this.partWeights));
+    this.totalWeight = Math.max(1, sumOf(this.unitWeights));
     this.#factCount = Math.max(1, new Set(input.facts.flatMap((keys) => [...keys])).size);
   }
 
@@ -179,12 +184,11 @@ export class SelectionModel {
 
   #meets(set: UnitSet, needs: CompactNeeds): boolean {
     if (needs.cosines.some((cosine, k) => set.cosine(k) < cosine)) return false;
-    const parts = set.parts();
-    const coverage = sum(parts) / this.totalWeight;
+    const { parts, whole } = set.covering();
+    const coverage = whole / this.totalWeight;
     if (coverage < needs.coverage) return false;
-    return parts.every(
-      (part, i) => part / Math.max(1, this.partWeights[i]!) >= needs.evenness * coverage,
-    );
+    const least = needs.evenness * (sumOf(parts) / this.#toldWeight);
+    return parts.every((part, i) => part / Math.max(1, this.partWeights[i]!) >= least);
   }
 
   #potential(set: UnitSet, needs: CompactNeeds, candidate?: number): number {
@@ -194,8 +198,8 @@ export class SelectionModel {
       // Above what is needed it still counts a little: room for the other measures to cost some.
       value += Math.min(cosine, need) + 0.1 * Math.max(0, cosine - need);
     });
-    const parts = set.parts(candidate);
-    const coverage = sum(parts) / this.totalWeight;
+    const { parts, whole } = set.covering(candidate);
+    const coverage = whole / this.totalWeight;
     value += Math.min(coverage, needs.coverage);
     let least = 1;
     parts.forEach((part, i) => {
@@ -319,10 +323,6 @@ export class SelectionModel {
       .sort((a, b) => row[this.candidates[b]!]! - row[this.candidates[a]!]!)
       .slice(0, 24);
   }
-}
-
-function sum(values: Float64Array): number {
-  return values.reduce((total, value) => total + value, 0);
 }
 
 /** All choosable units, or in a long text the likest to the whole of each stretch. */

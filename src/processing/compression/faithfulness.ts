@@ -11,7 +11,7 @@
 import { cutSegments, readSegments, segmentSubjects, type TextRange } from "./claim-segments.ts";
 import { ClauseChecker, shortenClaim, type ClauseReport } from "./clause-checker.ts";
 import { tokenize } from "./facts.ts";
-import { SourceIndex, type SourceText } from "./source-index.ts";
+import { SourceIndex, type KnownNames, type SourceText } from "./source-index.ts";
 
 /** What was found out about one sentence of a summary. */
 export interface ClaimReport {
@@ -51,13 +51,13 @@ export class FaithfulnessChecker {
   readonly #keys = new Map<string, { index: number; speakers: Set<string> }>();
 
   /**
-   * `verbatim` are further texts that count as sentences of the source (merged units); `names` those
-   * that are known, also where they only open sentences.
+   * `verbatim` are further texts that count as sentences of the source (merged units); `names`
+   * those that are known.
    */
   constructor(
     sentences: readonly (string | SourceText)[],
     verbatim: readonly (string | (SourceText & { index: number }))[] = [],
-    names: readonly string[] = [],
+    names: KnownNames = {},
   ) {
     const sources = sentences.map((one) => (typeof one === "string" ? { text: one } : one));
     this.#index = new SourceIndex(sources, names);

@@ -6,7 +6,8 @@
 
 import { MONTH_VALUES, NEGATIVE_VERBS, stemWord, type Token } from "./facts.ts";
 import { isUnit } from "./opposites.ts";
-import type { SourceSentence } from "./source-index.ts";
+import { isNarrative, type SourceIndex, type SourceSentence } from "./source-index.ts";
+import { mayBeAdded, standsFor } from "./stand-ins.ts";
 
 export interface Edit {
   /** Share of the claim's words that stand in the source sentence in the same order. */
@@ -76,8 +77,12 @@ function matches(said: readonly Token[], stated: readonly Token[]): [number, num
   return pairs;
 }
 
-/** Compares a claim to one source sentence, word by word. */
-export function compareWords(said: readonly Token[], sentence: SourceSentence): Edit {
+/** Compares a claim to one source sentence, word by word; `context` are the words of the whole source. */
+export function compareWords(
+  said: readonly Token[],
+  sentence: SourceSentence,
+  context: Pick<SourceIndex, "has" | "names">,
+): Edit {
   const stated = sentence.tokens;
   if (said.length < MIN_TOKENS || said.length > MAX_TOKENS || stated.length > MAX_TOKENS)
     return { share: 0, problem: null };
@@ -91,13 +96,12 @@ export function compareWords(said: readonly Token[], sentence: SourceSentence): 
   let fromSaid = 0;
   let fromStated = pairs[0]![0] === 0 ? pairs[0]![1] : 0;
   for (const [i, j] of [...pairs, [said.length, stated.length] as const]) {
-    const problem = exchange(
-      said.slice(fromSaid, i),
-      stated.slice(fromStated, j),
-      sentence,
+    const problem = exchange(said.slice(fromSaid, i), stated.slice(fromStated, j), sentence, {
       isPassive,
       claim,
-    );
+      context,
+      opens: fromSaid === 0,
+    });
     if (problem) return { share, problem };
     fromSaid = i + 1;
     fromStated = j + 1;
@@ -161,14 +165,25 @@ function isWeighty(token: Token): boolean {
   return token.content || token.kind === "name" || token.kind === "number" || isUnit(token.word);
 }
 
+/** What an exchange is looked at with. */
+interface Around {
+  isPassive: boolean;
+  /** Values of the whole claim. */
+  claim: ReadonlySet<string>;
+  /** Values that the source knows. */
+  context: Pick<SourceIndex, "has" | "names">;
+  /** It is what the claim begins with. */
+  opens: boolean;
+}
+
 /** One stretch of the claim that stands where the source has another. */
 function exchange(
   said: readonly Token[],
   stated: readonly Token[],
-  { values, resolvable }: SourceSentence,
-  isPassive: boolean,
-  claim: ReadonlySet<string>,
+  sentence: SourceSentence,
+  { isPassive, claim, context, opens }: Around,
 ): string | null {
+  const { values, resolvable } = sentence;
   if (said.length === 0) {
     const lost = stated.length <= 3 ? stated.find(isNegation) : undefined;
     return lost ? `“${lost.text}” of the source is left out` : null;
@@ -180,17 +195,39 @@ function exchange(
   const lost = stated.find(isNegation);
   if (lost && !added) return `“${lost.text}” of the source is left out`;
   // "Ann" for "she": the pronoun is gone, and the name is one that it may stand for.
-  const hasPronoun =
-    !stated.some(({ kind }) => kind === "name") &&
-    stated.some(({ word }) => PRONOUN.has(word) || CONTRACTION.test(word));
+  const isOnlyMeant = ({ value }: Token): boolean => resolvable.has(value) && !values.has(value);
+  const isReport = said.some(({ word }) => REPORTING.has(word));
+  const replacesNothing = !stated.some((token) => isWeighty(token));
+  const isStoodFor = ({ value }: Token): boolean =>
+    isReport ||
+    stated.some((one) => standsFor(sentence, one, value)) ||
+    (replacesNothing && mayBeAdded(sentence, value));
+  const foreign = said.find((token) => isOnlyMeant(token) && !isStoodFor(token));
+  if (foreign) return `“${foreign.text}” isn't whom the source names there`;
+  const isName = ({ kind, text, value }: Token): boolean =>
+    kind === "name" || (/^\p{Lu}/u.test(text) && context.names.has(value));
+  const isNew = (token: Token): boolean =>
+    token.kind !== "number" &&
+    !WEIGHTY.has(token.word) &&
+    !values.has(token.value) &&
+    !isNarrative(token.value) &&
+    !mayBeAdded(sentence, token.value) &&
+    (isName(token) || !context.has(token.value));
   const newWords = said.filter(
     (token) =>
       isWeighty(token) &&
       !REPORTING.has(token.word) &&
       // Turned to the passive, the object stands where the subject stood.
       !(isPassive && token.kind === "word" && values.has(token.value)) &&
-      !(hasPronoun && resolvable.has(token.value) && !values.has(token.value)),
+      !isOnlyMeant(token),
   );
+  // Where a pronoun or nothing that tells stood, a name must be whom it means, and a noun be known.
+  const hasPronoun = stated.some(({ word }) => PRONOUN.has(word));
+  const invented =
+    replacesNothing && !isReport
+      ? newWords.find((token) => isNew(token) && (isName(token) || hasPronoun || opens))
+      : undefined;
+  if (invented) return `The source doesn't say “${invented.text}” there`;
   const turning = said.find(({ word }) => NEGATIVE_VERBS.test(word));
   if (turning && !stated.some(({ word }) => NEGATIVE_VERBS.test(word)))
     return `“${turning.text}” isn't in the source`;
@@ -231,9 +268,13 @@ function bare({ word }: Token): string {
   return word.replace(/['’]ve$/, "");
 }
 
+/** Who comes together, and their coming together: "the meeting agreed", "the members agreed". */
+const ASSEMBLED = /^(?:members?|meeting|assembly|participants?|attendees?)$/;
+
 /** Forms of one word: "repair", "repairing"; "Jan", "January". */
 function isSameWord(a: Token, b: Token): boolean {
   if (a.value === b.value) return true;
+  if (ASSEMBLED.test(a.word) && ASSEMBLED.test(b.word)) return true;
   if (a.kind === "name" || b.kind === "name" || /\p{N}/u.test(a.word + b.word)) return false;
   const [short, long] = a.word.length <= b.word.length ? [a.word, b.word] : [b.word, a.word];
   const common = Math.max(4, Math.ceil(short.length * 0.8));

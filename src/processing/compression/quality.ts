@@ -200,10 +200,13 @@ export class SourceChecker {
         ? [{ text: said.slice(speaker.length + 2), speaker, index }]
         : [],
     );
-    const names = this.#analysis.entities.flatMap((entity) =>
-      entity.type === "person" || entity.type === "place" ? [entity.text] : [],
-    );
-    this.#faithfulness = new FaithfulnessChecker(sources, [...verbatim, ...unlabelled], names);
+    const namesOf = (wanted: Entity["type"]): string[] =>
+      this.#analysis.entities.flatMap(({ type, text: name }) => (type === wanted ? [name] : []));
+    this.#faithfulness = new FaithfulnessChecker(sources, [...verbatim, ...unlabelled], {
+      persons: namesOf("person"),
+      places: namesOf("place"),
+      organizations: namesOf("organization"),
+    });
     return this.#faithfulness;
   }
 

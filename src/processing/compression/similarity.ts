@@ -5,6 +5,7 @@
 
 import { cosineSimilarity, dotProduct, weightedMeanVector } from "../../model/vector.ts";
 import { STOP_WORDS, stemWord } from "./facts.ts";
+import { isInformative } from "./pleasantries.ts";
 import type { TextUnit } from "./units.ts";
 
 /** Similarity of unit i of one list to unit j of another, 0–1. */
@@ -93,15 +94,34 @@ export interface UnitComparison {
   similarity: number;
   /** Mean over source units (by length) of the best-matching summary unit, 0–1. */
   coverage: number;
-  /** Coverage of the least covered part over coverage of the whole; 1 where the source is too short for parts. */
+  /** Coverage of the least covered part over that of all parts; 1 where the source is too short for parts. */
   evenness: number;
   /** Which part that is, from 0, and of how many. */
   leastCovered: { part: number; partCount: number };
 }
 
-/** Parts of a source for `evenness`: up to four, of three units at least. */
-export function partCountOf(unitCount: number): number {
-  return Math.max(1, Math.min(4, Math.floor(unitCount / 3)));
+/** Parts of a source for `evenness` are up to so many, of so many units at least. */
+const MAX_PARTS = 4;
+const MIN_PART_UNITS = 3;
+const telling = new WeakMap<TextUnit, boolean>();
+
+function isTelling(unit: TextUnit): boolean {
+  let known = telling.get(unit);
+  if (known === undefined) telling.set(unit, (known = isInformative(unit.core.text)));
+  return known;
+}
+
+/**
+ * The part of a source that each unit is in, from 0, and how many there are. Small talk is in no part
+ * (-1), where something else is: a chat that ends in good-byes is covered without them.
+ */
+export function partsOf(units: readonly TextUnit[]): { partOf: Int8Array; partCount: number } {
+  const told = [...units.keys()].filter((i) => isTelling(units[i]!));
+  const counted = told.length > 0 ? told : [...units.keys()];
+  const partCount = Math.max(1, Math.min(MAX_PARTS, Math.floor(counted.length / MIN_PART_UNITS)));
+  const partOf = new Int8Array(units.length).fill(-1);
+  counted.forEach((unit, i) => (partOf[unit] = Math.floor((i * partCount) / counted.length)));
+  return { partOf, partCount };
 }
 
 /** How much of a source's units a summary's units keep. All vectors are unit vectors. */
@@ -113,30 +133,37 @@ export function compareUnits(
   const to = pooledVector(summary.units, summary.vectors);
   if (!from || !to)
     return { similarity: 0, coverage: 0, evenness: 0, leastCovered: { part: 0, partCount: 1 } };
-  const count = source.units.length;
-  const partCount = partCountOf(count);
+  const { partOf, partCount } = partsOf(source.units);
   const covered = new Float64Array(partCount);
   const weights = new Float64Array(partCount);
+  let all = 0;
+  let allWeight = 0;
   source.units.forEach((unit, i) => {
     let best = 0;
     for (const vector of summary.vectors)
       best = Math.max(best, dotProduct(source.vectors[i]!, vector));
-    const part = Math.floor((i * partCount) / count);
-    covered[part]! += Math.min(1, best) * unit.weight;
+    best = Math.min(1, best) * unit.weight;
+    all += best;
+    allWeight += unit.weight;
+    const part = partOf[i]!;
+    if (part < 0) return;
+    covered[part]! += best;
     weights[part]! += unit.weight;
   });
-  const coverage = sum(covered) / Math.max(1, sum(weights));
+  const coverage = all / Math.max(1, allWeight);
+  const toldShare = sumOf(covered) / Math.max(1, sumOf(weights));
   let part = 0;
   for (let i = 1; i < partCount; i++)
     if (covered[i]! / weights[i]! < covered[part]! / weights[part]!) part = i;
   return {
     similarity: Math.max(0, Math.min(1, cosineSimilarity(from, to))),
     coverage,
-    evenness: coverage === 0 ? 0 : covered[part]! / weights[part]! / coverage,
+    evenness: toldShare === 0 ? 0 : covered[part]! / weights[part]! / toldShare,
     leastCovered: { part, partCount },
   };
 }
 
-function sum(values: Float64Array): number {
+/** Sum of an array of numbers. */
+export function sumOf(values: Float64Array): number {
   return values.reduce((total, value) => total + value, 0);
 }

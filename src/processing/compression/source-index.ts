@@ -4,8 +4,18 @@
  */
 
 import { entityKey } from "./entity-key.ts";
-import { tokenize, type Token } from "./facts.ts";
+import { isCalendar, tokenize, type Token } from "./facts.ts";
 import { isUnit } from "./opposites.ts";
+import {
+  correspondentsOf,
+  LABEL,
+  PERSONAL_GROUPS,
+  plainWord,
+  PRONOUN_GROUPS,
+  PRONOUN_KEYS,
+  unionOf,
+  type StandIns,
+} from "./stand-ins.ts";
 import { canonicalStem, stemWord } from "./word-stems.ts";
 
 export interface SourceSentence {
@@ -16,6 +26,11 @@ export interface SourceSentence {
   values: ReadonlySet<string>;
   /** Name values that a pronoun in it may stand for, beside those that it holds itself. */
   resolvable: ReadonlySet<string>;
+  /**
+   * The same by what stands for them: a pronoun's group, the value of a noun, "" for a subject that is
+   * left out ("Lost my job"); ":" for who says it, by whom alone no claim is supported.
+   */
+  standIns: StandIns;
 }
 
 /** One source sentence as it is handed in. */
@@ -27,16 +42,14 @@ export interface SourceText {
   addressee?: string | null;
 }
 
+/** Names that are known, also where they only open sentences. */
+export interface KnownNames {
+  persons?: readonly string[];
+  places?: readonly string[];
+  organizations?: readonly string[];
+}
+
 const NAME_CONNECTORS = /^[\s.,'’"&-]*(?:(?:of|the|de|van|von|and)\s)?$/;
-const FIRST_PERSON = /^(?:i|me|my|mine|myself|we|us|our|i'm|i've|i'll|i'd|we're|we've|we'll)$/;
-const SECOND_PERSON = /^(?:you|your|yours|you're|you've|you'll|you'd)$/;
-/** Pronouns by whom they can stand for. */
-const PRONOUN_GROUPS = [
-  /^(?:he|him|his|he's|he'll|he'd)$/,
-  /^(?:she|her|hers|she's|she'll|she'd)$/,
-  /^(?:they|them|their|theirs|they're|they'll|they'd)$/,
-  /^(?:it|its|it's|it'll)$/,
-];
 /** Words with which a summary tells of its source; the source itself need not have them. */
 const NARRATIVE: ReadonlySet<string> = new Set(
   (
@@ -54,10 +67,12 @@ export function isNarrative(value: string): boolean {
 }
 const NARRATIVE_WEIGHT = 0.15;
 /** A pronoun looks this many sentences back. */
-const ANTECEDENT_REACH = 2;
+const REACH = 2;
 /** Members of a family, as words or stems: who is who's may not be exchanged. */
 export const KIN =
   /^(?:m[ou]m|mother|dad|father|parents?|sister|brother|son|daughter|uncle|aunt|cousin|niece|nephew|grand(?:mother|father|ma|pa|son|daughter)|wife|wiv|husband|boyfriend|girlfriend|fianc[eé]e?)s?$/;
+/** A longer answer is a statement of its own. */
+const ANSWER_TOKENS = 8;
 const DETERMINER = /^(?:the|my|his|her|our|their|your|its|a|an)$/;
 /** Supports that are tried for one claim. */
 const MAX_CANDIDATES = 5;
@@ -72,9 +87,15 @@ export class SourceIndex {
   #hay: string | null = null;
   readonly #linked = new Map<number, SourceSentence[]>();
   readonly #postings = new Map<string, number[]>();
+  /** Values of names that are known to be nobody's. */
+  readonly #impersonal = new Set<string>();
 
-  constructor(labelled: readonly SourceText[], names: readonly string[] = []) {
-    for (const name of names) for (const value of nameValues(name)) this.names.add(value);
+  constructor(labelled: readonly SourceText[], known: KnownNames = {}) {
+    const valuesOf = (names: readonly string[] = []): string[] => names.flatMap(nameValues);
+    const persons = new Set(valuesOf(known.persons));
+    for (const value of [...valuesOf(known.places), ...valuesOf(known.organizations)])
+      if (!persons.has(value)) this.#impersonal.add(value);
+    for (const value of [...persons, ...valuesOf(known.places)]) this.names.add(value);
     // The label is who speaks, not a part of what is said.
     const sources = labelled.map(({ text, speaker, author, addressee }) => ({
       text:
@@ -100,7 +121,7 @@ export class SourceIndex {
     let pronouns: Set<string>[] = PRONOUN_GROUPS.map(() => new Set());
     this.sentences = sources.map(({ text }, index) => {
       const own = tokens[index]!;
-      const resolvable = this.#resolvable(index, tokens, speakers, writers[index]!);
+      const standIns = correspondentsOf(index, tokens, speakers, writers[index]!);
       // "She" is who "she" was in the sentence before.
       const words = own.map((token) => plainWord(token));
       pronouns = PRONOUN_GROUPS.map((group, g) => {
@@ -108,12 +129,17 @@ export class SourceIndex {
           const named = own.some((token) => this.#isName(token));
           return named ? new Set<string>() : pronouns[g]!;
         }
-        const found = new Set([...pronouns[g]!, ...this.#antecedents(index, tokens)]);
-        for (const value of found) resolvable.add(value);
+        const before = this.#antecedents(index, tokens, g < PERSONAL_GROUPS);
+        const found = new Set([...pronouns[g]!, ...before]);
+        standIns.set(PRONOUN_KEYS[g]!, found);
         return found;
       });
-      for (const token of own)
-        for (const name of aliases.get(token.value) ?? []) resolvable.add(name);
+      for (const { value } of own) {
+        const named = aliases.get(value);
+        if (named) standIns.set(value, named);
+      }
+      const resolvable = new Set([...standIns.values()].flatMap((values) => [...values]));
+      standIns.set(LABEL, new Set(speakers[index]));
       for (const [noun, names] of aliases)
         if (KIN.test(noun) && [...names].some((name) => resolvable.has(name))) resolvable.add(noun);
       return {
@@ -124,6 +150,7 @@ export class SourceIndex {
           own.filter((token) => token.kind !== "negation").map((token) => token.value),
         ),
         resolvable,
+        standIns,
       };
     });
     for (const { values, index } of this.sentences)
@@ -147,6 +174,11 @@ export class SourceIndex {
       if (!/[\p{L}\p{N}]/u.test(around)) return true;
     }
     return [...this.speakers].some((speaker) => speaker === key);
+  }
+
+  /** Whether any sentence has a word. */
+  has(value: string): boolean {
+    return this.#postings.has(value);
   }
 
   /** How telling a word is: rare ones count more, unknown ones most. */
@@ -203,15 +235,20 @@ export class SourceIndex {
     if (this.#pointsBack(index) && this.#pointsBack(index - 1)) groups.push([index - 2, index]);
     if (this.#pointsBack(index) && this.#pointsBack(index + 1)) groups.push([index - 1, index + 1]);
     if (this.#pointsBack(index + 1) && this.#pointsBack(index + 2)) groups.push([index, index + 2]);
+    if (this.#answers(index)) groups.push([index - 1, index]);
+    if (this.#answers(index + 1)) groups.push([index, index + 1]);
     const linked = groups.map(([from, to]): SourceSentence => {
       const members = this.sentences.slice(from, to + 1);
-      const text = members.map((one) => one.text).join(" ");
+      const text = this.#answers(to)
+        ? answered(members[0]!.text, members[1]!.text)
+        : members.map((one) => one.text).join(" ");
       return {
         index,
         text,
         tokens: tokenize(text),
         values: new Set(members.flatMap((one) => [...one.values])),
         resolvable: new Set(members.flatMap((one) => [...one.resolvable])),
+        standIns: unionOf(members.map((one) => one.standIns)),
       };
     });
     this.#linked.set(index, linked);
@@ -224,6 +261,18 @@ export class SourceIndex {
       index > 0 &&
       sentence !== undefined &&
       sentence.tokens.some((token) => PRONOUN_GROUPS.some((group) => group.test(plainWord(token))))
+    );
+  }
+
+  /** A short answer to the question before it: "Can you run again?" "Not before April." */
+  #answers(index: number): boolean {
+    const [question, answer] = [this.sentences[index - 1], this.sentences[index]];
+    return (
+      question !== undefined &&
+      answer !== undefined &&
+      /\?["”’)]*\s*$/.test(question.text) &&
+      answer.tokens.length <= ANSWER_TOKENS &&
+      answer.tokens[0]?.kind === "negation"
     );
   }
 
@@ -244,40 +293,15 @@ export class SourceIndex {
     });
   }
 
-  /** "I" is who speaks, "you" who spoke before (or is addressed). */
-  #resolvable(
-    index: number,
-    tokens: readonly Token[][],
-    speakers: readonly string[][],
-    { author, addressee }: { author: readonly string[]; addressee: readonly string[] },
-  ): Set<string> {
-    const found = new Set<string>();
-    const words = tokens[index]!.map((token) => plainWord(token));
-    const speaker = speakers[index]!;
-    if (words.some((word) => FIRST_PERSON.test(word)))
-      for (const value of speaker) found.add(value);
-    // A sentence without a subject ("Lost my job") is its speaker's, too.
-    else if (speaker.length > 0 && !words.some((word) => SECOND_PERSON.test(word)))
-      for (const value of speaker) found.add(value);
-    if (speaker.length > 0 && words.some((word) => SECOND_PERSON.test(word))) {
-      const isOther = (one: readonly string[]): boolean =>
-        one.length > 0 && one.join() !== speaker.join();
-      const before = findLast(speakers, index, isOther);
-      // Who speaks first speaks to who answers.
-      const other = before ?? speakers.slice(index + 1).find(isOther);
-      for (const value of other ?? []) found.add(value);
-    }
-    if (words.some((word) => FIRST_PERSON.test(word))) for (const value of author) found.add(value);
-    if (words.some((word) => SECOND_PERSON.test(word)))
-      for (const value of addressee) found.add(value);
-    return found;
-  }
-
   /** The first name of the nearest sentence before that has one. */
-  #antecedents(index: number, tokens: readonly Token[][]): string[] {
+  #antecedents(index: number, tokens: readonly Token[][], isPerson: boolean): string[] {
     const found: string[] = [];
-    for (let i = index - 1; i >= Math.max(0, index - ANTECEDENT_REACH); i--) {
-      const first = tokens[i]!.findIndex((token) => this.#isName(token));
+    const mayBe = (token: Token): boolean =>
+      this.#isName(token) &&
+      !isCalendar(token.value) &&
+      !(isPerson && this.#impersonal.has(token.value));
+    for (let i = index - 1; i >= Math.max(0, index - REACH); i--) {
+      const first = tokens[i]!.findIndex(mayBe);
       if (first < 0) continue;
       for (let t = first; t < tokens[i]!.length && this.#isName(tokens[i]![t]!); t++)
         found.push(tokens[i]![t]!.value);
@@ -319,15 +343,11 @@ export class SourceIndex {
   }
 }
 
+/** Question and answer as one statement: what the answer denies is what was asked. */
+function answered(question: string, answer: string): string {
+  return `${answer.replace(/[\s.!?]+$/u, "")} ${question.replace(/[\s?"”’)]+$/u, "")}`;
+}
+
 function nameValues(name: string | null | undefined): string[] {
   return tokenize(name ?? "").map((token) => token.value);
-}
-
-function plainWord(token: Token): string {
-  return token.word.replace(/’/g, "'");
-}
-
-function findLast<T>(list: readonly T[], before: number, test: (one: T) => boolean): T | null {
-  for (let i = before - 1; i >= 0; i--) if (test(list[i]!)) return list[i]!;
-  return null;
 }

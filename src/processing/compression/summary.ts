@@ -6,6 +6,7 @@
 import { isAbortError, toError } from "../../errors.ts";
 import type { RouteDecision } from "../../model/language-model.ts";
 import type { CompressionMode, ContentKind } from "../../model/memory.ts";
+import { splitSentences } from "../content/segmentation.ts";
 import { fitBudget, rankUnits } from "./selection.ts";
 import type { SourceAnalysis } from "./source-analysis.ts";
 
@@ -83,8 +84,21 @@ export function summaryBudget(sourceBytes: number, mode: CompressionMode): numbe
   return Math.max(160, Math.round(BUDGET_FACTOR[mode] * Math.sqrt(sourceBytes)));
 }
 
-/** Chat messages often end without a mark: a space would make one sentence of two people's. */
-const UNENDED = /[^\s.!?…:;"”'’)\]]["”'’)\]]*$/u;
+/** What may stand between two units, the plainest first. */
+const SEPARATORS = [" ", "\n", "\n\n"];
+
+/**
+ * Puts a unit behind others so that it is read as a sentence of its own: messages often end without a
+ * mark, and a sentence that ends in "Inc." doesn't end before every capital.
+ */
+function joinUnit(joined: string, text: string): string {
+  if (joined === "") return text;
+  const separator = SEPARATORS.find((between) => {
+    const start = joined.length + between.length;
+    return splitSentences(joined + between + text).some((span) => span.start === start);
+  });
+  return joined + (separator ?? SEPARATORS.at(-1)!) + text;
+}
 
 /**
  * The text of chosen units, in the source's order: each with its speaker where that changes, and
@@ -107,8 +121,7 @@ export function renderUnits(
       speaker = says;
       return label ? `${says}: ${text}` : text;
     })
-    .reduce((joined, text) => `${joined}${UNENDED.test(joined) ? "\n" : " "}${text}`, "")
-    .trim();
+    .reduce(joinUnit, "");
 }
 
 /** The extractive candidate of chosen units (ascending). */

@@ -12,7 +12,7 @@ const words = (list: string): ReadonlySet<string> => new Set(list.split(" "));
 const TITLES = words(
   "mr mrs ms messrs mme mlle dr prof st mt ft gen sen rep gov pres capt cpt cmdr lt col maj sgt rev hon " +
     "fr sr sra srta dra ud hr hrn herr vs v cf viz resp approx ca bzw bspw ggf evtl inkl zzgl ing dipl " +
-    "assoc dept univ ibid e.g i.e eg ie z.b d.h u.a o.ä p.ex al-",
+    "assoc dept univ ibid e.g i.e eg ie z.b d.h u.a o.ä p.ex al- attn fwd supt adm brig amb atty min max a.k.a aka",
 );
 /** An abbreviation only in front of a number: "No. 5", "Fig. 2", "Jan. 3". */
 const BEFORE_NUMBER = words(
@@ -21,14 +21,18 @@ const BEFORE_NUMBER = words(
 );
 /** May end a sentence: decided by the word that follows. */
 const MAY_END = words(
-  "inc ltd co corp bros llc plc jr sr esq etc al usw ave blvd rd sq bldg est tel ext dist assn cie gmbh",
+  "inc ltd co corp bros llc plc pty pvt lp llp jr sr esq etc al usw ave blvd rd sq bldg est tel ext dist assn cie gmbh " +
+    "ag nv bv sa kg hrs mins secs lbs lb oz",
 );
 /** Words that open sentences far more often than they follow an abbreviation inside one. */
 const STARTERS = words(
   "the a an this that these those it he she we they i you in on at but and or so if when while after " +
     "before for from as there here then however what who why how where my our your his her their its " +
-    "yes no not with by to once since although because let der die das es er sie wir ich le la les il elle",
+    "yes no not with by to once since although because let everyone everybody nobody someone all some many most several " +
+    "each every another both please thanks also " +
+    "der die das es er sie wir ich le la les il elle",
 );
+const COMPANY_END = /^(?:Inc|Ltd|Corp|Co|LLC)\./;
 const MONTHS =
   /^\s*(?:jan|feb|mär|mar|apr|mai|may|jun|jul|aug|sep|okt|oct|nov|dez|dec|januar|februar|märz|april|juni|juli|august|september|oktober|november|dezember)/i;
 
@@ -119,7 +123,11 @@ export function* sentenceEnds(text: string, from: number, end: number): Generato
     } else {
       const next = nextVisible(block, closed, length);
       const following = charAt(block, next);
-      if (/[!?]/.test(run)) ends = closed === runEnd || !LOWER.test(following);
+      // "Yahoo! Inc." is a name.
+      if (/[!?]/.test(run))
+        ends =
+          (closed === runEnd || !LOWER.test(following)) &&
+          !COMPANY_END.test(block.slice(next, next + 6));
       else if (run !== ".") ends = !LOWER.test(following);
       else if (closed > runEnd) ends = !LOWER.test(following);
       else ends = fullStopEnds(block, sentenceStart, match.index, next);

@@ -28,7 +28,7 @@ function both(pairs: string): (readonly [string, string])[] {
   });
 }
 
-const NAME = /(?<=[\p{Ll},] )\p{Lu}\p{Ll}{3,}(?! ?\p{Lu})/gu;
+const NAME = /(?<=[\p{Ll},] )\p{Lu}\p{Ll}{3,}(?!\p{L}| ?\p{Lu})/gu;
 function namesIn(sentence: string): string[] {
   return [...new Set(sentence.match(NAME) ?? [])].filter(
     (name) =>

@@ -54,9 +54,9 @@ function refusals(change: Change): { refused: number; made: number } {
 
 /** Least share of lies that must be caught; what rules can't see is described in decision 0003. */
 const CAUGHT: Readonly<Record<string, number>> = {
-  "swap names": 0.95,
+  "swap names": 0.97,
   "foreign name": 0.95,
-  "merged clauses": 0.75,
+  "merged clauses": 0.9,
   "failed to": 0.97,
 };
 

@@ -99,3 +99,53 @@ describe("faithfulness of a summary", () => {
     }
   });
 });
+
+describe("whom a pronoun may be replaced by", () => {
+  const letter = new FaithfulnessChecker(
+    [
+      "Last winter the fishermen of Lisbon sold their oldest boat to Greta Holm.",
+      "She painted it green and sailed it to the islands alone.",
+      "I have never seen a braver crossing than this one in all the long years at the harbour.",
+      "Have you been out with her since then?",
+      "Not before the storm in April.",
+    ],
+    [],
+    { persons: ["Greta Holm"], places: ["Lisbon"] },
+  );
+  const passes = (sentence: string): boolean => letter.check([sentence]).score === 1;
+
+  it("is somebody whom it can mean", () => {
+    expect(passes("Greta Holm painted it green and sailed it to the islands alone.")).toBe(true);
+    expect(passes("Lisbon painted it green and sailed it to the islands alone.")).toBe(false);
+  });
+
+  it("is nobody where the source says “I” and names no author", () => {
+    expect(
+      passes(
+        "Greta Holm has never seen a braver crossing than this one in all the long years at the harbour.",
+      ),
+    ).toBe(false);
+  });
+
+  it("is nobody who stands for a word that is no pronoun", () => {
+    expect(passes("Greta winter the fishermen of Lisbon sold their oldest boat.")).toBe(false);
+  });
+
+  it("is no new noun that the source doesn't have", () => {
+    expect(passes("The minister painted it green and sailed it to the islands alone.")).toBe(false);
+  });
+});
+
+describe("a short answer", () => {
+  const talk = new FaithfulnessChecker([
+    { text: "Ann: Can you run again?", speaker: "Ann" },
+    { text: "Owen: Not before April.", speaker: "Owen" },
+    { text: "Ann: What a pity.", speaker: "Ann" },
+  ]);
+
+  it("is read with its question", () => {
+    expect(talk.check(["Owen can't run before April."]).score).toBe(1);
+    expect(talk.check(["Owen can run before April."]).score).toBeLessThan(1);
+    expect(talk.check(["Owen can't run before August."]).score).toBeLessThan(1);
+  });
+});

@@ -18,14 +18,15 @@ const texts = SUMMARIZED.map(({ text, kind, summaries }) => {
 const hasProblem = ({ problems }: ClaimReport): boolean => problems.length > 0;
 
 describe("summaries as people write them", () => {
-  it("accepts nine of ten sentences, and most summaries whole", () => {
+  it("accepts nineteen of twenty sentences, and nine of ten summaries whole", () => {
     const reports = texts.flatMap(({ summaries, claims }) =>
       summaries.map(({ text }) => claims(text)),
     );
     const sentences = reports.flat();
     expect(reports.length).toBeGreaterThanOrEqual(25);
-    expect(sentences.filter(hasProblem).length / sentences.length).toBeLessThanOrEqual(0.1);
-    expect(reports.filter((report) => report.some(hasProblem)).length).toBeLessThanOrEqual(4);
+    expect(sentences.filter(hasProblem).length / sentences.length).toBeLessThanOrEqual(0.05);
+    const refused = reports.filter((report) => report.some(hasProblem)).length;
+    expect(refused / reports.length).toBeLessThanOrEqual(0.1);
   });
 
   it("refuses what was made false in them", () => {

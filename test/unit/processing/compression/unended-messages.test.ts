@@ -22,3 +22,22 @@ it("messages without an end mark stay sentences of their own in a summary", () =
     "Tor: it hangs in the shed",
   ]);
 });
+
+it("sentences that end in an abbreviation don't run into the next one in a summary", () => {
+  const sentences = [
+    "Two former managers of the quarry founded Hale Brothers Inc.",
+    "Greta Holm became its first bookkeeper in spring.",
+    "the office opens at eight on working days only.",
+    "Deliveries are taken from nine until 5 p.m.",
+    "Lorries have to wait behind the gate until they are called.",
+  ];
+  const source = analyzeSource(
+    sentences.join("\n\n"),
+    new EntityExtractor(),
+    foreignSpans,
+    "prose",
+  );
+  const summary = renderUnits(source, [...source.units.keys()]);
+  const read = splitSentences(summary).map(({ start, end }) => summary.slice(start, end));
+  expect(read).toEqual(sentences);
+});

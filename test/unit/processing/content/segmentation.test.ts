@@ -63,6 +63,37 @@ describe("splitSentences", () => {
     ]);
   });
 
+  it.each([
+    ["Acme Inc. announced a merger.", 1],
+    ["MCI Inc. CEO Hale resigned.", 1],
+    ["Acme, Inc. (Nasdaq: ACM) rose.", 1],
+    ["Copyright 2002 Hale Brothers, Inc. All rights reserved.", 2],
+    ["Smith & Co. Ltd. in Leeds pays well.", 1],
+    ["Yahoo! Inc. said it.", 1],
+    ["He works for Apple Inc., Hale Corp. and others.", 1],
+    ["Corp. Counsel Jane Hale spoke. It rained.", 2],
+    ["Mr. and Mrs. Hale met Dr. Ng, Prof. Oh and Gov. Ruiz.", 1],
+    ["Lt. Col. James Hale of Ft. Worth came.", 1],
+    ["George W. Bush met J. R. R. Tolkien. It was odd.", 2],
+    ["The U.S. Navy sailed. It won.", 2],
+    ["He lives in the U.S. He likes it.", 2],
+    ["In the U.K. Prime Minister Hale spoke.", 1],
+    ["Washington, D.C. Mayor Hale said so.", 1],
+    ["At 10 a.m. Tom arrived.", 1],
+    ["It was 5 p.m. Everyone left.", 2],
+    ["Open 8 a.m. - 5 p.m. EST.", 1],
+    ["Leeds vs. Hull is on. Hale v. Ng was decided.", 2],
+    ["Fruits, e.g. Apples, are sweet, i.e. Not sour.", 1],
+    ["Hale et al. 2001, p. 5, pp. 6-7, vol. 2, say so.", 1],
+    ["See No. 5 and Nos. 6 and 7.", 1],
+    ["Hale, a.k.a. The Boss, left.", 1],
+    ["She has a Ph.D. in physics. He has none.", 2],
+    ["It weighs 5 lbs. 3 oz. at most.", 1],
+    ["Apples, pears etc. are sold. The rest is not.", 2],
+  ])("cuts “%s” into %i", (text, count) => {
+    expect(texts(text)).toHaveLength(count);
+  });
+
   it("keeps closing quotes with their sentence and does not cut before 'he said'", () => {
     expect(texts('"Stop!" he said. "I won\'t." She left... and came back.')).toEqual([
       '"Stop!" he said.',
