@@ -6,7 +6,7 @@
 import { ConnectionLearner } from "../../src/cognitive/connection-learner.ts";
 import { NetworkNavigator } from "../../src/cognitive/navigator.ts";
 import { weightedMeanVector } from "../../src/model/vector.ts";
-import { META, type Entity } from "../../src/model/memory.ts";
+import { META, type Entity, type KeepLevel } from "../../src/model/memory.ts";
 import type { EntityExtractor } from "../../src/processing/compression/entities.ts";
 import { foreignSpans } from "../../src/processing/compression/foreign-spans.ts";
 import { entitiesBesideSummary } from "../../src/processing/compression/kept-entities.ts";
@@ -28,6 +28,7 @@ interface Session {
 
 interface Indexed {
   text: string;
+  keep: KeepLevel;
   entities: Entity[];
   vector: Float32Array | undefined;
 }
@@ -74,6 +75,7 @@ async function indexOf(
     if (ratio === 1) {
       indexed.push({
         text,
+        keep: "exact",
         entities: source.entities,
         vector: vectorOf(source.units, source.vectors),
       });
@@ -84,6 +86,7 @@ async function indexOf(
     const units = planUnits(summary);
     indexed.push({
       text: summary,
+      keep: "summary",
       entities: entitiesBesideSummary(source.entities, summary, "high"),
       vector: vectorOf(units, await embedUnits(units, embedder)),
     });
@@ -96,17 +99,22 @@ async function ask(
   sessions: readonly Session[],
   indexed: readonly Indexed[],
   cache: EmbeddingCache,
+  extractor: EntityExtractor,
 ): Promise<Metrics[]> {
   const { store, ids } = await openBenchStore(
     indexed.map((one, i) => ({
       text: one.text,
+      keep: one.keep,
       entities: one.entities,
       vector: one.vector,
       timestamp: sessions[i]!.timestamp,
       metadata: { [META.source]: "chat" },
     })),
   );
-  const service = await SearchService.open(store);
+  const service = await SearchService.open(store, {
+    findNames: (text) => extractor.extract(text),
+  });
+  await service.namesKnown();
   const learner = await ConnectionLearner.open(store);
   const navigator = new NetworkNavigator(store, service.entities, learner);
   const keyOf = new Map(ids.map((id, i) => [id, sessions[i]!.key]));
@@ -158,7 +166,7 @@ export async function measureRetrieval(
       const indexed = await indexOf(sessions, ratio, embedder, extractor);
       originalBytes += sessions.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0);
       bytes += indexed.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0);
-      answers.push(...(await ask(conversation, sessions, indexed, cache)));
+      answers.push(...(await ask(conversation, sessions, indexed, cache, extractor)));
     }
     const mean = meanOf(answers);
     const base = rows[0]?.["recall@10"] ?? mean.r10;
