@@ -206,6 +206,14 @@ export class VectorSearch {
     };
   }
 
+  /**
+   * The hits of a plan whose first stage was done elsewhere, from its candidates: at most
+   * `plan.candidates`. The arrays are overwritten by the next search.
+   */
+  finish(query: Float32Array, candidates: BigUint64Array, plan: ScanPlan): VectorHits {
+    return this.#scanner.finish(query, candidates, plan);
+  }
+
   /** The memory for scanners on other threads; another object after rows moved to another memory. */
   share(): SharedVectors | null {
     return this.#kernel.share();
