@@ -230,9 +230,11 @@ export class IngestRun {
       if (known === null) fresh.push(this.#standing(one));
       else receipts.push(this.#duplicateReceipt(one.item, known));
     }
+    this.#threads.begin();
     const memories = fresh.map((one) => this.#toMemory(one, embeddingModel));
     this.#duplicates.addOwn(memories.map(({ id }) => id));
     const entries = await this.#deps.store.append(memories);
+    this.#threads.keep();
     entries.forEach((entry, position) => {
       const { item, result } = fresh[position]!;
       receipts.push({
