@@ -22,12 +22,12 @@ export interface QuantizedVector {
 }
 
 /**
- * INT8 codes of a vector by absolute maximum, with `fine` the ninth bits too; a zero vector has scale 0.
+ * INT8 codes of a vector by absolute maximum, and unless `fine` is false the ninth bits; a zero vector has scale 0.
  * Non-finite input throws `RangeError`.
  */
 export function quantizeVector(
   vector: Float32Array,
-  { fine = false }: { fine?: boolean } = {},
+  { fine = true }: { fine?: boolean } = {},
 ): QuantizedVector {
   let max = 0;
   for (const value of vector) {

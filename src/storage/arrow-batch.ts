@@ -18,17 +18,23 @@ import {
 import { AppError } from "../errors.ts";
 import { TYPES, arrowTypes, columnData, readColumn } from "./arrow-columns.ts";
 import { concatBytes } from "./bytes.ts";
-import { COLUMNS, rowsFromColumns, type ColumnKind, type StoredRow } from "./stored-row.ts";
+import {
+  COLUMNS,
+  FIRST_COLUMNS,
+  rowsFromColumns,
+  type ColumnKind,
+  type StoredRow,
+} from "./stored-row.ts";
 
 const END_OF_STREAM = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0);
 
-function schemaFor(types: Record<ColumnKind, DataType>): Schema {
-  return new Schema(COLUMNS.map(({ name, kind }) => new Field(name, types[kind], true)));
+function schemaFor(types: Record<ColumnKind, DataType>, columnCount = COLUMNS.length): Schema {
+  const columns = COLUMNS.slice(0, columnCount);
+  return new Schema(columns.map(({ name, kind }) => new Field(name, types[kind], true)));
 }
 
-function toTable(rows: readonly StoredRow[], types: Record<ColumnKind, DataType>): Table {
-  const schema = schemaFor(types);
-  if (rows.length === 0) return new Table(schema);
+function toTable(rows: readonly StoredRow[]): Table {
+  const schema = schemaFor(TYPES);
   const values = transpose(rows);
   const children = COLUMNS.map(({ kind }, i) => columnData(kind, values[i]!));
   const type = new Struct(schema.fields);
@@ -56,13 +62,34 @@ function schemaLength(stream: Uint8Array): number {
   return 8 + new DataView(stream.buffer, stream.byteOffset).getInt32(4, true);
 }
 
-function schemaOf(types: Record<ColumnKind, DataType>): Uint8Array {
-  const stream = tableToIPC(toTable([], types), "stream");
+function schemaOf(types: Record<ColumnKind, DataType>, columnCount?: number): Uint8Array {
+  const stream = tableToIPC(new Table(schemaFor(types, columnCount)), "stream");
   return stream.slice(0, schemaLength(stream));
 }
 
 let schemaMessage: Uint8Array | undefined;
-let readingSchema: Uint8Array | undefined;
+const readingSchemas = new Map<number, Uint8Array>();
+
+function readingSchema(columnCount: number): Uint8Array {
+  let schema = readingSchemas.get(columnCount);
+  if (!schema) {
+    schema = schemaOf(arrowTypes(new Binary()), columnCount);
+    readingSchemas.set(columnCount, schema);
+  }
+  return schema;
+}
+
+/** How many columns the batches of a journal have that begins with this schema. `corrupt_data`. */
+export function columnsOfSchema(message: Uint8Array): number {
+  try {
+    const { fields } = tableFromIPC(concatBytes([message, END_OF_STREAM])).schema;
+    const known = fields.every(({ name }, i) => name === COLUMNS[i]?.name);
+    if (!known || fields.length < FIRST_COLUMNS) throw new Error("it has other columns");
+    return fields.length;
+  } catch (cause) {
+    throw new AppError("corrupt_data", "The schema of a journal can't be decoded.", { cause });
+  }
+}
 
 /** The message that begins every stream of these batches. */
 export function arrowSchemaMessage(): Uint8Array {
@@ -71,7 +98,7 @@ export function arrowSchemaMessage(): Uint8Array {
 
 /** One batch message; append it to `arrowSchemaMessage()` for a readable stream. */
 export function encodeBatch(rows: readonly StoredRow[]): Uint8Array {
-  const stream = tableToIPC(toTable(rows, TYPES), "stream");
+  const stream = tableToIPC(toTable(rows), "stream");
   return stream.subarray(schemaLength(stream), stream.length - END_OF_STREAM.length);
 }
 
@@ -80,15 +107,15 @@ export function encodeBatch(rows: readonly StoredRow[]): Uint8Array {
  *
  * Read with binary in the place of text, which lies in memory alike: the library's own decoder of
  * strings drops a byte order mark.
+ * @param columnCount of the journal's schema, see `columnsOfSchema`
  */
-export function decodeBatch(batch: Uint8Array): StoredRow[] {
-  readingSchema ??= schemaOf(arrowTypes(new Binary()));
+export function decodeBatch(batch: Uint8Array, columnCount = COLUMNS.length): StoredRow[] {
   try {
-    const table = tableFromIPC(concatBytes([readingSchema, batch, END_OF_STREAM]));
+    const schema = readingSchema(columnCount);
+    const table = tableFromIPC(concatBytes([schema, batch, END_OF_STREAM]));
     return table.batches.flatMap(({ data, numRows }) => {
-      if (data.children.length !== COLUMNS.length) throw new Error("it has other columns");
       const columns: Record<string, unknown[]> = {};
-      COLUMNS.forEach(({ name, kind }, i) => {
+      COLUMNS.slice(0, columnCount).forEach(({ name, kind }, i) => {
         columns[name] = readColumn(kind, data.children[i]!);
       });
       return rowsFromColumns(columns, numRows);

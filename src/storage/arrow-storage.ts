@@ -17,12 +17,13 @@ import {
 import type { TaskOptions } from "../model/task-control.ts";
 import type { QuantizedVector } from "../model/vector.ts";
 import type { FileStore } from "../ports/file-store.ts";
+import type { MemoryCatalog } from "./catalog.ts";
 import { Compactions } from "./compactions.ts";
 import { discardDamaged, listDamaged } from "./damage.ts";
-import { decodeDerived, encodeDerived } from "./derived.ts";
+import { DerivedEncoder, appendDerived, encodeDerived, openDerived } from "./derived.ts";
 import type {
-  Catalog,
   CatalogEntry,
+  DerivedFile,
   ForgottenMemory,
   IndexRow,
   MemoryEdit,
@@ -32,22 +33,25 @@ import type {
   StoreEdits,
   StoreSizes,
   SqlSources,
+  VectorColumn,
 } from "./memory-store.ts";
 import { openStoreFiles } from "./recovery.ts";
 import { RowReader, type BlockCacheStats } from "./row-reader.ts";
 import {
   DERIVED_PREFIX,
   commitManifest,
+  isCorrupt,
   journalsNow,
   rotateJournal,
   type StoreCore,
 } from "./store-core.ts";
 import { STORE_DEFAULTS, type ArrowStorageOptions } from "./store-options.ts";
 import { plainCopy } from "./sql-copies.ts";
-import { StoreReads, type IndexColumn, type WholeMemory } from "./store-reads.ts";
+import { StoreReads, type ScanOptions, type WholeMemory } from "./store-reads.ts";
 import { writtenLevel, type MemoryRecord } from "./store-state.ts";
 import { measureStore } from "./store-sizes.ts";
 import { StoreWrites, liveEntry, restorable } from "./store-writes.ts";
+import { scanVectors } from "./vector-scan.ts";
 import { loadZstd } from "./zstd.ts";
 
 export type { ArrowStorageOptions } from "./store-options.ts";
@@ -90,6 +94,7 @@ export class ArrowStorage implements MemoryStore {
       zstd,
       reader: new RowReader(settings.cacheBytes),
       ...opened,
+      purges: 0,
       // Replaced at once below when the last journal can't be written to.
       journal: opened.journal!,
       exclusive<T>(work: () => Promise<T>): Promise<T> {
@@ -104,7 +109,7 @@ export class ArrowStorage implements MemoryStore {
     return storage;
   }
 
-  get catalog(): Catalog {
+  get catalog(): MemoryCatalog {
     return this.#core.state.catalog;
   }
 
@@ -263,9 +268,21 @@ export class ArrowStorage implements MemoryStore {
     return this.#reads.contents(this.#byOrdinals(ordinals));
   }
 
-  scan(options?: { columns?: IndexColumn[] }): AsyncIterable<IndexRow[]> {
+  scan(options?: ScanOptions): AsyncIterable<IndexRow[]> {
     this.#checkOpen();
-    return this.#reads.scan(() => this.#checkOpen(), options?.columns);
+    return this.#reads.scan(() => this.#checkOpen(), options);
+  }
+
+  scanVectors(): AsyncIterable<VectorColumn> {
+    this.#checkOpen();
+    return scanVectors(this.#core, this.#reads, () => this.#checkOpen());
+  }
+
+  editedSince(generation: number): number[] {
+    const ordinals: number[] = [];
+    for (const entry of this.catalog.all())
+      if (this.#core.state.recordOf(entry).editedAt > generation) ordinals.push(entry.ordinal);
+    return ordinals;
   }
 
   scanMemories(): AsyncIterable<WholeMemory[]> {
@@ -278,26 +295,70 @@ export class ArrowStorage implements MemoryStore {
     await this.#compactions.compact(options);
   }
 
+  async openDerived(name: string): Promise<DerivedFile | null> {
+    this.#checkOpen();
+    return openDerived(this.#core.files, this.#core.zstd, DERIVED_PREFIX + name);
+  }
+
   async readDerived(
     name: string,
     options: { allowStale?: boolean } = {},
   ): Promise<Uint8Array | null> {
-    this.#checkOpen();
-    const path = DERIVED_PREFIX + name;
-    if (!(await this.#core.files.stat(path))) return null;
-    const generation = options.allowStale ? "any" : this.generation;
-    return decodeDerived(this.#core.zstd, await this.#core.files.read(path), generation);
+    const file = await this.openDerived(name);
+    if (!file || (!options.allowStale && file.generation !== this.generation)) return null;
+    return file.read().catch((error: unknown) => {
+      if (isCorrupt(error)) return null;
+      throw error;
+    });
   }
 
-  async writeDerived(name: string, bytes: Uint8Array): Promise<void> {
+  async writeDerived(
+    name: string,
+    source: Uint8Array | AsyncIterable<Uint8Array>,
+    options: { partBytes?: number } = {},
+  ): Promise<boolean> {
     this.#checkOpen();
-    const { zstd, files } = this.#core;
+    const { zstd, files, purges } = this.#core;
+    const path = DERIVED_PREFIX + name;
+    // Of what was purged meanwhile not a word may come back.
+    const isClean = () => this.#core.purges === purges;
     const { generation } = this;
-    const encoded = await encodeDerived(zstd, bytes, generation);
-    await this.#exclusive(async () => {
-      // Stale before it was written, and maybe of what was erased meanwhile.
-      if (generation === this.generation) await files.write(DERIVED_PREFIX + name, encoded);
+    if (source instanceof Uint8Array) {
+      const encoded = await encodeDerived(zstd, source, generation, options.partBytes);
+      return this.#exclusive(async () => {
+        if (isClean()) await files.write(path, encoded);
+        return isClean();
+      });
+    }
+    await files.remove(path);
+    await appendDerived(
+      files,
+      path,
+      source,
+      new DerivedEncoder(zstd, generation, options.partBytes),
+    );
+    return this.#exclusive(async () => {
+      if (!isClean()) await files.remove(path);
+      return isClean();
     });
+  }
+
+  async removeDerived(name: string): Promise<void> {
+    this.#checkOpen();
+    await this.#core.files.remove(DERIVED_PREFIX + name);
+  }
+
+  async listDerived(prefix = ""): Promise<string[]> {
+    this.#checkOpen();
+    const found = await this.#core.files.list(DERIVED_PREFIX + prefix);
+    return found.map(({ path }) => path.slice(DERIVED_PREFIX.length));
+  }
+
+  segments(): { number: number; rows: number }[] {
+    return [...this.#core.segments.values()].map(({ info: { number, rows } }) => ({
+      number,
+      rows,
+    }));
   }
 
   subscribe(listener: (change: StoreChange) => void): () => void {

@@ -125,10 +125,13 @@ async function sampleTexts(
   let size = 0;
   for (let at = 0; at < records.length; at += every) {
     const record = records[Math.floor(at)]!;
-    const content = await core.reader.content(record).catch((error: unknown) => {
-      if (isCorrupt(error)) return null; // its segment is set apart, not coded
-      throw error;
-    });
+    let content: string | null;
+    try {
+      content = await core.reader.content(record);
+    } catch (error) {
+      if (!isCorrupt(error)) throw error;
+      continue; // its segment is set apart, not coded
+    }
     if (content === null || content === "") continue;
     const bytes = encoder.encode(content);
     if (size + bytes.length + 1 > limit) continue;

@@ -28,6 +28,7 @@ import { TextSamples, byGroup, estimateBytes, readGroups } from "./compaction-ro
 import { PageReuse, SegmentWriter } from "./segment-writer.ts";
 import {
   DERIVED_PREFIX,
+  OF_SEGMENT,
   commitManifest,
   dictionaryPath,
   encodeDictionary,
@@ -234,7 +235,10 @@ async function buildSegments(
   };
   const finish = async (writer: SegmentWriter, placed: Output["placed"]) => {
     const number = takeNumber(core);
-    const { bytes, info } = writer.finish(number);
+    const finished = writer.finish(number);
+    const editedAt = placed.reduce((last, { record }) => Math.max(last, record.editedAt), 0);
+    const { bytes } = finished;
+    const info = { ...finished.info, ...(editedAt > 0 ? { editedAt } : {}) };
     written.push(segmentPath(number));
     await core.files.write(segmentPath(number), bytes);
     const segment = await Segment.open(core.files, core.zstd, info, core.primes);
@@ -346,7 +350,10 @@ async function swap(
     }
   }
   state.drop(plan.dropped);
-  if (plan.purges) core.reader.clear();
+  if (plan.purges) {
+    core.reader.clear();
+    core.purges++;
+  }
   // Only once both copies name the new files may the old ones go; else they are orphans of the next opening.
   if (!mirrored && !(await commitManifest(core, {}).catch(() => false))) {
     if (plan.purges)
@@ -357,9 +364,10 @@ async function swap(
     return [];
   }
   for (const { number } of unusedPrimes) core.primes.forget(number);
-  const derived = (await core.files.list(DERIVED_PREFIX)).filter(
-    ({ path }) => plan.purges || replaced.has(Number(SQL_COPY.exec(path)?.[1])),
-  );
+  const derived = (await core.files.list(DERIVED_PREFIX)).filter(({ path }) => {
+    const own = SQL_COPY.exec(path)?.[1] ?? OF_SEGMENT.exec(path)?.[1];
+    return own === undefined ? plan.purges : replaced.has(Number(own));
+  });
   return [
     ...oldJournals.map(({ number }) => journalPath(number)),
     ...[...replaced].map((number) => segmentPath(number)),

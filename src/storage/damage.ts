@@ -3,9 +3,17 @@
 import type { StoreChange } from "./memory-store.ts";
 import type { Manifest } from "./manifest.ts";
 import { segmentPath } from "./segment.ts";
-import { DAMAGED_PREFIX, commitManifest, type StoreCore } from "./store-core.ts";
+import { DAMAGED_PREFIX, DERIVED_PREFIX, commitManifest, type StoreCore } from "./store-core.ts";
 import type { MemoryRecord } from "./store-state.ts";
 import { primeOfPath } from "./text-codec/prime-store.ts";
+
+/** What a store offers whose files may be damaged. */
+export interface RepairableStore {
+  /** Paths of files that can't be read in whole, and of copies set aside of such; empty when all is well. */
+  damagedFiles(): Promise<string[]>;
+  /** Removes them, and with them the memories that only they hold: for good. Returns their paths. */
+  discardDamaged(): Promise<string[]>;
+}
 
 export function isInDamagedSegment(core: StoreCore, { place }: MemoryRecord): boolean {
   return place.kind === "segment" && core.damagedSegments.has(place.segment.info.number);
@@ -25,7 +33,9 @@ function leftOver({ manifest, damagedSegments }: StoreCore): Partial<Manifest> {
   const segments = manifest.segments.filter(({ number }) => !damagedSegments.has(number));
   const used = new Set(segments.map(({ prime }) => prime));
   const primes = (manifest.primes ?? []).filter(({ number }) => used.has(number));
-  return { segments, primes: primes.length > 0 ? primes : undefined };
+  // A change like any other: what was derived before it is out of date, also after a restart.
+  const baseGeneration = manifest.baseGeneration + 1;
+  return { baseGeneration, segments, primes: primes.length > 0 ? primes : undefined };
 }
 
 /** Removes damaged files and the memories in them. To be called alone among writers. */
@@ -37,13 +47,20 @@ export async function discardDamaged(
   const lost = state.records.filter(
     (record): record is MemoryRecord => record !== undefined && isInDamagedSegment(core, record),
   );
-  if (damagedSegments.size > 0) await commitManifest(core, leftOver(core));
+  if (damagedSegments.size > 0) {
+    await commitManifest(core, leftOver(core));
+    core.generation++;
+  }
   const ids = lost.map(({ entry }) => entry.id);
   const change = state.applyChange({ op: "forget", ids }, 0);
+  // Neighbours refer to them no more; the next compaction writes it down.
+  state.mend(new Set(ids), core.journal.number);
   state.drop(ids);
   for (const number of damagedSegments) segments.delete(number);
   damagedSegments.clear();
   for (const path of discarded) await files.remove(path);
+  if (discarded.length > 0)
+    for (const { path } of await files.list(DERIVED_PREFIX)) await files.remove(path);
   const named = new Set((core.manifest.primes ?? []).map(({ number }) => number));
   for (const { number } of core.primes.infos) if (!named.has(number)) core.primes.forget(number);
   for (const { path } of await files.list()) {

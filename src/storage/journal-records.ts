@@ -124,13 +124,13 @@ export function encodeBundle({ rows, changes, vectors }: Bundle): Uint8Array {
   return writer.finish();
 }
 
-export function decodeBundle(payload: Uint8Array): Bundle {
+export function decodeBundle(payload: Uint8Array, columnCount?: number): Bundle {
   try {
     const reader = new ByteReader(payload, "bundle of changes");
     const part = () => reader.bytes(reader.u32()).slice();
     const [rows, changes, vectors] = [part(), part(), part()];
     return {
-      rows: rows.length === 0 ? [] : decodeBatch(rows),
+      rows: rows.length === 0 ? [] : decodeBatch(rows, columnCount),
       changes: z.array(changeSchema).parse(JSON.parse(decoder.decode(changes))),
       vectors: vectors.length === 0 ? null : decodeVectors(vectors),
     };
@@ -158,6 +158,8 @@ const vectorHead = z.strictObject({
       id: z.string(),
       scale: z.number(),
       dimensions: count.positive(),
+      /** The ninth bits follow the codes. */
+      fine: z.literal(true).optional(),
       quality: quality.optional(),
     }),
   ),
@@ -172,16 +174,18 @@ export function encodeVectors(batch: VectorBatch): Uint8Array {
         id,
         scale: embedding.scale,
         dimensions: embedding.codes.length,
+        ...(embedding.fine ? { fine: true } : {}),
         quality,
       })),
       carried: batch.carried,
     } satisfies z.input<typeof vectorHead>),
   );
   const writer = new ByteWriter().u32(head.length).bytes(head);
-  for (const { embedding } of batch.updates)
-    writer.bytes(
-      new Uint8Array(embedding.codes.buffer, embedding.codes.byteOffset, embedding.codes.length),
-    );
+  for (const { embedding } of batch.updates) {
+    const { codes, fine } = embedding;
+    writer.bytes(new Uint8Array(codes.buffer, codes.byteOffset, codes.length));
+    if (fine) writer.bytes(fine);
+  }
   return writer.finish();
 }
 
@@ -190,9 +194,13 @@ export function decodeVectors(payload: Uint8Array): VectorBatch {
     const reader = new ByteReader(payload, "batch of vectors");
     const text = new TextDecoder().decode(reader.bytes(reader.u32()));
     const head = vectorHead.parse(JSON.parse(text));
-    const updates = head.items.map(({ id, scale, dimensions, quality }) => ({
+    const updates = head.items.map(({ id, scale, dimensions, fine, quality }) => ({
       id,
-      embedding: { codes: new Int8Array(reader.bytes(dimensions).slice().buffer), scale },
+      embedding: {
+        codes: new Int8Array(reader.bytes(dimensions).slice().buffer),
+        scale,
+        ...(fine ? { fine: reader.bytes((dimensions + 7) >>> 3).slice() } : {}),
+      },
       ...(quality ? { quality } : {}),
     }));
     return { model: head.model, updates, carried: head.carried ?? false };

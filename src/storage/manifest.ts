@@ -12,8 +12,8 @@ import type { FileStore } from "../ports/file-store.ts";
 import { ByteReader, ByteWriter, crc32c } from "./bytes.ts";
 
 const MAGIC = Uint8Array.of(0x4c, 0x4c, 0x4d, 0x43, 0x4d, 0x46, 0x53, 0x1a); // "LLMCMFS" + SUB
-/** Version 2 names primes; a store without them is written as version 1, which older programs read. */
-const VERSION = 2;
+/** Version 2 names primes, 3 says when rows changed; a store without is written as an earlier one, which older programs read. */
+const VERSION = 3;
 export const MANIFEST_PATHS = ["manifest-a", "manifest-b"] as const;
 
 const count = z.number().int().nonnegative();
@@ -32,6 +32,8 @@ const segmentSchema = z.strictObject({
   level: z.number().int(),
   /** The prime that its coded texts start from; absent where there are none. */
   prime: count.optional(),
+  /** Generation of the last change among its rows after they were new; absent where none changed. */
+  editedAt: count.optional(),
 });
 
 const manifestSchema = z.strictObject({
@@ -63,7 +65,8 @@ export type ManifestSegment = Manifest["segments"][number];
 
 export function encodeManifest(manifest: Manifest): Uint8Array {
   const payload = new TextEncoder().encode(JSON.stringify(manifest));
-  const version = manifest.primes?.length ? VERSION : 1;
+  const isEdited = manifest.segments.some(({ editedAt }) => editedAt !== undefined);
+  const version = isEdited ? VERSION : manifest.primes?.length ? 2 : 1;
   const head = new ByteWriter().bytes(MAGIC).u16(version).u32(payload.length).finish();
   return new ByteWriter()
     .bytes(head)

@@ -99,6 +99,27 @@ export interface IndexRow {
   embedding: QuantizedVector | null;
 }
 
+/** Vectors of one model and length, side by side. Views: valid for reading until the next step of the scan. */
+export interface VectorColumn {
+  /** By vector. */
+  ordinals: Int32Array;
+  /** `dimensions` per vector. */
+  codes: Int8Array;
+  scales: Float32Array;
+  /** ⌈dimensions / 8⌉ bytes per vector; null when none of them has them. */
+  fine: Uint8Array | null;
+  dimensions: number;
+  model: string;
+}
+
+export interface DerivedFile {
+  /** Of the store when it was written. */
+  readonly generation: number;
+  readonly sizeBytes: number;
+  /** Reads and decodes only the parts that hold the range; all of it without one. `corrupt_data`. */
+  read(offset?: number, length?: number): Promise<Uint8Array>;
+}
+
 export interface ForgottenMemory {
   entry: CatalogEntry;
   content: string | null;
@@ -167,18 +188,46 @@ export interface MemoryStore {
   getSummaries(ordinals: readonly number[]): Promise<{ summary: string; entities: Entity[] }[]>;
   /** Content of many, in the order asked; null where it faded. */
   getContents(ordinals: readonly number[]): Promise<(string | null)[]>;
-  /** Everything the indexes need, in batches, for a rebuild. `columns` limits what is read. */
+  /**
+   * Everything the indexes need, in batches in the order of the files, for a rebuild. `columns` and
+   * `ordinals` limit what is read.
+   */
   scan(options?: {
-    columns?: ("content" | "summary" | "entities" | "embedding")[];
+    columns?: readonly ("content" | "summary" | "entities" | "embedding")[];
+    ordinals?: Iterable<number>;
   }): AsyncIterable<IndexRow[]>;
+  /** Every vector in long runs, nearly as fast as the files can be read: what a vector index loads from. */
+  scanVectors(): AsyncIterable<VectorColumn>;
+  /**
+   * Live memories whose text, entities, vector, keep level or fields changed after `generation`; maybe
+   * some more, never fewer. New ones need not be among them: those are what an index lacks.
+   */
+  editedSince(generation: number): number[];
   /** Whole memories in batches, oldest first, for export. */
   scanMemories(): AsyncIterable<(Memory & { envelope: Uint8Array | null })[]>;
 
   compact(options?: TaskOptions): Promise<void>;
-  /** Derived data beside the segments (index snapshots); null when missing, damaged, or stale and that isn't allowed. */
+  /**
+   * Derived data beside the segments (index snapshots); null when missing, damaged, or stale and that
+   * isn't allowed. For what is stale `openDerived` tells the generation, and `editedSince` what to catch up with.
+   */
   readDerived(name: string, options?: { allowStale?: boolean }): Promise<Uint8Array | null>;
-  /** Stamps the bytes with the current generation, compresses and checksums them. */
-  writeDerived(name: string, bytes: Uint8Array): Promise<void>;
+  /** The same, to be read in parts; of any generation. Null when it is missing or its directory is damaged. */
+  openDerived(name: string): Promise<DerivedFile | null>;
+  /**
+   * Stamps the bytes with the generation at this call, compresses and checksums them. Bytes that come
+   * one by one are written in bounded memory; an older file of that name is gone then. Resolves to
+   * false, with nothing written, when text was erased meanwhile. A name that ends in `.segment-N` is
+   * removed with that segment, others whenever something is erased.
+   */
+  writeDerived(
+    name: string,
+    bytes: Uint8Array | AsyncIterable<Uint8Array>,
+    options?: { partBytes?: number },
+  ): Promise<boolean>;
+  removeDerived(name: string): Promise<void>;
+  /** Names, in order. */
+  listDerived(prefix?: string): Promise<string[]>;
 
   subscribe(listener: (change: StoreChange) => void): () => void;
   /**

@@ -6,8 +6,8 @@
 
 import { AppError } from "../errors.ts";
 import type { FileStore } from "../ports/file-store.ts";
-import { arrowSchemaMessage, decodeBatch } from "./arrow-batch.ts";
-import { crc32c } from "./bytes.ts";
+import { arrowSchemaMessage, columnsOfSchema, decodeBatch } from "./arrow-batch.ts";
+import { crc32c, equalBytes } from "./bytes.ts";
 import { Journal, journalPath, replayJournal, type Dictionary, type Frame } from "./journal.ts";
 import { decodeBundle, decodeChange, decodeVectors } from "./journal-records.ts";
 import { MANIFEST_PATHS, readManifest, writeManifest, type Manifest } from "./manifest.ts";
@@ -232,9 +232,12 @@ async function openJournal(
     } else throw error;
     return;
   }
+  const schema = replay.frames.find(({ kind }) => kind === "schema")?.payload ?? null;
+  let columns: number | undefined;
   for (const frame of replay.frames)
     try {
-      applyFrame(opened, frame, number);
+      if (frame.kind === "schema") columns = columnsOfSchema(frame.payload);
+      else applyFrame(opened, frame, number, columns);
     } catch (error) {
       if (!isCorrupt(error)) throw error;
       await report(`${error.message} The journal was set aside.`);
@@ -261,13 +264,22 @@ async function openJournal(
   if (tail > 0) await opened.journal.cutTo(replay.intactBytes);
   // Written with a dictionary that is gone: don't add to it.
   if (dictionary !== null && !known) opened.journal = null;
+  // Begun by an older program, with other columns.
+  if (schema && !equalBytes(schema, arrowSchemaMessage())) opened.journal = null;
 }
 
-function applyFrame(opened: OpenedStore, frame: Frame, number: number): void {
+function applyFrame(
+  opened: OpenedStore,
+  frame: Frame,
+  number: number,
+  columns: number | undefined,
+): void {
   const { state } = opened;
+  // A change that is repeated from older journals may have come at any time before.
+  state.generation = opened.generation + 1;
   switch (frame.kind) {
     case "memories": {
-      const rows = decodeBatch(frame.payload);
+      const rows = decodeBatch(frame.payload, columns);
       state.applyMemories(rows, number);
       for (const row of rows) opened.nextOrdinal = Math.max(opened.nextOrdinal, row.ordinal + 1);
       opened.journalRows += rows.length;
@@ -287,7 +299,7 @@ function applyFrame(opened: OpenedStore, frame: Frame, number: number): void {
       break;
     }
     case "bundle": {
-      const bundle = decodeBundle(frame.payload);
+      const bundle = decodeBundle(frame.payload, columns);
       state.applyBundle(bundle, number);
       for (const row of bundle.rows)
         opened.nextOrdinal = Math.max(opened.nextOrdinal, row.ordinal + 1);

@@ -23,15 +23,20 @@ export interface BlockCacheStats {
 }
 
 /** Entities as they are cached: strings are made only of those that are asked for. */
-type EntityBytes = { text: Uint8Array; type: Uint8Array; confidence: number }[];
+export type EntityBytes = { text: Uint8Array; type: Uint8Array; confidence: number }[];
 
 /** Columns that lie side by side and are asked for together: one read instead of two. */
 const TOGETHER: Partial<Record<HeavyColumn, HeavyColumn[]>> = {
   summary: ["summary", "entities"],
   entities: ["summary", "entities"],
-  embedding: ["embedding", "embedding_scale"],
-  embedding_scale: ["embedding", "embedding_scale"],
+  embedding: ["embedding", "embedding_scale", "embedding_fine"],
 };
+
+type Maybe<T> = T | Promise<T>;
+
+function map<T, R>(value: Maybe<T>, make: (value: T) => R): Maybe<R> {
+  return value instanceof Promise ? value.then(make) : make(value);
+}
 
 function sizeOf(column: HeavyColumn, values: readonly unknown[]): number {
   let bytes = 64 + values.length * 16;
@@ -43,6 +48,7 @@ function sizeOf(column: HeavyColumn, values: readonly unknown[]): number {
 
 export class RowReader {
   readonly #blocks: LRUCache<string, Block>;
+  /** Reads under way, so that several that want a block wait for one. */
   readonly #loading = new Map<string, Promise<Record<string, unknown[]>>>();
   #hits = 0;
   #misses = 0;
@@ -60,13 +66,13 @@ export class RowReader {
     this.#blocks.clear();
   }
 
-  async #block(segment: Segment, group: number, column: HeavyColumn): Promise<unknown[]> {
-    const key = `${segment.info.number}/${group}/${column}`;
-    const known = this.#blocks.get(key);
-    if (known) {
-      this.#hits++;
-      return known.values;
-    }
+  #cached(key: string): unknown[] | undefined {
+    const block = this.#blocks.get(key);
+    if (block) this.#hits++;
+    return block?.values;
+  }
+
+  async #load(segment: Segment, group: number, column: HeavyColumn): Promise<unknown[]> {
     this.#misses++;
     const columns = TOGETHER[column] ?? [column];
     const batch = `${segment.info.number}/${group}/${columns[0]!}`;
@@ -82,85 +88,98 @@ export class RowReader {
       const values = cells[name]!;
       this.#blocks.set(`${segment.info.number}/${group}/${name}`, {
         values,
-        bytes: sizeOf(name, values),
+        bytes: sizeOf(name as HeavyColumn, values),
       });
     }
     return cells[column]!;
   }
 
   /** The texts of a coded block, by its rows. */
-  async #texts(segment: Segment, number: number): Promise<Uint8Array[]> {
+  #texts(segment: Segment, number: number): Maybe<Uint8Array[]> {
     const key = `${segment.info.number}/text/${number}`;
-    const known = this.#blocks.get(key);
-    if (known) {
-      this.#hits++;
-      return known.values as Uint8Array[];
-    }
+    const known = this.#cached(key);
+    if (known) return known as Uint8Array[];
     this.#misses++;
-    const values = await segment.readBlock(number);
-    this.#blocks.set(key, { values, bytes: sizeOf("content", values) });
-    return values;
+    return segment.readBlock(number).then((values) => {
+      this.#blocks.set(key, { values, bytes: sizeOf("content", values) });
+      return values;
+    });
   }
 
-  async #codedText(segment: Segment, numbers: readonly number[], row: number): Promise<Uint8Array> {
-    const parts: Uint8Array[] = [];
-    for (const number of numbers) {
-      const texts = await this.#texts(segment, number);
-      parts.push(texts[segment.blocks[number]!.rows.indexOf(row)]!);
+  #codedText(segment: Segment, numbers: readonly number[], row: number): Maybe<Uint8Array> {
+    const part = (number: number): Maybe<Uint8Array> =>
+      map(
+        this.#texts(segment, number),
+        (texts) => texts[segment.blocks[number]!.rows.indexOf(row)]!,
+      );
+    if (numbers.length === 1) return part(numbers[0]!);
+    return Promise.all(numbers.map(part)).then(concatBytes);
+  }
+
+  /** At once where the block is cached: a page of results costs no promise per cell then. */
+  #cell(record: MemoryRecord, column: HeavyColumn): Maybe<unknown> {
+    const { place } = record;
+    if (place.kind === "journal") throw new AppError("internal", "A row moved into the journal.");
+    const { segment, group, index } = place;
+    if (column === "content") {
+      const coded = segment.blocksOf(group, index);
+      if (coded.length > 0) {
+        const text = this.#codedText(segment, coded, index);
+        return text instanceof Promise ? this.#following(record, column, text) : text;
+      }
     }
-    return parts.length === 1 ? parts[0]! : concatBytes(parts);
+    const cached = this.#cached(`${segment.info.number}/${group}/${column}`);
+    if (cached) return cached[index] ?? null;
+    const loaded = this.#load(segment, group, column).then((values) => values[index] ?? null);
+    return this.#following(record, column, loaded);
   }
 
   /** A compaction may move the row and remove its old segment meanwhile: then it is read where it is now. */
-  async #cell(record: MemoryRecord, column: HeavyColumn): Promise<unknown> {
-    for (;;) {
-      const { place } = record;
-      if (place.kind === "journal") throw new AppError("internal", "A row moved into the journal.");
-      try {
-        if (column === "content") {
-          const coded = place.segment.blocksOf(place.group, place.index);
-          if (coded.length > 0) return await this.#codedText(place.segment, coded, place.index);
-        }
-        const values = await this.#block(place.segment, place.group, column);
-        return values[place.index] ?? null;
-      } catch (error) {
-        if (record.place === place) throw error;
-      }
+  async #following(
+    record: MemoryRecord,
+    column: HeavyColumn,
+    reading: Promise<unknown>,
+  ): Promise<unknown> {
+    const { place } = record;
+    try {
+      return await reading;
+    } catch (error) {
+      if (record.place === place) throw error;
+      return this.#cell(record, column);
     }
   }
 
   /** Null where it faded. */
-  async content(record: MemoryRecord): Promise<string | null> {
+  content(record: MemoryRecord): Maybe<string | null> {
     if (record.entry.keep !== "exact") return null;
     if (record.place.kind === "journal") return record.place.row.content;
-    const bytes = (await this.#cell(record, "content")) as Uint8Array | null;
-    return bytes && decodeText(bytes);
+    return map(this.#cell(record, "content"), (bytes) =>
+      bytes === null ? null : decodeText(bytes as Uint8Array),
+    );
   }
 
-  async envelope(record: MemoryRecord): Promise<Uint8Array | null> {
+  envelope(record: MemoryRecord): Maybe<Uint8Array | null> {
     if (record.entry.keep !== "exact") return null;
     if (record.place.kind === "journal") return record.place.row.envelope;
-    return ((await this.#cell(record, "envelope")) as Uint8Array | null)?.slice() ?? null;
+    return map(
+      this.#cell(record, "envelope"),
+      (bytes) => (bytes as Uint8Array | null)?.slice() ?? null,
+    );
   }
 
   /** Empty where only the episode's gist is left. */
-  async summary(record: MemoryRecord): Promise<string> {
+  summary(record: MemoryRecord): Maybe<string> {
     if (isBare(record.entry, record.entry.keep)) return "";
     if (record.text) return record.text.summary;
     if (record.place.kind === "journal") return record.place.row.summary;
-    return decodeText((await this.#cell(record, "summary")) as Uint8Array);
+    return map(this.#cell(record, "summary"), (bytes) => decodeText(bytes as Uint8Array));
   }
 
-  async entities(record: MemoryRecord): Promise<Entity[]> {
+  entities(record: MemoryRecord): Maybe<Entity[]> {
     if (isBare(record.entry, record.entry.keep)) return [];
     if (record.text) return record.text.entities;
     if (record.place.kind === "journal") return record.place.row.entities;
-    const cells = (await this.#cell(record, "entities")) as EntityBytes;
-    return cells.map(({ text, type, confidence }) => ({
-      text: decodeText(text),
-      type: decodeText(type) as EntityType,
-      confidence,
-    }));
+    return map(this.#cell(record, "entities"), (cells) => decodeEntities(cells as EntityBytes));
   }
 
   async embedding(record: MemoryRecord): Promise<QuantizedVector | null> {
@@ -171,6 +190,19 @@ export class RowReader {
     const codes = (await this.#cell(record, "embedding")) as Uint8Array | null;
     if (!codes) return null;
     const scale = (await this.#cell(record, "embedding_scale")) as number;
-    return { codes: new Int8Array(codes.slice().buffer), scale };
+    const fine = (await this.#cell(record, "embedding_fine")) as Uint8Array | null;
+    return {
+      codes: new Int8Array(codes.slice().buffer),
+      scale,
+      ...(fine ? { fine: fine.slice() } : {}),
+    };
   }
+}
+
+export function decodeEntities(cells: EntityBytes): Entity[] {
+  return cells.map(({ text, type, confidence }) => ({
+    text: decodeText(text),
+    type: decodeText(type) as EntityType,
+    confidence,
+  }));
 }

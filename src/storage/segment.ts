@@ -18,7 +18,13 @@ import {
   FORMAT_VERSION,
 } from "./segment-schema.ts";
 import type { PageReuse } from "./segment-writer.ts";
-import { COLUMNS, LIGHT_COLUMNS, rowsFromColumns, type StoredRow } from "./stored-row.ts";
+import {
+  COLUMNS,
+  FIRST_COLUMNS,
+  LIGHT_COLUMNS,
+  rowsFromColumns,
+  type StoredRow,
+} from "./stored-row.ts";
 import type { PrimeStore } from "./text-codec/prime-store.ts";
 import { TEXT_KEY, decodeDirectory, type CodedBlock } from "./text-codec/segment-text.ts";
 import { splitTexts } from "./text-codec/text-blocks.ts";
@@ -41,7 +47,13 @@ export interface RowGroup {
 
 /** Text columns come as UTF-8 bytes (views of one page), decoded by whoever needs the string. */
 export type HeavyColumn =
-  "content" | "envelope" | "summary" | "entities" | "embedding" | "embedding_scale";
+  | "content"
+  | "envelope"
+  | "summary"
+  | "entities"
+  | "embedding"
+  | "embedding_scale"
+  | "embedding_fine";
 
 export class Segment {
   readonly info: ManifestSegment;
@@ -52,6 +64,8 @@ export class Segment {
   readonly #metadata: FileMetaData;
   readonly #blockChecks: Uint32Array;
   readonly #primes: PrimeStore | null;
+  /** Older files have fewer. */
+  readonly #columns: ReadonlySet<string>;
   /** Blocks of coded text. */
   readonly blocks: readonly CodedBlock[];
   /** By row group and row: the blocks that hold its text, in order. */
@@ -79,6 +93,10 @@ export class Segment {
       })),
     };
     this.#blockChecks = blockChecks;
+    const written = new Set(metadata.schema.map(({ name }) => name));
+    const isLate = ({ name }: { name: string }, i: number) =>
+      i >= FIRST_COLUMNS && !written.has(name);
+    this.#columns = new Set(COLUMNS.filter((spec, i) => !isLate(spec, i)).map(({ name }) => name));
     this.groups = [];
     let firstRow = 0;
     for (const group of metadata.row_groups) {
@@ -207,7 +225,7 @@ export class Segment {
       parquetRead({
         file,
         metadata: this.#metadata,
-        columns: [...columns],
+        columns: columns.filter((name) => this.#columns.has(name)),
         rowStart: firstRow,
         rowEnd: firstRow + rows,
         utf8: false,
@@ -235,7 +253,8 @@ export class Segment {
       }),
     );
     for (const name of columns)
-      if (found[name]?.length !== rows)
+      if (!this.#columns.has(name)) found[name] = new Array<null>(rows).fill(null);
+      else if (found[name]?.length !== rows)
         throw corrupt(this.path, `column ${name} has ${found[name]?.length ?? 0} of ${rows} rows`);
     if (columns.includes("content") && !options.withoutCoded)
       await this.#fillTexts(group, found.content!, options.textAsBytes);

@@ -13,6 +13,8 @@ import type { PrimeStore } from "./text-codec/prime-store.ts";
 import type { Zstd } from "./zstd.ts";
 
 export const DERIVED_PREFIX = "index/";
+/** A derived file that tells of the rows of one segment only: it stays while the segment does. */
+export const OF_SEGMENT = /^index\/.*\.segment-(\d+)$/;
 export const DAMAGED_PREFIX = "damaged/";
 
 export interface StoreCore {
@@ -29,6 +31,8 @@ export interface StoreCore {
   readonly dictionaries: Map<number, Dictionary>;
   readonly primes: PrimeStore;
   generation: number;
+  /** Compactions of this opening after which nothing derived from older text may be written. */
+  purges: number;
   nextOrdinal: number;
   /** Of the journals since the last compaction, before compression. */
   journalRows: number;

@@ -7,7 +7,7 @@ import { AppError } from "../errors.ts";
 import { keepsLess } from "../model/memory.ts";
 import type { Bundle, Change, VectorUpdate } from "./journal-records.ts";
 import type { CatalogEntry, MemoryEdit } from "./memory-store.ts";
-import { normalizeMemory } from "./stored-row.ts";
+import { isWholeVector, normalizeMemory, normalizeVector } from "./stored-row.ts";
 import type { Zstd } from "./zstd.ts";
 
 /** As the journal's frames. */
@@ -108,17 +108,13 @@ function normalizeText(entry: CatalogEntry, text: EditedText): EditedText {
     summary: text.summary,
     entities: text.entities,
   });
-  if (text.embedding?.codes.length === 0) throw invalid(entry, "its embedding is empty");
+  if (text.embedding && !isWholeVector(text.embedding))
+    throw invalid(entry, "its embedding is empty or its finer bits aren't one per value");
   return {
     ...text,
     summary,
     entities,
-    ...(text.embedding && {
-      embedding: {
-        codes: text.embedding.codes.slice(),
-        scale: Math.fround(text.embedding.scale),
-      },
-    }),
+    ...(text.embedding && { embedding: normalizeVector(text.embedding) }),
   };
 }
 

@@ -2,16 +2,29 @@
 
 import { AppError } from "../errors.ts";
 import type { Entity, Memory } from "../model/memory.ts";
-import { sha256Hex } from "./bytes.ts";
+import type { QuantizedVector } from "../model/vector.ts";
+import { textSha256 } from "./bytes.ts";
 import type { CatalogEntry, IndexRow } from "./memory-store.ts";
+import { decodeEntities, type EntityBytes } from "./row-reader.ts";
+import { decodeText } from "./segment.ts";
 import { isCorrupt, type StoreCore } from "./store-core.ts";
-import type { MemoryRecord, Place } from "./store-state.ts";
+import { isBare, type MemoryRecord, type Place } from "./store-state.ts";
 
 export type WholeMemory = Memory & { envelope: Uint8Array | null };
 export type IndexColumn = "content" | "summary" | "entities" | "embedding";
 
 const INDEX_COLUMNS: readonly IndexColumn[] = ["content", "summary", "entities", "embedding"];
 const SCAN_ROWS = 512;
+/** So few rows of a group are read one by one, through the cache. */
+const FEW_ROWS = 8;
+
+export interface ScanOptions {
+  columns?: readonly IndexColumn[];
+  /** Only these; those that aren't live are passed over. */
+  ordinals?: Iterable<number>;
+}
+
+type SegmentPlace = Extract<Place, { kind: "segment" }>;
 
 export class StoreReads {
   readonly #core: StoreCore;
@@ -41,7 +54,7 @@ export class StoreReads {
     return this.#noting(async () => {
       const content = await reader.content(record);
       const light = lightMemory(record.entry);
-      if (content !== null && (await sha256Hex(content)) !== light.contentSha256)
+      if (content !== null && (await textSha256(content)) !== light.contentSha256)
         throw new AppError("corrupt_data", `The text of memory ${light.id} fails its checksum.`, {
           hint: "Restore the store from a copy; other memories can be used.",
         });
@@ -70,38 +83,89 @@ export class StoreReads {
   summaries(records: readonly MemoryRecord[]): Promise<{ summary: string; entities: Entity[] }[]> {
     const { reader } = this.#core;
     return this.#noting(() =>
-      Promise.all(
-        records.map(async (record) => ({
-          summary: await reader.summary(record),
-          entities: await reader.entities(record),
-        })),
+      allNow(
+        records.map((record) => {
+          const summary = reader.summary(record);
+          const entities = reader.entities(record);
+          return summary instanceof Promise || entities instanceof Promise
+            ? Promise.all([summary, entities]).then(([summary, entities]) => ({
+                summary,
+                entities,
+              }))
+            : { summary, entities };
+        }),
       ),
     );
   }
 
   contents(records: readonly MemoryRecord[]): Promise<(string | null)[]> {
-    return this.#noting(() =>
-      Promise.all(records.map((record) => this.#core.reader.content(record))),
+    return this.#noting(() => allNow(records.map((record) => this.#core.reader.content(record))));
+  }
+
+  /**
+   * Every live memory and gist, or those of `ordinals`, row group by row group.
+   * @param alive throws once the store is closed
+   */
+  async *scan(
+    alive: () => void,
+    { columns = INDEX_COLUMNS, ordinals }: ScanOptions = {},
+  ): AsyncIterable<IndexRow[]> {
+    const wanted = new Set<string>(columns);
+    const { catalog } = this.#core.state;
+    const live = (record: MemoryRecord) => catalog.byOrdinal(record.entry.ordinal) === record.entry;
+    for (const part of partsByGroup(this.records(ordinals), SCAN_ROWS)) {
+      const from = part.place;
+      const cells =
+        from.kind === "journal" || part.records.length < FEW_ROWS
+          ? null
+          : await this.#groupCells(part.records, wanted);
+      const rows: IndexRow[] = [];
+      for (const record of part.records) {
+        if (!live(record)) continue;
+        const { place } = record;
+        const isHere =
+          from.kind === "segment" && place.kind === "segment" && place.segment === from.segment;
+        rows.push(
+          cells && isHere
+            ? rowFromGroup(record, place.index, cells, wanted)
+            : await this.#noting(() => this.indexRow(record, wanted)),
+        );
+      }
+      alive();
+      for (let at = 0; at < rows.length; at += SCAN_ROWS) {
+        yield rows.slice(at, at + SCAN_ROWS).filter(({ ordinal }) => catalog.byOrdinal(ordinal));
+        alive();
+      }
+    }
+  }
+
+  /** In the order of the files. */
+  records(ordinals?: Iterable<number>): MemoryRecord[] {
+    const { catalog } = this.#core.state;
+    const entries = ordinals
+      ? [...ordinals].flatMap((ordinal) => catalog.byOrdinal(ordinal) ?? [])
+      : [...catalog.all()];
+    const records = entries.map((entry) => this.#core.state.recordOf(entry));
+    return records.sort(
+      (a, b) => placeOrder(a.place, b.place) || a.entry.ordinal - b.entry.ordinal,
     );
   }
 
-  /** Every live memory and gist, file by file. @param alive throws once the store is closed */
-  async *scan(
-    alive: () => void,
-    columns: readonly IndexColumn[] = INDEX_COLUMNS,
-  ): AsyncIterable<IndexRow[]> {
-    const wanted = new Set<string>(columns);
-    const entries = [...this.#core.state.catalog.all()].sort((a, b) => a.ordinal - b.ordinal);
-    const records = entries.map((entry) => this.#core.state.recordOf(entry));
-    // In the order of the files, so that each block is decoded once.
-    records.sort((a, b) => placeOrder(a.place, b.place));
-    for (let from = 0; from < records.length; from += SCAN_ROWS) {
-      const rows: IndexRow[] = [];
-      for (const record of records.slice(from, from + SCAN_ROWS))
-        if (this.#core.state.catalog.byOrdinal(record.entry.ordinal) === record.entry)
-          rows.push(await this.#noting(() => this.indexRow(record, wanted)));
-      alive();
-      yield rows;
+  /** Columns of the row group that the first of `records` lies in; null when it moved meanwhile. */
+  async #groupCells(
+    records: readonly MemoryRecord[],
+    wanted: ReadonlySet<string>,
+  ): Promise<Record<string, unknown[]> | null> {
+    const [first] = records;
+    const place = first!.place as SegmentPlace;
+    const names = [...wanted];
+    if (wanted.has("embedding")) names.push("embedding_scale", "embedding_fine");
+    try {
+      return await place.segment.readGroup(place.group, names, { textAsBytes: true });
+    } catch (error) {
+      // Row by row: what is damaged is told of the row that it belongs to, what moved is found.
+      if (first!.place === place && !isCorrupt(error)) throw error;
+      return null;
     }
   }
 
@@ -125,6 +189,7 @@ function lightMemory(entry: CatalogEntry): Omit<CatalogEntry, "ordinal" | "embed
   delete light.ordinal;
   delete light.embedded;
   light.metadata = { ...entry.metadata };
+  light.quality = { ...entry.quality };
   return light as Omit<CatalogEntry, "ordinal" | "embedded">;
 }
 
@@ -132,4 +197,71 @@ function placeOrder(a: Place, b: Place): number {
   if (a.kind === "journal" || b.kind === "journal")
     return (a.kind === "journal" ? 1 : 0) - (b.kind === "journal" ? 1 : 0);
   return a.segment.info.number - b.segment.info.number || a.group - b.group || a.index - b.index;
+}
+
+/** Cuts sorted records where the row group changes; journal rows by `most`. */
+export function* partsByGroup(
+  records: readonly MemoryRecord[],
+  most: number,
+): Generator<{ place: Place; records: MemoryRecord[] }> {
+  const same = (a: Place, b: Place) =>
+    a.kind === "segment" && b.kind === "segment" && a.segment === b.segment && a.group === b.group;
+  for (let from = 0; from < records.length;) {
+    const { place } = records[from]!;
+    let to = from + 1;
+    while (
+      to < records.length &&
+      (place.kind === "journal" ? to - from < most : same(place, records[to]!.place))
+    )
+      to++;
+    yield { place, records: records.slice(from, to) };
+    from = to;
+  }
+}
+
+function rowFromGroup(
+  record: MemoryRecord,
+  index: number,
+  cells: Record<string, unknown[]>,
+  wanted: ReadonlySet<string>,
+): IndexRow {
+  const { entry, text } = record;
+  const bare = isBare(entry, entry.keep);
+  const bytes = (name: string) => (cells[name]?.[index] ?? null) as Uint8Array | null;
+  const content = wanted.has("content") && entry.keep === "exact" ? bytes("content") : null;
+  const summary = text?.summary ?? decodeText(bytes("summary") ?? new Uint8Array());
+  const entities = text?.entities ?? decodeEntities((cells.entities?.[index] ?? []) as EntityBytes);
+  return {
+    ordinal: entry.ordinal,
+    id: entry.id,
+    content: content && decodeText(content),
+    summary: wanted.has("summary") && !bare ? summary : "",
+    entities: wanted.has("entities") && !bare ? entities : [],
+    embedding:
+      wanted.has("embedding") && !bare && entry.embedded
+        ? (record.embedding ?? vectorOf(bytes("embedding"), cells, index))
+        : null,
+  };
+}
+
+/** A copy: the page that it lies in isn't kept for it. */
+function vectorOf(
+  codes: Uint8Array | null,
+  cells: Record<string, unknown[]>,
+  index: number,
+): QuantizedVector | null {
+  if (!codes) return null;
+  const fine = cells.embedding_fine?.[index] as Uint8Array | null | undefined;
+  return {
+    codes: new Int8Array(codes.slice().buffer),
+    scale: cells.embedding_scale![index] as number,
+    ...(fine ? { fine: fine.slice() } : {}),
+  };
+}
+
+/** Without a promise per value where all are there. */
+function allNow<T>(values: (T | Promise<T>)[]): Promise<T[]> {
+  return values.some((value) => value instanceof Promise)
+    ? Promise.all(values)
+    : Promise.resolve(values as T[]);
 }

@@ -30,6 +30,8 @@ export interface MemoryRecord {
   sinking: KeepLevel | null;
   /** Number of the journal that holds the last change which the row lacks; 0 when it lacks none. */
   changedIn: number;
+  /** Generation of the last change to what indexes are made of, or a later one; 0 when there was none. */
+  editedAt: number;
 }
 
 export interface Forgotten {
@@ -47,6 +49,8 @@ export class StoreState {
   readonly forgotten = new Map<string, Forgotten>();
   /** Changes to memories that aren't there: those of a damaged segment, should it be mended. */
   readonly unresolved: Change[] = [];
+  /** Of the store, once what is being applied is in it. */
+  generation = 0;
 
   recordOf(entry: CatalogEntry): MemoryRecord {
     return this.records[entry.ordinal]!;
@@ -66,6 +70,7 @@ export class StoreState {
       detail: row.keep,
       sinking: null,
       changedIn: 0,
+      editedAt: segment.info.editedAt ?? 0,
     });
   }
 
@@ -102,6 +107,7 @@ export class StoreState {
         detail: row.keep,
         sinking: null,
         changedIn: 0,
+        editedAt: 0,
       };
       this.#add(record);
       added.push(record);
@@ -136,6 +142,7 @@ export class StoreState {
           return null;
         }
         const fields = changedFields(record.entry, change.fields);
+        record.editedAt = this.generation;
         if (this.forgotten.has(change.id)) {
           Object.assign(record.entry, fields);
           record.changedIn = journal;
@@ -178,6 +185,7 @@ export class StoreState {
           const found = this.forgotten.get(id);
           if (!found || found.erase || found.dropping) continue;
           this.forgotten.delete(id);
+          found.record.editedAt = this.generation;
           this.catalog.add(found.record.entry);
           entries.push(found.record.entry);
         }
@@ -227,6 +235,7 @@ export class StoreState {
       }
       const changed = fields(record);
       if (changed === null) continue;
+      record.editedAt = this.generation;
       if (live) {
         this.catalog.update(record.entry, changed);
         entries.push(record.entry);
@@ -264,6 +273,7 @@ export class StoreState {
       if (!record) continue;
       record.embedding = embedding;
       record.changedIn = journal;
+      record.editedAt = this.generation;
       Object.assign(record.entry, {
         embedded: true,
         embeddingModel: batch.model,

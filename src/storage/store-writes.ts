@@ -30,7 +30,7 @@ import type { StoreCore } from "./store-core.ts";
 import { bundleEdits } from "./store-edits.ts";
 import type { StoreReads } from "./store-reads.ts";
 import type { MemoryRecord } from "./store-state.ts";
-import { normalizeMemory, type StoredRow } from "./stored-row.ts";
+import { isWholeVector, normalizeMemory, normalizeVector, type StoredRow } from "./stored-row.ts";
 
 export interface StoreWritesDeps {
   core: StoreCore;
@@ -57,7 +57,7 @@ export class StoreWrites {
   async #write<T>(kind: FrameKind, payload: Uint8Array, apply: (journal: number) => T): Promise<T> {
     const core = this.#core;
     await core.journal.append(kind, payload);
-    core.generation++;
+    core.state.generation = ++core.generation;
     core.journalPayloadBytes += payload.length;
     return apply(core.journal.number);
   }
@@ -172,11 +172,14 @@ export class StoreWrites {
         model: embeddingModel,
         updates: updates.map(({ id, embedding, quality }) => {
           this.#entry(id);
-          if (embedding.codes.length === 0)
-            throw new AppError("invalid_input", `The embedding of memory ${id} is empty.`);
+          if (!isWholeVector(embedding))
+            throw new AppError(
+              "invalid_input",
+              `The embedding of memory ${id} is empty or its finer bits aren't one per value.`,
+            );
           return {
             id,
-            embedding: { codes: embedding.codes.slice(), scale: Math.fround(embedding.scale) },
+            embedding: normalizeVector(embedding),
             ...(quality ? { quality } : {}),
           };
         }),

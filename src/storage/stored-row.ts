@@ -11,6 +11,7 @@ import type {
   KeepLevel,
   QualityVector,
 } from "../model/memory.ts";
+import type { QuantizedVector } from "../model/vector.ts";
 import type { NewMemory } from "./memory-store.ts";
 
 export interface StoredRow extends NewMemory {
@@ -100,7 +101,15 @@ export const COLUMNS: readonly ColumnSpec[] = [
   column("original_bytes", "int64", (row) => row.originalBytes),
   column("stored_bytes", "int64", (row) => row.storedBytes),
   column("ordinal", "int32", (row) => row.ordinal),
+  // Older files end before it.
+  column("embedding_fine", "bytes", (row) => row.embedding?.fine ?? null, {
+    nullable: true,
+    heavy: true,
+  }),
 ];
+
+/** How many of the columns every file has; later ones may be missing in older files. */
+export const FIRST_COLUMNS = COLUMNS.findIndex(({ name }) => name === "embedding_fine");
 
 export const LIGHT_COLUMNS = COLUMNS.filter((spec) => !spec.heavy);
 
@@ -129,7 +138,7 @@ export function rowsFromColumns(columns: CellColumns, count: number): StoredRow[
     columns.summary,
     columns.entities,
   ];
-  const [codes, scales] = [columns.embedding, columns.embedding_scale];
+  const { embedding: codes, embedding_scale: scales, embedding_fine: fine } = columns;
   const light = {
     id: column("memory_id"),
     embeddingModel: column("embedding_model"),
@@ -164,7 +173,7 @@ export function rowsFromColumns(columns: CellColumns, count: number): StoredRow[
       envelope: (envelope?.[i] ?? null) as Uint8Array | null,
       summary: (summary?.[i] ?? "") as string,
       entities: entities ? entitiesFromCells(entities[i] as EntityCells) : [],
-      embedding: vectorFromCells(codes?.[i], scales?.[i]),
+      embedding: vectorFromCells(codes?.[i], scales?.[i], fine?.[i]),
       embeddingModel: textOrNull(light.embeddingModel[i]),
       timestamp: Number(light.timestamp[i]),
       recordedAt: Number(light.recordedAt[i]),
@@ -191,11 +200,12 @@ export function rowsFromColumns(columns: CellColumns, count: number): StoredRow[
   return rows;
 }
 
-function vectorFromCells(codes: unknown, scale: unknown): StoredRow["embedding"] {
+function vectorFromCells(codes: unknown, scale: unknown, fine: unknown): StoredRow["embedding"] {
   if (!(codes instanceof Uint8Array)) return null;
   return {
     codes: new Int8Array(codes.buffer, codes.byteOffset, codes.length),
     scale: scale as number,
+    ...(fine instanceof Uint8Array ? { fine } : {}),
   };
 }
 
@@ -291,10 +301,7 @@ export function normalizeMemory(memory: NewMemory): StoredRow {
       type,
       confidence: Math.fround(confidence),
     })),
-    embedding: embedding && {
-      codes: embedding.codes.slice(),
-      scale: Math.fround(embedding.scale),
-    },
+    embedding: embedding && normalizeVector(embedding),
     embeddingModel: embedding ? memory.embeddingModel : null,
     timestamp: memory.timestamp,
     recordedAt: memory.recordedAt,
@@ -324,6 +331,20 @@ export function normalizeMemory(memory: NewMemory): StoredRow {
   };
 }
 
+/** A copy of its own, the scale as a column holds it. */
+export function normalizeVector({ codes, scale, fine }: QuantizedVector): QuantizedVector {
+  return {
+    codes: codes.slice(),
+    scale: Math.fround(scale),
+    ...(fine ? { fine: fine.slice() } : {}),
+  };
+}
+
+/** Whether the ninth bits, where given, are one per value. */
+export function isWholeVector({ codes, fine }: QuantizedVector): boolean {
+  return codes.length > 0 && (fine === undefined || fine.length === (codes.length + 7) >>> 3);
+}
+
 function checkMemory(memory: NewMemory): void {
   for (const [what, value] of [
     ["text", memory.content],
@@ -346,7 +367,8 @@ function checkMemory(memory: NewMemory): void {
   if (!memory.id) throw invalid(memory, "it has no id");
   for (const [name, value] of Object.entries(memory.metadata))
     if (typeof value !== "string") throw invalid(memory, `metadata "${name}" is not a text`);
-  if (memory.embedding?.codes.length === 0) throw invalid(memory, "its embedding is empty");
+  if (memory.embedding && !isWholeVector(memory.embedding))
+    throw invalid(memory, "its embedding is empty or its finer bits aren't one per value");
   if (memory.embedding && !memory.embeddingModel)
     throw invalid(memory, "it isn't said which model made its embedding");
 }

@@ -36,6 +36,7 @@ export const SEGMENT_COLUMNS: readonly (readonly [name: string, type: string])[]
   ["original_bytes", "BIGINT"],
   ["stored_bytes", "BIGINT"],
   ["ordinal", "INTEGER"],
+  ["embedding_fine", "BLOB"],
 ];
 
 /** Columns that the view adds; `metadata['k']` is a list in this DuckDB, hence the [1]. */
@@ -68,7 +69,7 @@ const FADED_COLUMNS: readonly string[] = [
   "faded_keep AS keep",
   "CASE faded_keep WHEN 'gist' THEN '' ELSE summary END AS summary",
   "CASE faded_keep WHEN 'gist' THEN [] ELSE entities END AS entities",
-  ...["embedding", "embedding_scale", "embedding_model"].map(
+  ...["embedding", "embedding_scale", "embedding_fine", "embedding_model"].map(
     (name) => `CASE faded_keep WHEN 'gist' THEN NULL ELSE ${name} END AS ${name}`,
   ),
 ].map((column) => {
@@ -82,10 +83,14 @@ export function memoriesViewSql(
   hidden: { excluded: boolean; faded: boolean },
 ): string {
   const lifted = LIFTED.map(([name, expression]) => `${expression} AS "${name}"`).join(", ");
+  const files = `read_parquet([${fileNames.map(quoteLiteral).join(", ")}], union_by_name = true)`;
   const from =
     fileNames.length === 0
       ? `(SELECT ${SEGMENT_COLUMNS.map(([name, type]) => `NULL::${type} AS "${name}"`).join(", ")} WHERE false)`
-      : `read_parquet([${fileNames.map(quoteLiteral).join(", ")}], union_by_name = true)`;
+      : hidden.faded
+        ? // Older files lack the column that is replaced below.
+          `(SELECT * FROM ${files} UNION ALL BY NAME SELECT NULL::BLOB AS embedding_fine WHERE false)`
+        : files;
   // The gist of an episode is no memory: its row names itself.
   const where =
     " WHERE (episode_id IS NULL OR episode_id <> memory_id)" +

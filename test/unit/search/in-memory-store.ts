@@ -7,10 +7,12 @@ import { quantizeVector, type QuantizedVector } from "../../../src/model/vector.
 import type {
   Catalog,
   CatalogEntry,
+  DerivedFile,
   IndexRow,
   MemoryStore,
   NewMemory,
   StoreChange,
+  VectorColumn,
 } from "../../../src/storage/memory-store.ts";
 
 export interface SimpleMemory {
@@ -70,6 +72,8 @@ export class InMemoryStore implements MemoryStore {
   readonly derived = new Map<string, Uint8Array>();
   #rows = new Map<number, Row>();
   #byId = new Map<string, number>();
+  /** Generations of derived files. */
+  readonly #written = new Map<string, number>();
   #next = 0;
   #listeners = new Set<(change: StoreChange) => void>();
 
@@ -179,8 +183,8 @@ export class InMemoryStore implements MemoryStore {
     return ordinals.map((ordinal) => this.#row(ordinal).memory.content);
   }
 
-  async *scan(): AsyncGenerator<IndexRow[]> {
-    const ordinals = [...this.#rows.keys()];
+  async *scan(options: { ordinals?: Iterable<number> } = {}): AsyncGenerator<IndexRow[]> {
+    const ordinals = [...(options.ordinals ?? this.#rows.keys())];
     for (let i = 0; i < ordinals.length; i += 1000)
       yield ordinals
         .slice(i, i + 1000)
@@ -188,12 +192,60 @@ export class InMemoryStore implements MemoryStore {
         .map((ordinal) => this.#indexRow(ordinal));
   }
 
-  async readDerived(name: string): Promise<Uint8Array | null> {
-    return this.derived.get(name) ?? null;
+  async *scanVectors(): AsyncGenerator<VectorColumn> {
+    for (const { entry, memory } of this.#rows.values())
+      if (memory.embedding && entry.embedded)
+        yield {
+          ordinals: Int32Array.of(entry.ordinal),
+          codes: memory.embedding.codes,
+          scales: Float32Array.of(memory.embedding.scale),
+          fine: memory.embedding.fine ?? null,
+          dimensions: memory.embedding.codes.length,
+          model: entry.embeddingModel!,
+        };
   }
 
-  async writeDerived(name: string, bytes: Uint8Array): Promise<void> {
-    this.derived.set(name, bytes.slice());
+  /** Everything: it keeps no record of changes. */
+  editedSince(): number[] {
+    return [...this.#rows.keys()];
+  }
+
+  async openDerived(name: string): Promise<DerivedFile | null> {
+    const bytes = this.derived.get(name);
+    if (!bytes) return null;
+    return {
+      generation: this.#written.get(name)!,
+      sizeBytes: bytes.length,
+      read: async (offset = 0, length = bytes.length) => bytes.slice(offset, offset + length),
+    };
+  }
+
+  async readDerived(
+    name: string,
+    options: { allowStale?: boolean } = {},
+  ): Promise<Uint8Array | null> {
+    const isCurrent = this.#written.get(name) === this.generation;
+    return options.allowStale || isCurrent ? (this.derived.get(name) ?? null) : null;
+  }
+
+  async writeDerived(
+    name: string,
+    source: Uint8Array | AsyncIterable<Uint8Array>,
+  ): Promise<boolean> {
+    this.#written.set(name, this.generation);
+    const parts: Uint8Array[] = [];
+    if (source instanceof Uint8Array) parts.push(source);
+    else for await (const part of source) parts.push(part);
+    this.derived.set(name, new Uint8Array(Buffer.concat(parts)));
+    return true;
+  }
+
+  async removeDerived(name: string): Promise<void> {
+    this.derived.delete(name);
+  }
+
+  async listDerived(prefix = ""): Promise<string[]> {
+    return [...this.derived.keys()].filter((name) => name.startsWith(prefix)).sort();
   }
 
   subscribe(listener: (change: StoreChange) => void): () => void {

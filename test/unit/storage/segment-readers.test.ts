@@ -62,6 +62,7 @@ describe("the store's files, read by others", () => {
       "original_bytes: Int64",
       "stored_bytes: Int64",
       "ordinal: Int32",
+      "embedding_fine: Binary",
     ]);
     memories.forEach((memory, i) => {
       const row = table.get(i)!.toJSON();
