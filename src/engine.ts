@@ -166,6 +166,8 @@ export interface EngineStatus {
     memoryCount: number;
     /** Forgotten but still restorable. */
     forgottenCount: number;
+    /** Moved to a lower keep level, which can still be undone. */
+    undoableCount: number;
     segmentCount: number;
     journalBytes: number;
     segmentBytes: number;
@@ -176,7 +178,10 @@ export interface EngineStatus {
     originalBytes: number;
     storedBytes: number;
     generation: number;
+    /** What was repaired when the store was opened, in plain words. */
     recovered: string[];
+    /** Files that can't be read in whole; `repair` says what can be done. */
+    damagedFiles: string[];
   };
   keepCounts: Record<KeepLevel, number>;
   ratios: Ratios;
@@ -252,6 +257,15 @@ export interface EngineEvent {
   generation: number;
 }
 
+export interface RepairReport {
+  /** Paths in the store that can't be read in whole, and copies that were set aside of such. */
+  files: string[];
+  /** Whether they were removed; else they are there still. */
+  discarded: boolean;
+  /** Memories that went with them. */
+  lostCount: number;
+}
+
 export interface Engine {
   readonly language: LanguageModels;
   readonly episodes: Episodes;
@@ -284,7 +298,7 @@ export interface Engine {
     options?: RememberOptions,
   ): Promise<Receipt[]>;
   /** Read-only, DuckDB over the segments: view `memories`. */
-  sql(query: string, options?: { maxRows?: number }): Promise<SqlTable>;
+  sql(query: string, options?: { maxRows?: number; signal?: AbortSignal }): Promise<SqlTable>;
   exportStore(format: ExportFormat): AsyncIterable<ExportedFile>;
   /** Vectors of memories in one buffer that is the caller's: transferred across workers, not cloned. */
   getEmbeddingsBuffer(query?: EmbeddingsQuery): Promise<EmbeddingsBuffer>;
@@ -293,6 +307,11 @@ export interface Engine {
   embedMissing(options?: TaskOptions): Promise<number>;
   /** Folds the journal into segments and drops what was forgotten. */
   compact(options?: TaskOptions): Promise<void>;
+  /**
+   * Names damaged files. They are kept, in case a copy of them can be put back; until then nothing can
+   * be erased for sure. `discard` gives them up, with the memories in them: for good.
+   */
+  repair(options?: { discard?: boolean }): Promise<RepairReport>;
   status(): Promise<EngineStatus>;
   subscribe(listener: (event: EngineEvent) => void): () => void;
   close(): Promise<void>;

@@ -17,6 +17,7 @@ import type {
   ImportSource,
   ReadResult,
   Receipt,
+  RepairReport,
   RememberOptions,
 } from "../engine.ts";
 import { AppError, throwIfAborted } from "../errors.ts";
@@ -46,6 +47,7 @@ import type { SearchService } from "../search/search-service.ts";
 import type { Filters } from "../search/filters.ts";
 import { decodeEnvelope } from "../storage/envelope.ts";
 import { exportMemories } from "../storage/interchange/export.ts";
+import type { RepairableStore } from "../storage/damage.ts";
 import type { Catalog, MemoryStore } from "../storage/memory-store.ts";
 import { compareSummaries, evaluateSummary } from "./comparison.ts";
 import { EpisodeService } from "./episode-service.ts";
@@ -56,6 +58,7 @@ import type { OffAtFirst } from "./provider-settings.ts";
 import type { SettingsStore } from "./settings-store.ts";
 import { embedMissing } from "./embedding-backfill.ts";
 import { gatherEmbeddings } from "./embeddings-buffer.ts";
+import { rememberGroups } from "./given-vectors.ts";
 import { importFiles } from "./importer.ts";
 import { IngestRun, type IngestDeps } from "./ingest.ts";
 import {
@@ -76,7 +79,7 @@ import type { WriteQueue } from "./write-queue.ts";
 
 export interface EngineParts {
   fileStore: FileStore;
-  store: MemoryStore;
+  store: MemoryStore & RepairableStore;
   search: SearchService;
   navigator: NetworkNavigator;
   learner: ConnectionLearner;
@@ -119,9 +122,9 @@ export class LocalEngine implements Engine {
     validate(compressOptionsSchema, options, "The options");
     const run = new IngestRun(this.#ingestDeps(), options);
     const receipts: Receipt[] = [];
-    for (let start = 0; start < items.length; start += REMEMBER_GROUP) {
+    for (const group of rememberGroups(items, options)) {
       await checkpoint(options);
-      const commit = await run.prepare(items.slice(start, start + REMEMBER_GROUP));
+      const commit = await run.prepare(group);
       receipts.push(...(await commit()));
       options.onProgress?.({ stage: "Remembering", done: receipts.length, total: items.length });
     }
@@ -295,7 +298,10 @@ export class LocalEngine implements Engine {
     }
   }
 
-  async sql(query: string, options: { maxRows?: number } = {}): Promise<SqlTable> {
+  async sql(
+    query: string,
+    options: { maxRows?: number; signal?: AbortSignal } = {},
+  ): Promise<SqlTable> {
     this.#assertOpen();
     return this.#parts.sql.query(query, options);
   }
@@ -326,6 +332,18 @@ export class LocalEngine implements Engine {
     await this.#writes.run(async () => {
       await this.#parts.store.compact(options);
       await this.#saveDerived();
+    });
+  }
+
+  async repair(options: { discard?: boolean } = {}): Promise<RepairReport> {
+    this.#assertOpen();
+    const { store } = this.#parts;
+    return this.#writes.run(async () => {
+      const files = await store.damagedFiles();
+      if (!options.discard || files.length === 0) return { files, discarded: false, lostCount: 0 };
+      const before = store.catalog.size;
+      const discarded = await store.discardDamaged();
+      return { files: discarded, discarded: true, lostCount: before - store.catalog.size };
     });
   }
 
@@ -389,8 +407,6 @@ export class LocalEngine implements Engine {
     if (this.#closed) throw new AppError("closed", "The engine was closed.");
   }
 }
-
-const REMEMBER_GROUP = 32;
 
 /** Everything that the filter lets pass. */
 function matchingIds(filter: MemoryFilter, catalog: Catalog, filters: Filters): string[] {

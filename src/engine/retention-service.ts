@@ -126,6 +126,7 @@ export class RetentionService implements Retention {
       totalCount: moves.length,
       ...totals(moves),
       held: held.list(),
+      undoableCount: this.#parts.store.fading().length,
     } satisfies RetentionPreview;
   };
 

@@ -1,11 +1,12 @@
-/** Questions that may show or search the text itself: `content`, or every column. */
-const ASKS_FOR_CONTENT = /\bcontent\b|(?<!count\s*\(\s*)\*|^\s*(from|summarize|table)\b/i;
-
 /** The SQL engine, started on the first question and re-attached when the segments changed. */
 
+import { throwIfAborted } from "../errors.ts";
 import type { SqlEngine, SqlTable } from "../ports/sql.ts";
 import type { MemoryStore } from "../storage/memory-store.ts";
 import type { WriteQueue } from "./write-queue.ts";
+
+/** Questions that may show or search the text itself: `content`, or every column. */
+const ASKS_FOR_CONTENT = /\bcontent\b|(?<!count\s*\(\s*)\*|^\s*(from|summarize|table)\b/i;
 
 export class SqlHolder {
   readonly #store: MemoryStore;
@@ -23,15 +24,18 @@ export class SqlHolder {
   }
 
   /** A compaction may replace the segments while the question runs: then it is asked once more. */
-  async query(sql: string, options: { maxRows?: number }): Promise<SqlTable> {
+  async query(sql: string, options: { maxRows?: number; signal?: AbortSignal }): Promise<SqlTable> {
+    throwIfAborted(options.signal);
     const engine = await this.#started();
     for (let attempt = 0; ; attempt++) {
+      throwIfAborted(options.signal);
       await this.#attach(engine, ASKS_FOR_CONTENT.test(sql));
       const { generation } = this.#store;
       try {
         return await engine.query(sql, options);
       } catch (error) {
-        if (attempt > 0 || generation === this.#store.generation) throw error;
+        const cancelled = options.signal?.aborted ?? false;
+        if (attempt > 0 || cancelled || generation === this.#store.generation) throw error;
       }
     }
   }

@@ -91,11 +91,13 @@ export class StatusReporter {
         kind: fileStore.kind,
         memoryCount: store.catalog.size,
         forgottenCount: store.forgottenCount(),
+        undoableCount: store.fading().length,
         ...sizes,
         originalBytes,
         storedBytes,
         generation: store.generation,
         recovered: [...store.recovered],
+        damagedFiles: await store.damagedFiles(),
       },
       keepCounts,
       ratios: {

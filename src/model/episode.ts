@@ -95,6 +95,8 @@ export interface RetentionPreview {
   afterBytes: number;
   /** Memories that a rule matches but that stay, by reason: no summary passed the gate, no episode. */
   held: { reason: string; count: number }[];
+  /** Memories that moved since the last compaction: `undo` can take that back. */
+  undoableCount: number;
 }
 
 export interface RetentionReport {

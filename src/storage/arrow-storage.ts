@@ -230,11 +230,14 @@ export class ArrowStorage implements MemoryStore {
   async discardDamaged(): Promise<string[]> {
     // Not while a compaction may be about to name them in the manifest again.
     await this.#compactions.idle();
-    return this.#exclusive(async () => {
-      const { discarded, change } = await discardDamaged(this.#core);
+    const discarded = await this.#exclusive(async () => {
+      const { discarded: paths, change } = await discardDamaged(this.#core);
       this.#emit(change);
-      return discarded;
+      return paths;
     });
+    // Neighbours refer to what went no more: written down here.
+    if (discarded.length > 0) await this.#compactions.fold();
+    return discarded;
   }
 
   forgottenCount(): number {

@@ -38,6 +38,18 @@ function leftOver({ manifest, damagedSegments }: StoreCore): Partial<Manifest> {
   return { baseGeneration, segments, primes: primes.length > 0 ? primes : undefined };
 }
 
+/** `ids`, and whoever else is referred to and nowhere to be found: not even its light fields could be read. */
+function goneOf(state: StoreCore["state"], ids: readonly string[]): Set<string> {
+  const gone = new Set(ids);
+  for (const record of state.records) {
+    if (!record) continue;
+    const { previousId, nextId, episodeId, supersedes, supersededBy } = record.entry;
+    for (const id of [previousId, nextId, episodeId, supersedes, supersededBy])
+      if (id !== null && !state.catalog.byId(id) && !state.forgotten.has(id)) gone.add(id);
+  }
+  return gone;
+}
+
 /** Removes damaged files and the memories in them. To be called alone among writers. */
 export async function discardDamaged(
   core: StoreCore,
@@ -53,8 +65,7 @@ export async function discardDamaged(
   }
   const ids = lost.map(({ entry }) => entry.id);
   const change = state.applyChange({ op: "forget", ids }, 0);
-  // Neighbours refer to them no more; the next compaction writes it down.
-  state.mend(new Set(ids), core.journal.number);
+  state.mend(goneOf(state, ids), core.journal.number);
   state.drop(ids);
   for (const number of damagedSegments) segments.delete(number);
   damagedSegments.clear();

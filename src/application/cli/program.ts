@@ -14,6 +14,7 @@ import { registerList } from "./commands/list.ts";
 import { registerCompact, registerEmbed } from "./commands/maintenance.ts";
 import { registerRead } from "./commands/read.ts";
 import { registerRemember } from "./commands/remember.ts";
+import { registerRepair } from "./commands/repair.ts";
 import { registerRetention } from "./commands/retention.ts";
 import { registerSearch } from "./commands/search.ts";
 import { registerServe } from "./commands/serve.ts";
@@ -57,6 +58,7 @@ const REGISTER = [
   registerSql,
   registerCompact,
   registerEmbed,
+  registerRepair,
   registerStatus,
   registerModels,
   registerBudget,

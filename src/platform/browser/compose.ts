@@ -24,9 +24,12 @@ import {
   ChannelEndpoint,
   EVERYONE,
   tabChannelName,
+  tabLockName,
   workerLockName,
   type TabMessage,
 } from "./tab-channel.ts";
+import { holdPulse, pulseEnded } from "./worker-pulse.ts";
+import { BrowserVectorWorkers } from "./vector-workers.ts";
 import type { WorkerScope } from "./worker-scope.ts";
 
 /** A predecessor's handles are released a moment after it ended. */
@@ -51,7 +54,8 @@ async function start(
   scope: WorkerScope,
   { name, epoch, builtInModels }: WorkerStart,
 ): Promise<void> {
-  await holdLock(workerLockName(epoch));
+  // Its pulse: the browser releases the lock when the worker ends, however it ends.
+  await holdPulse(workerLockName(epoch));
   scope.postMessage({ alive: true } satisfies WorkerReady);
   const embedder = new RemoteEmbedderProvider(
     () =>
@@ -66,6 +70,13 @@ async function start(
     fileStore,
     embedder,
     sql: () => Promise.resolve(createBrowserSqlEngine()),
+    vectorWorkers: new BrowserVectorWorkers(
+      () =>
+        new Worker(new URL("../../../workers/vector.worker.ts", import.meta.url), {
+          type: "module",
+          name: "vectors",
+        }),
+    ),
     keys,
     offAtFirst: OFF_AT_FIRST,
     languageSources: createBrowserLanguageSources({
@@ -77,18 +88,6 @@ async function start(
   const host = new EngineHost(engine, modelService(engine, embedder));
   serveOwnPage(scope, engine, host);
   serveOtherTabs(name, epoch, engine, host);
-}
-
-/** The lock is the worker's pulse: the browser releases it when the worker ends, however it ends. */
-function holdLock(lockName: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    navigator.locks
-      .request(lockName, () => {
-        resolve();
-        return new Promise<never>(() => undefined);
-      })
-      .catch(reject);
-  });
 }
 
 async function openFileStore(name: string): Promise<FileStore> {
@@ -129,28 +128,35 @@ function modelService(
 
 function serveOwnPage(scope: WorkerScope, engine: Engine, host: EngineHost): void {
   const notify = (notification: Notification) => scope.postMessage(wrapNotification(notification));
-  expose(host.createApi(notify), scope);
+  expose(host.createApi(notify).api, scope);
   engine.subscribe((event) => notify({ kind: "engine", event }));
 }
 
 function serveOtherTabs(name: string, epoch: string, engine: Engine, host: EngineHost): void {
   const channel = new BroadcastChannel(tabChannelName(name));
   const send = (message: TabMessage): void => channel.postMessage(message);
-  const clients = new Map<string, ChannelEndpoint>();
+  const clients = new Map<string, { endpoint: ChannelEndpoint; end: () => void }>();
+  const leave = (tabId: string): void => {
+    const client = clients.get(tabId);
+    clients.delete(tabId);
+    client?.endpoint.close();
+    client?.end();
+  };
 
   channel.addEventListener("message", (event: MessageEvent<TabMessage>) => {
     const message = event.data;
     if (message.type === "hello") send({ type: "leader", epoch });
-    else if (message.type === "bye") {
-      clients.get(message.from)?.close();
-      clients.delete(message.from);
-    } else if (message.type === "rpc" && message.to === epoch && !clients.has(message.from)) {
-      const client = new ChannelEndpoint(channel, epoch, message.from);
-      clients.set(message.from, client);
+    else if (message.type === "bye") leave(message.from);
+    else if (message.type === "rpc" && message.to === epoch && !clients.has(message.from)) {
+      const endpoint = new ChannelEndpoint(channel, epoch, message.from);
       const notify = (notification: Notification) =>
         send({ type: "notify", to: message.from, data: wrapNotification(notification) });
-      expose(host.createApi(notify), client);
-      client.receive(message);
+      const { api, end } = host.createApi(notify);
+      clients.set(message.from, { endpoint, end });
+      expose(api, endpoint);
+      endpoint.receive(message);
+      // A tab that crashed, or that the browser discarded, says nothing.
+      if (message.pulse) void pulseEnded(tabLockName(message.from)).then(() => leave(message.from));
     }
   });
   engine.subscribe((event) =>

@@ -41,8 +41,11 @@ export class EngineHost {
     this.#models = models;
   }
 
-  /** The api for one client; `notify` reaches that client alone. */
-  createApi(notify: Notify): EngineHostApi {
+  /**
+   * The api for one client; `notify` reaches that client alone. `end`, when the client is gone: what
+   * it was reading is closed; what it was storing goes on, since part of it was acknowledged.
+   */
+  createApi(notify: Notify): { api: EngineHostApi; end: () => void } {
     const controls = new Map<string, TaskControl>();
     const streams = new Map<string, AsyncIterator<ExportedFile>>();
 
@@ -58,7 +61,11 @@ export class EngineHost {
       }
     };
 
-    return {
+    const closeStream = (callId: string): void => {
+      void streams.get(callId)?.return?.();
+      streams.delete(callId);
+    };
+    const api: EngineHostApi = {
       call: (callId, method, args) =>
         run(callId, (control) => this.#dispatch(callId, method, args, control, notify)),
       control: (callId, action) => controls.get(callId)?.[action](),
@@ -76,11 +83,9 @@ export class EngineHost {
           if (result.done) streams.delete(callId);
           return result;
         }),
-      closeStream: (callId) => {
-        void streams.get(callId)?.return?.();
-        streams.delete(callId);
-      },
+      closeStream,
     };
+    return { api, end: () => [...streams.keys()].forEach(closeStream) };
   }
 
   async #dispatch(
@@ -145,6 +150,7 @@ const TASK_METHODS: Partial<Record<CallableMethod, number>> = {
   evaluate: 1,
   compare: 1,
   resummarize: 1,
+  sql: 1,
   "language.install": 1,
   "language.probe": 1,
   "episodes.build": 0,

@@ -18,6 +18,7 @@ import {
   EVERYONE,
   leaderLockName,
   tabChannelName,
+  tabLockName,
   workerLockName,
   type TabMessage,
 } from "./tab-channel.ts";
@@ -87,6 +88,8 @@ export class EngineLinks {
       throw new AppError("storage_unavailable", "This page can't use the browser's locks.", {
         hint: "Use a current browser; the page must be served over HTTPS or from localhost.",
       });
+    // Before the first message: the leader's worker asks for it to learn that this tab ended.
+    await this.#holdPulse();
     const lock = leaderLockName(this.#name);
     const decided = createDeferred<boolean>();
     void navigator.locks
@@ -100,6 +103,17 @@ export class EngineLinks {
     navigator.locks
       .request(lock, { signal: this.#closing.signal }, () => this.#lead())
       .catch(() => undefined); // the wait was ended by close()
+  }
+
+  #holdPulse(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      navigator.locks
+        .request(tabLockName(this.#tabId), () => {
+          resolve();
+          return this.#untilClosed();
+        })
+        .catch(reject);
+    });
   }
 
   current(): Promise<EngineLink> {
@@ -226,7 +240,7 @@ export class EngineLinks {
     if (epoch === this.#followedEpoch) return;
     if (this.#link) this.#drop(this.#link);
     this.#followedEpoch = epoch;
-    const endpoint = new ChannelEndpoint(this.#channel, this.#tabId, epoch);
+    const endpoint = new ChannelEndpoint(this.#channel, this.#tabId, epoch, true);
     this.#use(new LiveLink(connect(endpoint), () => endpoint.close()));
   }
 

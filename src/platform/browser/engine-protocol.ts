@@ -29,6 +29,7 @@ export const CALLABLE_METHODS = [
   "importStore",
   "embedMissing",
   "compact",
+  "repair",
   "status",
   "language.list",
   "language.install",

@@ -22,6 +22,7 @@ import type {
   ReadResult,
   Receipt,
   RememberOptions,
+  RepairReport,
   Retention,
 } from "../../engine.ts";
 import { AppError, createAbortError, fromWireError, throwIfAborted } from "../../errors.ts";
@@ -44,6 +45,7 @@ import type { EngineLinks } from "./engine-links.ts";
 import type { EngineLink } from "./live-link.ts";
 
 type CallOptions = ImportOptions & {
+  maxRows?: number;
   onDownload?: ((progress: DownloadProgress) => void) | undefined;
 };
 
@@ -131,8 +133,8 @@ export class RemoteEngine implements Engine {
   ): Promise<Receipt[]> {
     return this.#call("resummarize", [target], options);
   }
-  sql(query: string, options: { maxRows?: number } = {}): Promise<SqlTable> {
-    return this.#call("sql", [query, options]);
+  sql(query: string, options?: { maxRows?: number; signal?: AbortSignal }): Promise<SqlTable> {
+    return this.#call("sql", [query], options);
   }
   getEmbeddingsBuffer(query: EmbeddingsQuery = {}): Promise<EmbeddingsBuffer> {
     return this.#call("getEmbeddingsBuffer", [query]);
@@ -145,6 +147,9 @@ export class RemoteEngine implements Engine {
   }
   compact(options?: TaskOptions): Promise<void> {
     return this.#call("compact", [], options);
+  }
+  repair(options: { discard?: boolean } = {}): Promise<RepairReport> {
+    return this.#call("repair", [options]);
   }
   status(): Promise<EngineStatus> {
     return this.#call("status", []);

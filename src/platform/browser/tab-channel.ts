@@ -14,7 +14,8 @@ export type TabMessage =
   | { type: "leader"; epoch: string }
   /** The leading tab has no worker and starts none. */
   | { type: "refused"; error: WireError }
-  | { type: "rpc"; from: string; to: string; data: unknown }
+  /** `pulse`: the sender is a tab that holds its lock for as long as it lives. */
+  | { type: "rpc"; from: string; to: string; data: unknown; pulse?: true }
   | { type: "notify"; to: string; data: unknown };
 
 /** Addressed to every tab. */
@@ -33,6 +34,11 @@ export function workerLockName(epoch: string): string {
   return `llm-compression:worker:${epoch}`;
 }
 
+/** Held by a tab that follows, for as long as it lives: one that crashes says no "bye". */
+export function tabLockName(tabId: string): string {
+  return `llm-compression:tab:${tabId}`;
+}
+
 /** One side of a conversation between two addresses, in the form that Comlink expects. */
 export class ChannelEndpoint extends EventTarget implements Endpoint {
   readonly #channel: BroadcastChannel;
@@ -40,16 +46,26 @@ export class ChannelEndpoint extends EventTarget implements Endpoint {
   readonly #peer: string;
   readonly #onMessage = (event: MessageEvent<TabMessage>): void => this.receive(event.data);
 
-  constructor(channel: BroadcastChannel, self: string, peer: string) {
+  readonly #pulse: { pulse?: true };
+
+  /** @param pulse whether this side is a tab that holds its lock */
+  constructor(channel: BroadcastChannel, self: string, peer: string, pulse = false) {
     super();
     this.#channel = channel;
     this.#self = self;
     this.#peer = peer;
+    this.#pulse = pulse ? { pulse } : {};
     channel.addEventListener("message", this.#onMessage);
   }
 
   postMessage(data: unknown): void {
-    this.#channel.postMessage({ type: "rpc", from: this.#self, to: this.#peer, data });
+    this.#channel.postMessage({
+      type: "rpc",
+      from: this.#self,
+      to: this.#peer,
+      data,
+      ...this.#pulse,
+    });
   }
 
   /** Hands in a message that arrived before this endpoint listened. */

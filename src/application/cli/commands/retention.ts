@@ -164,6 +164,10 @@ async function preview(
   context.note(
     `${formatPlural(result.totalCount, "memory would move", "memories would move")}: ${formatBytes(result.beforeBytes)} of text now, about ${formatBytes(result.afterBytes)} after the next compaction. A text goes only when its summary passes the quality gate.`,
   );
+  if (result.undoableCount > 0)
+    context.note(
+      `${formatPlural(result.undoableCount, "memory that moved before", "memories that moved before")} can be brought back: llm-compress retention undo`,
+    );
   return undefined;
 }
 

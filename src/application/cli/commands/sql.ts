@@ -45,7 +45,7 @@ async function sql(
       hint: "Pipe a SELECT into it.",
     });
   const engine = await context.openStore("read");
-  const table = await engine.sql(query, { maxRows: input.maxRows });
+  const table = await engine.sql(query, { maxRows: input.maxRows, signal: context.signal });
   if (context.json) {
     await context.printJson(table);
     return undefined;

@@ -16,8 +16,6 @@ class RetentionState {
   previewing = $state(false);
   /** Of the last applying in this visit. */
   report = $state.raw<RetentionReport | null>(null);
-  /** What an undo said; null before one. */
-  undone = $state.raw<number | null>(null);
   #turn = 0;
 
   async load(): Promise<RetentionPolicy> {
@@ -56,7 +54,6 @@ class RetentionState {
   /** Moves what the set policy says, as a task. */
   async apply(): Promise<void> {
     if (tasks.find("retention")) return;
-    this.undone = null;
     const { finished } = tasks.start({
       kind: "retention",
       title: "Let old detail fade",
@@ -68,17 +65,16 @@ class RetentionState {
     });
     await finished;
     this.forgetPreview();
-    session.refreshSoon();
+    await session.refresh();
   }
 
   /** Takes back what moved; 0 when nothing could be. */
   async undo(): Promise<number> {
     const { retention } = await session.engine();
     const count = await retention.undo();
-    this.undone = count;
     this.report = null;
     this.forgetPreview();
-    session.refreshSoon();
+    await session.refresh();
     return count;
   }
 }
