@@ -1,6 +1,6 @@
 /**
- * From what a person typed to what FTS5 is asked: phrases, terms by rarity, a prefix. Nothing of the
- * input reaches FTS5 as syntax: every token is letters and digits inside double quotes.
+ * From what a person typed to what the word index is asked: phrases, terms, a word being typed. Quotes
+ * are the only syntax; everything else in the input is words or nothing.
  */
 
 import {
@@ -59,17 +59,6 @@ export function planQuery(text: string, options: { prefix?: boolean } = {}): Que
     terms: kept,
     words: words.filter((word, i) => words.findIndex((w) => w.stem === word.stem) === i),
   };
-}
-
-/** A token as an FTS5 string; `"tok" *` matches by prefix. */
-export function ftsTerm(term: Pick<QueryTerm, "token" | "prefix">): string {
-  const quoted = `"${term.token.replaceAll('"', "")}"`;
-  // FTS5 doesn't stem a prefix: the whole word is asked for beside it.
-  return term.prefix ? `(${quoted} * OR ${quoted})` : quoted;
-}
-
-export function ftsPhrase(words: readonly QueryWord[]): string {
-  return `"${words.map((word) => word.token.replaceAll('"', "")).join(" ")}"`;
 }
 
 /** Shorter forms of a word being typed that may be a stem of the index: "runnin" → "runni", "runn", "run". */

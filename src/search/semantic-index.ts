@@ -1,35 +1,25 @@
 /**
- * The full-text index: SQLite FTS5 in memory, BM25, one row per memory. Contentless: the text itself
- * stays in the segments, the table holds postings and the memory ids. Docs: decisions/0004.
+ * The words of every memory, ranked by BM25: the façade over the word index of `lexical/`, which
+ * answers all queries, and FTS5, the reference that it can be verified against.
  *
- * Flow: text → `prepareForIndex` → FTS5 (`porter unicode61`); query → `planQuery` → AND, then OR.
+ * Flow: text → `add` → terms (text-analysis.ts) → segments; query → `planQuery` → `search`.
+ * Docs: decisions/0018.
  */
 
-import type { Database, PreparedStatement, Sqlite3Static } from "@sqlite.org/sqlite-wasm";
-import { AppError } from "../errors.ts";
+import { concatBytes, crc32c } from "../storage/bytes.ts";
+import { Fts5Reference } from "./fts5-reference.ts";
+import { ByteSink, getU32 } from "./lexical/byte-sink.ts";
+import { LexicalIndex } from "./lexical/lexical-index.ts";
+import { LexicalSearcher, type LexicalMatches } from "./lexical/lexical-searcher.ts";
+import { BM25, type Bm25Parameters } from "./lexical/norms.ts";
+import type { TextDocument } from "./lexical/recent-documents.ts";
+import { ScalarScorer } from "./lexical/scorer.ts";
+import { damaged } from "./lexical/segment.ts";
+import { WasmScorer } from "./lexical/wasm-scorer.ts";
 import type { OrdinalSet } from "./ordinal-set.ts";
-import {
-  ftsPhrase,
-  ftsTerm,
-  planQuery,
-  stemsWithin,
-  type QueryPlan,
-  type QueryTerm,
-} from "./query-plan.ts";
-import { loadSqlite } from "./sqlite.ts";
-import { foldWord, prepareForIndex } from "./text-analysis.ts";
+import { planQuery, type QueryPlan, type QueryTerm } from "./query-plan.ts";
 
-/** One memory as the index sees it. */
-export interface TextDocument {
-  ordinal: number;
-  id: string;
-  /** Empty when it is the content itself: nothing is counted twice. */
-  summary: string;
-  entities: string;
-  /** Title, source and names of the people: what the text is about and doesn't say itself. */
-  topics: string;
-  content: string;
-}
+export type { TextDocument } from "./lexical/recent-documents.ts";
 
 export interface LexicalHit {
   ordinal: number;
@@ -38,309 +28,198 @@ export interface LexicalHit {
 }
 
 export interface LexicalResult {
+  /** Best first. */
   hits: LexicalHit[];
+  /** The hits' ordinals and scores once more, for callers that go through many. */
+  ordinals: Uint32Array;
+  scores: Float32Array;
   plan: QueryPlan;
   /** Terms that took part, after very common words were dropped. */
   usedTerms: QueryTerm[];
-  /** Documents that hold every quoted phrase; null without phrases, or when no document has them. */
-  phraseOrdinals: number[] | null;
+  /** Memories that hold every quoted phrase; null without phrases, or when no memory has them. */
+  phraseOrdinals: Uint32Array | null;
 }
 
-/** BM25 weights of the columns: memory_id, summary, entities, topics, content. */
-const COLUMN_WEIGHTS = "0.0, 1.0, 0.5, 1.0, 1.0";
-/** A word in more than this share of the memories says little; dropped when others are left. */
-const COMMON_SHARE = 0.3;
-const COMMON_MIN_DOCUMENTS = 200;
-/** The rarest words of a long query decide; the rest costs time. */
-const MAX_TERMS = 24;
-const MAX_PHRASE_ROWS = 100_000;
+export interface LexicalQueryOptions {
+  limit: number;
+  /** Only these memories. */
+  allow?: OrdinalSet | undefined;
+  /** The last word of a query given as text is still being typed. */
+  prefix?: boolean;
+}
+
+/** What the words of the same memories look like to FTS5. */
+export interface VerifyReport {
+  memories: number;
+  terms: number;
+  /** Terms with another number of memories than in FTS5; those that differ by the rules of stemming are few. */
+  differingTerms: string[];
+}
+
+export interface SemanticIndexOptions {
+  bm25?: Bm25Parameters;
+  /** Score in TypeScript instead of WebAssembly. */
+  scalar?: boolean;
+}
+
+const SNAPSHOT_MAGIC = 0x5357_4c4c; // "LLWS"
+const SNAPSHOT_VERSION = 1;
+const HEAD_BYTES = 16;
 
 export class SemanticIndex {
-  readonly #sqlite: Sqlite3Static;
-  #db: Database;
-  #insert: PreparedStatement;
-  #select: PreparedStatement;
-  #frequency: PreparedStatement;
-  #docByOrdinal = new Map<number, number>();
-  #ordinalByDoc: number[] = [];
-  #textBytes = 0;
-  #deadCount = 0;
-  #frequencies = new Map<string, number>();
+  readonly #index: LexicalIndex;
+  readonly #searcher: LexicalSearcher;
+  #textUnits = 0;
 
-  private constructor(sqlite: Sqlite3Static, db: Database) {
-    this.#sqlite = sqlite;
-    this.#db = db;
-    this.#insert = db.prepare(
-      "INSERT INTO text_index(rowid, memory_id, summary, entities, topics, content) VALUES (?,?,?,?,?,?)",
-    );
-    this.#select = db.prepare(
-      "SELECT rowid, rank FROM text_index WHERE text_index MATCH ? ORDER BY rank",
-    );
-    this.#frequency = db.prepare("SELECT doc FROM text_terms WHERE term = ?");
+  private constructor(index: LexicalIndex, searcher: LexicalSearcher) {
+    this.#index = index;
+    this.#searcher = searcher;
   }
 
-  static async create(): Promise<SemanticIndex> {
-    const sqlite = await loadSqlite();
-    const db = new sqlite.oo1.DB(":memory:");
-    // 1 KB of prefix index would cost a third more memory; prefixes are ranges over the terms already.
-    db.exec(`
-      PRAGMA journal_mode = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000;
-      CREATE VIRTUAL TABLE text_index USING fts5(
-        memory_id UNINDEXED, summary, entities, topics, content,
-        content = '', contentless_delete = 1, contentless_unindexed = 1,
-        tokenize = "porter unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'");
-      INSERT INTO text_index(text_index, rank) VALUES ('rank', 'bm25(${COLUMN_WEIGHTS})');
-      CREATE VIRTUAL TABLE text_terms USING fts5vocab('text_index', 'row');
-    `);
-    return new SemanticIndex(sqlite, db);
+  static async create(options: SemanticIndexOptions = {}): Promise<SemanticIndex> {
+    const { bm25 = BM25, scalar = false } = options;
+    const scorer = (scalar ? null : await WasmScorer.create(bm25)) ?? new ScalarScorer(bm25);
+    const index = new LexicalIndex();
+    return new SemanticIndex(index, new LexicalSearcher(index, scorer));
   }
 
-  /** Restores a snapshot; memories that `ordinalOf` doesn't know are dropped. `corrupt_data` when it isn't one. */
+  /** Restores a snapshot; memories that `isKnown` denies are dropped. `corrupt_data` when it isn't one. */
   static async restore(
     snapshot: Uint8Array,
-    ordinalOf: (id: string) => number | undefined,
+    isKnown: (ordinal: number) => boolean,
+    options: SemanticIndexOptions = {},
   ): Promise<SemanticIndex> {
-    const sqlite = await loadSqlite();
-    const db = new sqlite.oo1.DB(":memory:");
-    try {
-      const { capi, wasm } = sqlite;
-      const pointer = wasm.allocFromTypedArray(snapshot);
-      const flags = capi.SQLITE_DESERIALIZE_FREEONCLOSE | capi.SQLITE_DESERIALIZE_RESIZEABLE;
-      db.checkRc(
-        capi.sqlite3_deserialize(
-          db.pointer!,
-          "main",
-          pointer,
-          snapshot.length,
-          snapshot.length,
-          flags,
-        ),
-      );
-      const index = new SemanticIndex(sqlite, db);
-      const gone: number[] = [];
-      db.exec({
-        sql: "SELECT rowid, memory_id FROM text_index",
-        rowMode: "array",
-        callback: (row) => {
-          const doc = row[0] as number;
-          const ordinal = ordinalOf(row[1] as string);
-          if (ordinal === undefined) gone.push(doc);
-          else index.#map(doc, ordinal);
-        },
-      });
-      index.#deleteDocs(gone);
-      return index;
-    } catch (error) {
-      db.close();
-      throw new AppError("corrupt_data", "The text index snapshot can't be read.", {
-        hint: "It is rebuilt from the memories.",
-        cause: error,
-      });
-    }
+    const images = readSnapshot(snapshot);
+    const restored = await SemanticIndex.create(options);
+    for (const image of images) restored.#index.attach(image, isKnown);
+    return restored;
   }
 
+  /** Memories that can be found. */
   get size(): number {
-    return this.#docByOrdinal.size;
+    return this.#index.size;
   }
 
   /** UTF-16 units of text indexed since opening; what a rebuild would cost. */
   get textUnits(): number {
-    return this.#textBytes;
+    return this.#textUnits;
+  }
+
+  /** Bytes in memory, with the room that arrays have ahead and what searching uses. */
+  get memoryBytes(): number {
+    return this.#index.memoryBytes + this.#searcher.memoryBytes;
   }
 
   has(ordinal: number): boolean {
-    return this.#docByOrdinal.has(ordinal);
+    return this.#index.has(ordinal);
   }
 
-  /** Adds or replaces. One transaction: all or none. */
+  /** Adds or replaces; found by the next search. */
   add(documents: readonly TextDocument[]): void {
-    if (documents.length === 0) return;
-    this.#frequencies.clear();
-    this.#db.transaction(() => {
-      this.#deleteDocs(this.#docsOf(documents.map((document) => document.ordinal)));
-      for (const document of documents) {
-        const doc = this.#ordinalByDoc.length || 1;
-        this.#insert.bind([
-          doc,
-          document.id,
-          prepareForIndex(document.summary),
-          prepareForIndex(document.entities),
-          prepareForIndex(document.topics),
-          prepareForIndex(document.content),
-        ]);
-        this.#insert.step();
-        this.#insert.reset(true);
-        this.#map(doc, document.ordinal);
-        this.#textBytes += document.summary.length + document.content.length;
-      }
-    });
+    for (const document of documents) {
+      this.#index.add(document);
+      this.#textUnits += document.summary.length + document.content.length;
+    }
   }
 
+  /** Not found from now on; every trace is gone after `purge`. */
   remove(ordinals: readonly number[]): void {
-    const docs = this.#docsOf(ordinals);
-    if (docs.length === 0) return;
-    this.#frequencies.clear();
-    this.#db.transaction(() => this.#deleteDocs(docs));
-    for (const ordinal of ordinals) this.#docByOrdinal.delete(ordinal);
+    for (const ordinal of ordinals) this.#index.remove(ordinal);
   }
 
   /**
-   * Best matches by BM25. AND of all words first; OR when that finds fewer than `enough`. With
-   * `allow`, rows are read on until `limit` of them pass.
+   * Best matches by BM25: memories with any of the words, or with all quoted phrases where some have
+   * them. The result itself when all that it needs is in memory.
    */
   search(
     query: string | QueryPlan,
-    options: { limit: number; enough?: number; allow?: OrdinalSet | undefined; prefix?: boolean },
-  ): LexicalResult {
+    options: LexicalQueryOptions,
+  ): LexicalResult | Promise<LexicalResult> {
     const plan =
       typeof query === "string" ? planQuery(query, { prefix: options.prefix ?? false }) : query;
-    const usedTerms = this.#chooseTerms(plan.terms);
-    const phrases = plan.phrases.map(ftsPhrase).join(" AND ");
-    const phraseRows = phrases === "" ? [] : this.#rows(phrases, MAX_PHRASE_ROWS, options.allow);
-    if (phraseRows.length === 0 && plan.phrases.length > 0)
-      return { ...this.#searchTerms(plan, usedTerms, "", options), phraseOrdinals: null };
-    return {
-      ...this.#searchTerms(plan, usedTerms, phrases, options),
-      phraseOrdinals: phrases === "" ? null : phraseRows.map((row) => row.ordinal),
-    };
+    const matches = this.#searcher.search(plan, options);
+    return matches instanceof Promise
+      ? matches.then((found) => toResult(plan, found))
+      : toResult(plan, matches);
   }
 
-  /** How many memories hold the term. */
-  documentFrequency(stem: string): number {
-    let count = this.#frequencies.get(stem);
-    if (count === undefined) {
-      this.#frequency.bind([stem]);
-      count = this.#frequency.step() ? (this.#frequency.getInt(0) ?? 0) : 0;
-      this.#frequency.reset(true);
-      this.#frequencies.set(stem, count);
-    }
-    return count;
+  /** How many memories hold the term; removed ones count until `purge`. */
+  async documentFrequency(stem: string): Promise<number> {
+    return this.#searcher.documentFrequency(stem);
   }
 
-  /** Whether one memory holds the term, in any column. */
-  matches(ordinal: number, term: QueryTerm): boolean {
-    const doc = this.#docByOrdinal.get(ordinal);
-    if (doc === undefined) return false;
-    return (
-      this.#db.selectValue("SELECT 1 FROM text_index WHERE text_index MATCH ? AND rowid = ?", [
-        ftsTerm(term),
-        doc,
-      ]) === 1
-    );
-  }
-
-  /** Merges everything and drops what deleted memories left in the postings. */
+  /** Drops what removed memories left in the postings. */
   purge(): void {
-    if (this.#deadCount === 0) return;
-    this.#db.exec("INSERT INTO text_index(text_index) VALUES ('optimize'); VACUUM;");
-    this.#deadCount = 0;
+    this.#index.purge();
   }
 
   /** The whole index as bytes, without residue of removed memories. */
   snapshot(): Uint8Array {
-    this.#db.exec("INSERT INTO text_index(text_index) VALUES ('optimize'); VACUUM;");
-    this.#deadCount = 0;
-    return this.#sqlite.capi.sqlite3_js_db_export(this.#db);
+    this.#index.purge();
+    this.#index.freeze();
+    const images = this.#index.images();
+    const sizes = new ByteSink();
+    for (const image of images) sizes.u32(image.length);
+    const head = new ByteSink(HEAD_BYTES);
+    head.u32(SNAPSHOT_MAGIC);
+    head.u32(SNAPSHOT_VERSION);
+    head.u32(images.length);
+    head.u32(crc32c(sizes.copy()));
+    return concatBytes([head.copy(), sizes.copy(), ...images]);
+  }
+
+  /** Indexes the same memories with FTS5 and compares every term. Takes about as long as FTS5 does: seconds at 100,000. */
+  async verify(documents: AsyncIterable<readonly TextDocument[]>): Promise<VerifyReport> {
+    const reference = await Fts5Reference.create();
+    try {
+      let memories = 0;
+      for await (const some of documents) {
+        reference.add(some);
+        memories += some.length;
+      }
+      this.#index.purge();
+      let terms = 0;
+      const differingTerms: string[] = [];
+      for (const [term, count] of reference.terms()) {
+        terms++;
+        if ((await this.#searcher.documentFrequency(term)) !== count) differingTerms.push(term);
+      }
+      return { memories, terms, differingTerms };
+    } finally {
+      reference.close();
+    }
   }
 
   close(): void {
-    for (const statement of [this.#insert, this.#select, this.#frequency]) statement.finalize();
-    this.#db.close();
-    this.#docByOrdinal.clear();
+    this.#index.close();
   }
+}
 
-  #searchTerms(
-    plan: QueryPlan,
-    terms: QueryTerm[],
-    phrases: string,
-    options: { limit: number; enough?: number; allow?: OrdinalSet | undefined },
-  ): Omit<LexicalResult, "phraseOrdinals"> {
-    const loose = phrases === "" ? [...terms, ...this.#phraseTerms(plan)] : terms;
-    if (phrases === "" && loose.length === 0) return { hits: [], plan, usedTerms: [] };
-    const expressions = loose.map((term) => this.#expression(term));
-    const enough = Math.min(options.enough ?? 50, options.limit);
-    const all = [...(phrases === "" ? [] : [phrases]), ...expressions].join(" AND ");
-    // Phrases stay required when the words around them are not: those then only add to the rank.
-    const any = expressions.join(" OR ");
-    const wide =
-      phrases === "" ? any : `(${phrases}) AND (${[phrases, ...expressions].join(" OR ")})`;
-    const rarest = Math.min(
-      ...loose.map((term) => (term.prefix ? Infinity : this.documentFrequency(term.stem))),
-    );
-    let rows: { ordinal: number; rank: number }[] = [];
-    if (all === wide || rarest >= enough) rows = this.#rows(all, options.limit, options.allow);
-    if (all !== wide && rows.length < enough) rows = this.#rows(wide, options.limit, options.allow);
-    const best = rows[0]?.rank ?? 0;
-    return {
-      hits: rows.map((row) => ({ ordinal: row.ordinal, score: best === 0 ? 0 : row.rank / best })),
-      plan,
-      usedTerms: loose,
-    };
-  }
+function toResult(plan: QueryPlan, matches: LexicalMatches): LexicalResult {
+  const { ordinals, scores, usedTerms, phraseOrdinals } = matches;
+  const best = scores[0] ?? 1;
+  for (let i = 0; i < scores.length; i++) scores[i] = scores[i]! / best;
+  const hits = Array.from(ordinals, (ordinal, i) => ({ ordinal, score: scores[i]! }));
+  return { hits, ordinals, scores, plan, usedTerms, phraseOrdinals };
+}
 
-  #phraseTerms(plan: QueryPlan): QueryTerm[] {
-    return this.#chooseTerms(plan.phrases.flat().map((word) => ({ ...word, prefix: false })));
-  }
-
-  #chooseTerms(terms: readonly QueryTerm[]): QueryTerm[] {
-    const limit = Math.max(COMMON_MIN_DOCUMENTS, COMMON_SHARE * this.size);
-    const frequency = new Map(
-      terms.map((term) => [term, term.prefix ? 0 : this.documentFrequency(term.stem)]),
-    );
-    const rare = terms.filter((term) => frequency.get(term)! <= limit);
-    const some = rare.some((term) => term.prefix || frequency.get(term)! > 0) ? rare : [...terms];
-    if (some.length <= MAX_TERMS) return some;
-    const present = some.filter((term) => term.prefix || frequency.get(term)! > 0);
-    return present.sort((a, b) => frequency.get(a)! - frequency.get(b)!).slice(0, MAX_TERMS);
-  }
-
-  #expression(term: QueryTerm): string {
-    const base = ftsTerm(term);
-    if (!term.prefix || this.#hasPrefix(foldWord(term.token))) return base;
-    const stem = stemsWithin(term.token).find((shorter) => this.documentFrequency(shorter) > 0);
-    return stem === undefined ? base : `(${base} OR "${stem}")`;
-  }
-
-  #hasPrefix(prefix: string): boolean {
-    const sql = "SELECT 1 FROM text_terms WHERE term >= ? AND term < ? LIMIT 1";
-    return this.#db.selectValue(sql, [prefix, `${prefix}\u{10ffff}`]) === 1;
-  }
-
-  #rows(
-    expression: string,
-    limit: number,
-    allow: OrdinalSet | undefined,
-  ): { ordinal: number; rank: number }[] {
-    const rows: { ordinal: number; rank: number }[] = [];
-    const select = this.#select;
-    try {
-      select.bind([expression]);
-      while (rows.length < limit && select.step()) {
-        const ordinal = this.#ordinalByDoc[select.getInt(0)!]!;
-        if (allow === undefined || allow.has(ordinal))
-          rows.push({ ordinal, rank: select.getFloat(1)! });
-      }
-    } finally {
-      select.reset(true);
-    }
-    return rows;
-  }
-
-  #map(doc: number, ordinal: number): void {
-    while (this.#ordinalByDoc.length < doc) this.#ordinalByDoc.push(-1);
-    this.#ordinalByDoc[doc] = ordinal;
-    this.#docByOrdinal.set(ordinal, doc);
-  }
-
-  #docsOf(ordinals: readonly number[]): number[] {
-    return ordinals.flatMap((ordinal) => this.#docByOrdinal.get(ordinal) ?? []);
-  }
-
-  #deleteDocs(docs: readonly number[]): void {
-    for (const doc of docs) {
-      this.#db.exec({ sql: "DELETE FROM text_index WHERE rowid = ?", bind: [doc] });
-      this.#ordinalByDoc[doc] = -1;
-    }
-    this.#deadCount += docs.length;
-  }
+/** The images of the segments in a snapshot. */
+function readSnapshot(snapshot: Uint8Array): Uint8Array[] {
+  if (snapshot.length < HEAD_BYTES || getU32(snapshot, 0) !== SNAPSHOT_MAGIC)
+    throw damaged("it is no snapshot");
+  const version = getU32(snapshot, 4);
+  if (version !== SNAPSHOT_VERSION) throw damaged(`its format version ${version} is unknown`);
+  const count = getU32(snapshot, 8);
+  let at = HEAD_BYTES + count * 4;
+  const sizes = snapshot.subarray(HEAD_BYTES, at);
+  if (at > snapshot.length || crc32c(sizes) !== getU32(snapshot, 12))
+    throw damaged("its table of segments is not whole");
+  const images = Array.from({ length: count }, (_, i) => {
+    const from = at;
+    at += getU32(sizes, i * 4);
+    // Own bytes: the snapshot around them needn't stay.
+    return snapshot.slice(from, at);
+  });
+  if (at !== snapshot.length) throw damaged("its size is wrong");
+  return images;
 }

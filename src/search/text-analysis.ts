@@ -1,10 +1,8 @@
 /**
- * How text becomes search terms: the one rule that indexing, querying and highlighting share.
- *
- * SQLite's `porter unicode61` does the tokenising and stemming inside FTS5. What it can't do is done
- * here, before it sees the text: scripts without spaces (Chinese, Japanese, Korean, Thai, Lao, Khmer,
- * Burmese) are cut into overlapping character pairs, and the optional vowel marks of Arabic and Hebrew are
- * dropped. The same stems are made again in TypeScript to find matched words in a shown text.
+ * How text becomes search terms: the one rule that indexing, querying and highlighting share: the words
+ * of SQLite's `porter unicode61`, folded and stemmed alike. Scripts without spaces (Chinese, Japanese,
+ * Korean, Thai, Lao, Khmer, Burmese) are cut into overlapping character pairs, and the optional vowel
+ * marks of Arabic and Hebrew are dropped.
  */
 
 import { stemmer } from "stemmer";
@@ -19,6 +17,32 @@ const OPTIONAL_MARKS =
   /[\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0640]/g;
 const LATIN_MARKS = /[\u0300-\u036f]/g;
 const WORD = /[\p{L}\p{N}\p{Co}][\p{L}\p{N}\p{Co}\p{M}]*/gu;
+
+const UNKNOWN = 0;
+const SEPARATES = 1;
+const BEGINS = 2;
+const GOES_ON = 3;
+/** What `WORD` says of each UTF-16 unit, found out when it is first met. */
+const UNIT_CLASS = new Uint8Array(65_536);
+
+function classOf(character: string): number {
+  if (/^[\p{L}\p{N}\p{Co}]/u.test(character)) return BEGINS;
+  return /^\p{M}/u.test(character) ? GOES_ON : SEPARATES;
+}
+
+/** Where the word that begins at `at` ends, as `WORD` matches; `at` itself when none begins there. */
+export function wordEnd(text: string, at: number): number {
+  let i = at;
+  while (i < text.length) {
+    const unit = text.charCodeAt(i);
+    const isPair = (unit & 0xf800) === 0xd800;
+    let kind = isPair ? classOf(text.slice(i, i + 2)) : UNIT_CLASS[unit]!;
+    if (kind === UNKNOWN) UNIT_CLASS[unit] = kind = classOf(text[i]!);
+    if (kind === SEPARATES || (kind === GOES_ON && i === at)) break;
+    i += isPair ? 2 : 1;
+  }
+  return i;
+}
 
 /** Cuts one run of an unspaced script into overlapping pairs: "東京都" → "東京 京都 都". */
 function toPairs(run: string, withLast: boolean): string {
@@ -40,7 +64,7 @@ function prepare(text: string, withLast: boolean): string {
     .replace(UNSPACED_RUN, (run) => ` ${toPairs(run, withLast)} `);
 }
 
-/** The text as it is handed to FTS5 for indexing. */
+/** The text as it is cut into words for indexing. */
 export function prepareForIndex(text: string): string {
   return prepare(text, true);
 }
@@ -69,7 +93,7 @@ export function stemOf(word: string): string {
 }
 
 export interface QueryWord {
-  /** As FTS5 is asked for it. */
+  /** As it was typed, a character pair of an unspaced script. */
   token: string;
   stem: string;
 }
@@ -110,4 +134,11 @@ const FUNCTION_WORDS = new Set(
 
 export function isFunctionWord(token: string): boolean {
   return FUNCTION_WORDS.has(token.toLowerCase());
+}
+
+const FUNCTION_STEMS = new Set(Array.from(FUNCTION_WORDS, stemOf));
+
+/** Whether a term of the index is the stem of a word that carries only grammar. */
+export function isFunctionStem(stem: string): boolean {
+  return FUNCTION_STEMS.has(stem);
 }

@@ -1,0 +1,342 @@
+/**
+ * The word index: a few immutable segments, in the order of their documents, and what was added since
+ * the last one. Owns which document is which memory, when segments are made and merged, and that what
+ * was removed leaves no trace. Searched by `lexical-searcher.ts`.
+ */
+
+import { mergeSegments, type MergeInput } from "./merge.ts";
+import { lengthOf } from "./norms.ts";
+import { RecentDocuments, type TextDocument } from "./recent-documents.ts";
+import { MemorySource, Segment, verifyImage } from "./segment.ts";
+import type { Steps } from "./steps.ts";
+
+export interface Part {
+  segment: Segment;
+  /** Number of its first document. */
+  base: number;
+}
+
+/** Words that make a segment of their own while documents are added in bulk. */
+const FREEZE_TOKENS = 32_768;
+/** A run of as many segments of about the same size becomes one. */
+const FAN_IN = 8;
+/** Segments of fewer words are of the lowest size class. */
+const SMALLEST_TOKENS = 2048;
+/** Larger merges are done in the background. */
+const MERGE_NOW_TOKENS = 65_536;
+/** So many segments of one size are merged at once, even when nothing has let the background run. */
+const MAX_RUN = 4 * FAN_IN;
+/** How long the background keeps the thread. */
+const SLICE_MS = 4;
+
+export class LexicalIndex {
+  #recent = new RecentDocuments();
+  #parts: Part[] = [];
+  /** Documents in segments; the recent ones follow. */
+  #frozen = 0;
+  #documents = 0;
+  #ordinalOfDoc = new Int32Array(1024);
+  #docOfOrdinal = new Int32Array(1024).fill(-1);
+  #norms = new Uint8Array(1024);
+  #live = 0;
+  #liveTokens = 0;
+  #merging: { steps: Steps<void>; parts: readonly Part[] } | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Grows with every change of the segments. */
+  version = 0;
+  /** Grows with every change of documents. */
+  revision = 0;
+
+  /** Memories that can be found. */
+  get size(): number {
+    return this.#live;
+  }
+
+  /** Documents that were removed and still have postings. */
+  get dead(): number {
+    return this.#documents - this.#live;
+  }
+
+  get parts(): readonly Part[] {
+    return this.#parts;
+  }
+
+  /** Documents in segments, removed ones included. */
+  get documents(): number {
+    return this.#frozen;
+  }
+
+  /** Length code per document. */
+  get norms(): Uint8Array {
+    return this.#norms;
+  }
+
+  /** Ordinal per document; −1 where it was removed. */
+  get ordinalOfDoc(): Int32Array {
+    return this.#ordinalOfDoc;
+  }
+
+  /** Words per document. */
+  get averageLength(): number {
+    return this.#live === 0 ? 1 : Math.max(1, this.#liveTokens / this.#live);
+  }
+
+  get memoryBytes(): number {
+    return (
+      this.#parts.reduce((sum, part) => sum + part.segment.memoryBytes, 0) +
+      this.#recent.memoryBytes +
+      this.#ordinalOfDoc.byteLength +
+      this.#docOfOrdinal.byteLength +
+      this.#norms.byteLength
+    );
+  }
+
+  has(ordinal: number): boolean {
+    return this.docOf(ordinal) >= 0;
+  }
+
+  /** Number of the memory's document; −1 without one. */
+  docOf(ordinal: number): number {
+    return ordinal < this.#docOfOrdinal.length ? this.#docOfOrdinal[ordinal]! : -1;
+  }
+
+  /** Adds or replaces one memory. */
+  add(document: TextDocument): void {
+    this.remove(document.ordinal);
+    const norm = this.#recent.add(document);
+    this.#map(this.#documents++, document.ordinal, norm);
+    if (this.#recent.tokens >= FREEZE_TOKENS) this.freeze();
+  }
+
+  remove(ordinal: number): void {
+    const doc = this.docOf(ordinal);
+    if (doc < 0) return;
+    this.#docOfOrdinal[ordinal] = -1;
+    this.#ordinalOfDoc[doc] = -1;
+    this.revision++;
+    this.#live--;
+    this.#liveTokens -= lengthOf(this.#norms[doc]!);
+  }
+
+  /** Makes what was added since searchable. */
+  freeze(): void {
+    if (this.#recent.documents === 0) return;
+    this.#parts.push({ segment: this.#recent.freeze(), base: this.#frozen });
+    this.#frozen = this.#documents;
+    this.version++;
+    this.#mergeRuns();
+  }
+
+  /** Drops every byte of removed memories, and the words that were remembered from them. */
+  purge(): void {
+    if (this.dead === 0) return;
+    this.#stopMerging();
+    this.freeze();
+    this.#stopMerging();
+    for (let i = 0; i < this.#parts.length;) {
+      const { length } = this.#parts;
+      if (this.#hasRemoved(this.#parts[i]!)) this.#merge([this.#parts[i]!]);
+      // A part of removed documents only is gone.
+      if (this.#parts.length === length) i++;
+    }
+    this.#recent = new RecentDocuments();
+  }
+
+  /** Merges everything into at most one segment without removed memories. */
+  optimize(): void {
+    this.#stopMerging();
+    this.freeze();
+    this.#stopMerging();
+    if (this.#parts.length > 1 || this.dead > 0) this.#merge([...this.#parts]);
+  }
+
+  /** The segments' bytes, each a file that can be opened again. */
+  images(): Uint8Array[] {
+    return this.#parts.flatMap(({ segment: { source } }) =>
+      source instanceof MemorySource ? [source.bytes] : [],
+    );
+  }
+
+  /** Takes up a segment made before; memories that `isKnown` denies count as removed. `corrupt_data` when it isn't whole. */
+  attach(image: Uint8Array, isKnown: (ordinal: number) => boolean): void {
+    verifyImage(image);
+    const segment = Segment.ofBytes(image);
+    const ordinals = segment.ordinals() as Uint32Array;
+    this.#parts.push({ segment, base: this.#frozen });
+    for (let doc = 0; doc < segment.documents; doc++) {
+      const ordinal = isKnown(ordinals[doc]!) ? ordinals[doc]! : -1;
+      if (ordinal >= 0) this.remove(ordinal);
+      this.#map(this.#documents++, ordinal, segment.norms[doc]!);
+    }
+    this.#frozen = this.#documents;
+    this.version++;
+  }
+
+  close(): void {
+    this.#stopMerging();
+    this.#parts = [];
+    this.#recent = new RecentDocuments();
+    this.#docOfOrdinal = new Int32Array(0);
+    this.#frozen = this.#documents = this.#live = this.#liveTokens = 0;
+    this.version++;
+  }
+
+  #hasRemoved({ base, segment }: Part): boolean {
+    return this.#ordinalOfDoc.subarray(base, base + segment.documents).includes(-1);
+  }
+
+  #map(doc: number, ordinal: number, norm: number): void {
+    if (doc >= this.#norms.length) {
+      const capacity = Math.ceil(doc * 1.25) + 1024;
+      const ordinals = new Int32Array(capacity);
+      ordinals.set(this.#ordinalOfDoc);
+      this.#ordinalOfDoc = ordinals;
+      const norms = new Uint8Array(capacity);
+      norms.set(this.#norms);
+      this.#norms = norms;
+    }
+    this.revision++;
+    this.#norms[doc] = norm;
+    this.#ordinalOfDoc[doc] = ordinal;
+    if (ordinal < 0) return;
+    if (ordinal >= this.#docOfOrdinal.length) {
+      const docs = new Int32Array(Math.ceil(ordinal * 1.25) + 1024).fill(-1);
+      docs.set(this.#docOfOrdinal);
+      this.#docOfOrdinal = docs;
+    }
+    this.#docOfOrdinal[ordinal] = doc;
+    this.#live++;
+    this.#liveTokens += lengthOf(norm);
+  }
+
+  /** Merges the last segments while enough of them are of one size. */
+  #mergeRuns(): void {
+    for (;;) {
+      const run = this.#run();
+      if (run === null) return;
+      const tokens = run.reduce((sum, part) => sum + part.segment.tokens, 0);
+      if (tokens <= MERGE_NOW_TOKENS || run.length >= MAX_RUN) {
+        if (this.#merging !== null && run.some((part) => this.#merging!.parts.includes(part)))
+          this.#stopMerging();
+        this.#merge(run);
+      } else {
+        this.#mergeLater(run);
+        return;
+      }
+    }
+  }
+
+  /** The longest run of segments of one size class at the end, when it is long enough to merge. */
+  #run(): Part[] | null {
+    let from = this.#parts.length;
+    const last = this.#parts[from - 1];
+    if (last === undefined) return null;
+    const level = levelOf(last.segment);
+    while (from > 0 && levelOf(this.#parts[from - 1]!.segment) <= level) from--;
+    return this.#parts.length - from >= FAN_IN ? this.#parts.slice(from) : null;
+  }
+
+  /** Renumbers without the removed; what `parts` become when they are merged now. */
+  #inputs(parts: readonly Part[]): MergeInput[] {
+    let next = 0;
+    return parts.map(({ segment, base }) => {
+      const renumber = new Int32Array(segment.documents);
+      for (let doc = 0; doc < renumber.length; doc++)
+        renumber[doc] = this.#ordinalOfDoc[base + doc]! < 0 ? -1 : next++;
+      return { segment, renumber };
+    });
+  }
+
+  #begin(parts: readonly Part[]): {
+    steps: Steps<void>;
+    finish: () => void;
+  } {
+    const inputs = this.#inputs(parts);
+    const pieces: Uint8Array[] = [];
+    const steps = mergeSegments(inputs, (bytes) => pieces.push(bytes));
+    return { steps, finish: () => this.#replace(parts, inputs, joined(pieces)) };
+  }
+
+  #merge(parts: readonly Part[]): void {
+    const { steps, finish } = this.#begin(parts);
+    while (steps.next().done !== true);
+    finish();
+  }
+
+  #mergeLater(parts: readonly Part[]): void {
+    if (this.#merging !== null) return;
+    const { steps, finish } = this.#begin(parts);
+    this.#merging = { steps, parts };
+    const slice = (): void => {
+      const until = performance.now() + SLICE_MS;
+      while (performance.now() < until)
+        if (steps.next().done === true) {
+          this.#merging = null;
+          finish();
+          this.#mergeRuns();
+          return;
+        }
+      this.#timer = setTimeout(slice, 0);
+    };
+    this.#timer = setTimeout(slice, 0);
+  }
+
+  #stopMerging(): void {
+    clearTimeout(this.#timer);
+    this.#merging = null;
+  }
+
+  /** Puts the merged segment in the place of its inputs and numbers the documents after it anew. */
+  #replace(parts: readonly Part[], inputs: readonly MergeInput[], image: Uint8Array): void {
+    const first = this.#parts.indexOf(parts[0]!);
+    const { base } = parts[0]!;
+    const segment = Segment.ofBytes(image);
+    let to = base;
+    inputs.forEach(({ renumber }, i) => {
+      for (let doc = 0; doc < renumber.length; doc++)
+        if (renumber[doc]! >= 0) this.#move(parts[i]!.base + doc, to++);
+    });
+    const after = parts.at(-1)!.base + parts.at(-1)!.segment.documents;
+    const removed = after - to;
+    if (removed > 0)
+      for (let doc = after; doc < this.#documents; doc++) this.#move(doc, doc - removed);
+    this.#frozen -= removed;
+    this.#documents -= removed;
+    this.#parts.splice(
+      first,
+      parts.length,
+      ...(segment.documents === 0 ? [] : [{ segment, base }]),
+    );
+    for (let i = first; i < this.#parts.length; i++)
+      this.#parts[i] = {
+        segment: this.#parts[i]!.segment,
+        base: i === 0 ? 0 : this.#parts[i - 1]!.base + this.#parts[i - 1]!.segment.documents,
+      };
+    this.version++;
+  }
+
+  #move(from: number, to: number): void {
+    this.revision++;
+    const ordinal = this.#ordinalOfDoc[from]!;
+    this.#ordinalOfDoc[to] = ordinal;
+    this.#norms[to] = this.#norms[from]!;
+    if (ordinal >= 0) this.#docOfOrdinal[ordinal] = to;
+  }
+}
+
+/** Size class of a segment: each is `FAN_IN` times the one before. */
+function levelOf({ tokens }: Segment): number {
+  return tokens <= SMALLEST_TOKENS
+    ? 0
+    : Math.ceil(Math.log(tokens / SMALLEST_TOKENS) / Math.log(FAN_IN));
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
+}
