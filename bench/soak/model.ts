@@ -105,7 +105,8 @@ export class Model {
   /** Takes over what was seen of every memory; each state seen was one of those it may be in. */
   observe(
     see: (slot: Slot) => {
-      presence: "live" | "forgotten" | "none";
+      /** "hidden": not live, and whether it could be restored isn't seen. */
+      presence: "live" | "forgotten" | "none" | "hidden";
       id: string | null;
       title: string | null;
       keep: KeepLevel;
@@ -116,6 +117,11 @@ export class Model {
       const seen = see(slot);
       const name = `${slot.source} (${slot.id ?? "no id yet"})`;
       const possible = [...slot.presence].join(" or ");
+      if (seen.presence === "hidden") {
+        slot.presence.delete("live");
+        assert(slot.presence.size > 0, () => `LOST: ${name} is not there; it must be ${possible}`);
+        continue;
+      }
       const presence: Presence =
         seen.presence !== "none" ? seen.presence : slot.presence.has("absent") ? "absent" : "gone";
       assert(slot.presence.has(presence), () =>

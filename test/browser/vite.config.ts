@@ -12,6 +12,9 @@ export default defineConfig({
   build: {
     outDir: resolve(import.meta.dirname, "../../dist/test-browser"),
     emptyOutDir: true,
+    rollupOptions: {
+      input: ["index.html", "kills.html"].map((page) => resolve(import.meta.dirname, page)),
+    },
     target: "es2023",
     chunkSizeWarningLimit: 6000,
   },
