@@ -3,22 +3,28 @@
  * place. Keeps which ordinal lies in which slot and plans each search; `vector-scanner.ts` runs it.
  *
  * Up to 1,000 vectors every row is compared. Above, three stages (`kernels/kernel.ts`): sign bits of
- * all, the query at 4 bits against the signs of the nearest few thousand, whole rows of the best few
- * hundred. Figures: decisions/0016, `npm run bench -- vectors`.
+ * all, the same weighted by the query for the nearest few thousand, whole rows of the best few hundred. Figures: decisions/0016, `npm run bench -- vectors`.
  */
 
 import { AppError } from "../errors.ts";
 import { EMBEDDING_DIMENSIONS, type QuantizedVector } from "../model/vector.ts";
 import {
   MAX_CANDIDATES,
+  MAX_RESCORED,
   type VectorBlock,
   type VectorHits,
   type VectorKernel,
 } from "./kernels/kernel.ts";
+import { BLOCK_SLOTS } from "./kernels/layout.ts";
 import { ReferenceKernel } from "./kernels/reference.ts";
 import { WasmKernel } from "./kernels/wasm-kernel.ts";
 import type { OrdinalSet } from "./ordinal-set.ts";
-import { VectorScanner, type ScanPlan, type SharedVectors } from "./vector-scanner.ts";
+import {
+  VectorScanner,
+  type Candidates,
+  type ScanPlan,
+  type SharedVectors,
+} from "./vector-scanner.ts";
 
 export type { VectorBlock, VectorHits } from "./kernels/kernel.ts";
 
@@ -33,16 +39,18 @@ export interface VectorSearchOptions {
   allow?: OrdinalSet | undefined;
   /** Hits below this cosine are left out. */
   minScore?: number;
-  /** Rows scored in the last stage. Default max(256, 1.5 × limit), at most 8,192. */
+  /** Rows scored in the last stage. Default max(256, 1.5 × limit), at most 4,096. */
   rescoreCount?: number;
-  /** Rows that the sign scan gives to the second stage. Default max(2,000, 8 × rescored, size / 64), at most 8,192. */
+  /** Rows that the sign scan gives to the second stage, and those as far as the last of them. Default max(1,000, 4 × rescored, size / 80), at most 8,192. */
   candidateCount?: number;
 }
 
 /** Up to here every row is compared. */
 const LINEAR_LIMIT = 1000;
 const MIN_RESCORED = 256;
-const MIN_CANDIDATES = 2000;
+const MIN_CANDIDATES = 1000;
+/** One row in so many goes on from the sign scan of a large index. */
+const CANDIDATE_SHARE = 80;
 const NO_SLOT = -1;
 
 export class VectorSearch {
@@ -180,14 +188,15 @@ export class VectorSearch {
   /** What a scan has to do, on this thread or on another. */
   plan({ limit, allow, minScore, rescoreCount, candidateCount }: VectorSearchOptions): ScanPlan {
     const rescored = Math.min(
-      MAX_CANDIDATES,
+      MAX_RESCORED,
       Math.max(limit, rescoreCount ?? Math.max(MIN_RESCORED, Math.ceil(1.5 * limit))),
     );
     const candidates = Math.min(
       MAX_CANDIDATES,
       Math.max(
         rescored,
-        candidateCount ?? Math.max(MIN_CANDIDATES, 8 * rescored, this.#size >>> 6),
+        candidateCount ??
+          Math.max(MIN_CANDIDATES, 4 * rescored, Math.ceil(this.#size / CANDIDATE_SHARE)),
       ),
     );
     const isFiltered = allow !== undefined && allow.size < this.#size;
@@ -206,12 +215,24 @@ export class VectorSearch {
     };
   }
 
-  /**
-   * The hits of a plan whose first stage was done elsewhere, from its candidates: at most
-   * `plan.candidates`. The arrays are overwritten by the next search.
-   */
-  finish(query: Float32Array, candidates: BigUint64Array, plan: ScanPlan): VectorHits {
-    return this.#scanner.finish(query, candidates, plan);
+  /** The hits of a plan whose first stages were done elsewhere, in parts. The arrays are overwritten by the next search. */
+  finish(query: Float32Array, parts: readonly Candidates[], plan: ScanPlan): VectorHits {
+    return this.#scanner.finish(query, parts, plan);
+  }
+
+  /** Blocks of 1,024 slots that are in use. */
+  get blockCount(): number {
+    return Math.ceil(this.#size / BLOCK_SLOTS);
+  }
+
+  /** The sign bits of a block: a view, good until the next write. */
+  signsOfBlock(block: number): Uint8Array {
+    return this.#kernel.signsOfBlock(block);
+  }
+
+  /** The memory that lies in a slot now. */
+  ordinalOf(slot: number): number {
+    return this.#kernel.ordinalOf(slot);
   }
 
   /** The memory for scanners on other threads; another object after rows moved to another memory. */
@@ -266,7 +287,7 @@ export class VectorSearch {
   }
 
   #reserve(slots: number, ordinals: number): void {
-    this.#kernel.reserve(slots);
+    this.#kernel.reserve(slots, ordinals);
     const { length } = this.#slotByOrdinal;
     if (ordinals <= length) return;
     const grown = new Int32Array(Math.max(ordinals, length + Math.max(1024, length >>> 4)));

@@ -4,16 +4,18 @@
  */
 
 import {
-  MAX_CANDIDATES,
+  MAX_RESCORED,
   emptyQuery,
   prepareQuery,
+  type Candidates,
   type SharedKernel,
   type VectorHits,
   type VectorScan,
 } from "./kernels/kernel.ts";
+import { BUFFER_KEYS, DIMENSIONS } from "./kernels/layout.ts";
 import { WasmKernel } from "./kernels/wasm-kernel.ts";
 
-export type { VectorHits } from "./kernels/kernel.ts";
+export type { Candidates, VectorHits } from "./kernels/kernel.ts";
 /** The memory of an index, for scanners on other threads; may be posted. */
 export type SharedVectors = SharedKernel;
 
@@ -59,33 +61,31 @@ export class VectorScanner {
       chosen = plan.slots.length;
       kernel.takeSlots(plan.slots, chosen);
     } else {
-      const found = kernel.nearestBySigns(0, plan.slotLimit, plan.candidates, plan.filter);
+      const { slotLimit, candidates, rescored, filter } = plan;
+      const found = kernel.nearestBySigns(0, slotLimit, candidates, rescored, filter);
       chosen = kernel.refine(found, plan.rescored);
     }
     kernel.best(chosen, plan.limit, plan.minScore, hits);
     return hits;
   }
 
-  /** Part of a scan for a query that several scanners share: the least keys of all parts are its candidates. */
-  nearestBySigns(
-    query: Float32Array,
-    first: number,
-    end: number,
-    { candidates, filter }: ScanPlan,
-  ): BigUint64Array {
-    if (!this.#load(query)) return new BigUint64Array(0);
-    return this.#kernel.keys(this.#kernel.nearestBySigns(first, end, candidates, filter));
+  /** Part of a scan for a query that several scanners share; `finish` takes those of all parts. */
+  nearestBySigns(query: Float32Array, first: number, end: number, plan: ScanPlan): Candidates {
+    const { candidates, rescored, filter } = plan;
+    const found = this.#load(query)
+      ? this.#kernel.nearestBySigns(first, end, candidates, rescored, filter)
+      : 0;
+    return this.#kernel.candidates(found);
   }
 
-  /** The rest of a shared scan, from the candidates of all parts. */
-  finish(query: Float32Array, keys: BigUint64Array, plan: ScanPlan): VectorHits {
+  /** The rest of a shared scan: the same hits as those of one scan over all slots. */
+  finish(query: Float32Array, parts: readonly Candidates[], plan: ScanPlan): VectorHits {
     const hits = this.#room(plan.limit);
     hits.count = 0;
     if (plan.limit <= 0 || !this.#load(query)) return hits;
-    const least =
-      keys.length > plan.candidates ? keys.slice().sort().subarray(0, plan.candidates) : keys;
-    this.#kernel.takeKeys(least);
-    const chosen = this.#kernel.refine(least.length, plan.rescored);
+    const keys = mergeCandidates(parts, plan);
+    this.#kernel.takeKeys(keys);
+    const chosen = this.#kernel.refine(keys.length, plan.rescored);
     this.#kernel.best(chosen, plan.limit, plan.minScore, hits);
     return hits;
   }
@@ -93,8 +93,8 @@ export class VectorScanner {
   /** The scores of given slots, in their order. False for a query of zeros, whose scores are none. */
   scoreSlots(query: Float32Array, slots: Uint32Array, count: number, out: Float32Array): boolean {
     if (!this.#load(query)) return false;
-    for (let from = 0; from < count; from += MAX_CANDIDATES) {
-      const part = Math.min(MAX_CANDIDATES, count - from);
+    for (let from = 0; from < count; from += MAX_RESCORED) {
+      const part = Math.min(MAX_RESCORED, count - from);
       this.#kernel.takeSlots(slots.subarray(from, from + part), part);
       this.#kernel.score(part, out.subarray(from, from + part));
     }
@@ -116,6 +116,26 @@ export class VectorScanner {
       };
     return this.#hits;
   }
+}
+
+/** The keys of the rows up to the distance that all parts together give; the least when there are too many. */
+function mergeCandidates(
+  parts: readonly Candidates[],
+  { candidates, rescored }: ScanPlan,
+): BigUint64Array {
+  let threshold = -1;
+  let below = 0;
+  while (below < candidates && threshold < DIMENSIONS) {
+    threshold++;
+    for (const { counts } of parts) below += counts[threshold]!;
+  }
+  let count = 0;
+  const keys = new BigUint64Array(parts.reduce((sum, part) => sum + part.keys.length, 0));
+  for (const part of parts)
+    for (let i = 0; i < part.keys.length; i++)
+      if (part.distances[i]! <= threshold) keys[count++] = part.keys[i]!;
+  const merged = keys.subarray(0, count);
+  return count > BUFFER_KEYS ? merged.sort().subarray(0, rescored) : merged;
 }
 
 /** A scanner over the memory of an index on another thread; `scanner` is its place there, from 1. */

@@ -1,25 +1,27 @@
 /**
  * The contract of the vector kernels: rows by slot, and the three stages of a search over them.
  *
- * 1. Sign scan: Hamming distance of the stored signs to the query's; the nearest by (distance, ordinal).
- * 2. Refinement: the sum of the query at 4 bits over the positive signs; the greatest by (sum, ordinal).
+ * 1. Sign scan: Hamming distance of the stored signs to the query's. T is the least distance with
+ *    `candidates` rows at or below it; every row up to T goes on.
+ * 2. Refinement: the same distance with the bits weighted by the query's values at 0…7; the
+ *    `rescored` least by (weighted distance, ordinal) go on.
  * 3. Scores: the query at 14 bits with the rows at 9; the best by (score, ordinal).
  *
  * Stages 1 and 2 compare integers, and stage 3's products are integers: all kernels, on any number of
- * threads, give the same hits. Ties never depend on slots, so neither do hits on the order of writes.
+ * threads, give the same hits. No tie depends on slots, so neither do hits on the order of writes.
  */
 
 import type { QuantizedVector } from "../../model/vector.ts";
 import { roundTiesToEven } from "../../model/rounding.ts";
 import { DIMENSIONS, SIGN_BYTES } from "./layout.ts";
 
-export { DIMENSIONS, MAX_CANDIDATES, SIGN_BYTES } from "./layout.ts";
+export { DIMENSIONS, MAX_CANDIDATES, MAX_RESCORED, SIGN_BYTES } from "./layout.ts";
 
 /** A query as the stages take it. */
 export interface PreparedQuery {
   /** Bit i is 1 when value i is positive. */
   signs: Uint8Array;
-  /** Four planes of 48 bytes: bit k of a[i] in 0…15, the 4-bit weight of value i being 2a - 15. */
+  /** Three planes of 48 bytes: bit k of the weight of value i, |value[i]| at 0…7. */
   planes: Uint8Array;
   /** value[i] ≈ values[i] * scale, |values[i]| ≤ 8,191: 384 products with 9-bit rows fit 32 bits. */
   values: Int16Array;
@@ -43,21 +45,41 @@ export interface VectorBlock {
   fine?: Uint8Array | null | undefined;
 }
 
+/** Candidates of a scan over a part of the slots; may be posted. */
+export interface Candidates {
+  /** Weighted distance << 52 | ordinal << 23 | slot. */
+  keys: BigUint64Array<ArrayBuffer>;
+  /** Hamming distances, in the order of the keys. */
+  distances: Uint16Array<ArrayBuffer>;
+  /** Rows by Hamming distance, exact up to this part's own T. */
+  counts: Uint32Array<ArrayBuffer>;
+}
+
 /**
  * What a scanner does; each has its own candidates. `load` sets the query of the calls that follow, and
  * the candidates of one stage stay inside for the next.
  */
 export interface VectorScan {
   load(query: PreparedQuery): void;
-  /** Stage 1 over slots [first, end): how many candidates there are now, at most `wanted`. `filter` has one bit per ordinal. */
-  nearestBySigns(first: number, end: number, wanted: number, filter: Uint32Array | null): number;
-  /** The candidates of stage 1 as keys that order them: distance << 55 | ordinal << 24 | slot. */
-  keys(count: number): BigUint64Array;
-  /** Takes candidates of other scanners; at most `MAX_CANDIDATES`. */
+  /**
+   * Stages 1 and half of 2 over slots [first, end): how many candidates there are now, each with its
+   * weighted distance. Of equally far rows beyond what the buffer holds, those that can't be among the
+   * `rescored` are left out. `filter` has one bit per ordinal.
+   */
+  nearestBySigns(
+    first: number,
+    end: number,
+    candidates: number,
+    rescored: number,
+    filter: Uint32Array | null,
+  ): number;
+  /** The candidates of the last scan. */
+  candidates(count: number): Candidates;
+  /** Takes keys of candidates of other scanners; at most `BUFFER_KEYS`. */
   takeKeys(keys: BigUint64Array): void;
   /** Stage 2 over the first `count` candidates: how many slots are chosen, at most `wanted`. */
   refine(count: number, wanted: number): number;
-  /** Takes slots without stages 1 and 2; at most `MAX_CANDIDATES`. */
+  /** Takes slots without stages 1 and 2; at most `MAX_RESCORED`. */
   takeSlots(slots: ArrayLike<number>, count: number): void;
   /** The chosen slots, in no order. */
   slots(count: number): Uint32Array;
@@ -79,8 +101,8 @@ export interface VectorKernel extends VectorScan {
   readonly name: "wasm-simd" | "reference";
   /** Bytes held now, scratch included. */
   readonly memoryBytes: number;
-  /** Makes room. `too_large` when there is none. */
-  reserve(slots: number): void;
+  /** Makes room for slots below `slots` and ordinals below `ordinals`. `too_large` when there is none. */
+  reserve(slots: number, ordinals: number): void;
   write(slot: number, ordinal: number, vector: QuantizedVector): void;
   /** Writes the rows [from, to) of a block to slots that follow each other. */
   writeMany(slot: number, block: VectorBlock, from: number, to: number): void;
@@ -91,6 +113,8 @@ export interface VectorKernel extends VectorScan {
   /** Gives back memory beyond `slots`, where that is much; true when rows lie elsewhere now. */
   shrink(slots: number): boolean;
   ordinalOf(slot: number): number;
+  /** The sign bits of 1,024 slots: a view, good until the next write. */
+  signsOfBlock(block: number): Uint8Array;
   /**
    * For scanners on other threads: the same object as long as rows stay in that memory; null when it
    * isn't shared.
@@ -110,6 +134,7 @@ export interface StoredRow {
 }
 
 const QUERY_MAX = 8191;
+const MAX_WEIGHT = 7;
 
 /** `into` is overwritten, so that a search allocates nothing. Null for a query of zeros. */
 export function prepareQuery(query: Float32Array, into: PreparedQuery): PreparedQuery | null {
@@ -119,25 +144,25 @@ export function prepareQuery(query: Float32Array, into: PreparedQuery): Prepared
   if (!(max > 0) || max === Infinity) return null;
   const { signs, planes, values } = into;
   const toValue = QUERY_MAX / max;
-  const toWeight = 7.5 / max;
+  const toWeight = MAX_WEIGHT / max;
   for (let byte = 0; byte < SIGN_BYTES; byte++) {
     let sign = 0;
-    let [ones, twos, fours, eights] = [0, 0, 0, 0];
+    let ones = 0;
+    let twos = 0;
+    let fours = 0;
     for (let bit = 0; bit < 8; bit++) {
       const value = query[byte * 8 + bit]!;
       values[byte * 8 + bit] = roundTiesToEven(value * toValue);
-      const weight = Math.min(15, Math.floor(value * toWeight + 8));
+      const weight = Math.floor(Math.abs(value) * toWeight + 0.5);
       if (value > 0) sign |= 1 << bit;
       ones |= (weight & 1) << bit;
       twos |= ((weight >>> 1) & 1) << bit;
       fours |= ((weight >>> 2) & 1) << bit;
-      eights |= ((weight >>> 3) & 1) << bit;
     }
     signs[byte] = sign;
     planes[byte] = ones;
     planes[SIGN_BYTES + byte] = twos;
     planes[2 * SIGN_BYTES + byte] = fours;
-    planes[3 * SIGN_BYTES + byte] = eights;
   }
   into.scale = max / QUERY_MAX;
   return into;
@@ -146,7 +171,7 @@ export function prepareQuery(query: Float32Array, into: PreparedQuery): Prepared
 export function emptyQuery(): PreparedQuery {
   return {
     signs: new Uint8Array(SIGN_BYTES),
-    planes: new Uint8Array(4 * SIGN_BYTES),
+    planes: new Uint8Array(3 * SIGN_BYTES),
     values: new Int16Array(DIMENSIONS),
     scale: 0,
   };

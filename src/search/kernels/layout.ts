@@ -22,26 +22,37 @@ export const BLOCK_BYTES = ROWS_IN_BLOCK + BLOCK_SLOTS * DIMENSIONS;
 /** What one vector takes. */
 export const SLOT_BYTES = BLOCK_BYTES / BLOCK_SLOTS;
 
-/** Most candidates of one stage; the key buffer holds twice as many. */
+/** Most rows that the sign scan is asked for; ties come on top, up to the size of the buffer. */
 export const MAX_CANDIDATES = 8192;
+export const BUFFER_KEYS = 16_384;
+/** Most rows that are scored, and most hits. */
+export const MAX_RESCORED = 4096;
+/** Greatest weighted distance: weights are 0…7. */
+export const MAX_WEIGHTED = 7 * DIMENSIONS;
 
 /** Offsets within a scratch area. */
 export const QUERY_SIGNS = 0;
 export const QUERY_PLANES = 64;
 export const QUERY_VALUES = 256;
 export const FILTER_BITS = 1024;
+/** Rows by Hamming distance. */
 export const COUNTERS = 2048;
-export const KEYS = COUNTERS + 8192;
-/** Candidates' slots for the second stage; then the hits' ordinals. */
-export const SLOTS = KEYS + 2 * MAX_CANDIDATES * 8;
+/** The near rows of one block. */
+export const NEAR = COUNTERS + 2048;
+/** Candidates by weighted distance. */
+export const BINS = NEAR + 4096;
+export const KEYS = BINS + 11_264;
+/** The candidates' Hamming distances; then the hits' ordinals. */
+export const DISTANCES = KEYS + BUFFER_KEYS * 8;
 /** The chosen slots. */
-export const CHOSEN = SLOTS + MAX_CANDIDATES * 4;
+export const CHOSEN = DISTANCES + BUFFER_KEYS * 2;
 /** Scores of the chosen slots; then the hits' scores. */
-export const SCORES = CHOSEN + MAX_CANDIDATES * 4;
-export const SCRATCH_BYTES = SCORES + MAX_CANDIDATES * 4;
+export const SCORES = CHOSEN + MAX_RESCORED * 4;
+export const SCRATCH_BYTES = SCORES + MAX_RESCORED * 4;
 
-/** A key of the sign scan is distance << 55 | ordinal << 24 | slot: so many slots can be told apart. */
-export const MAX_SLOTS = 2 ** 24;
+/** A candidate's key is weighted distance << 52 | ordinal << 23 | slot: as many slots and ordinals as that holds. */
+export const MAX_SLOTS = 2 ** 23;
+export const MAX_ORDINALS = 2 ** 29;
 
 export interface Layout {
   /** Where the scratch area of this scanner begins. */

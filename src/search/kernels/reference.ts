@@ -10,6 +10,7 @@ import {
   decodeRow,
   emptyQuery,
   encodeRow,
+  type Candidates,
   type PreparedQuery,
   type StoredRow,
   type VectorBlock,
@@ -26,6 +27,7 @@ const POPCOUNT = Uint8Array.from({ length: 256 }, (_, byte) => {
 
 interface Candidate {
   distance: number;
+  weighted: number;
   ordinal: number;
   slot: number;
 }
@@ -38,13 +40,14 @@ export class ReferenceKernel implements VectorKernel {
   #ordinals = new Int32Array(0);
   #query: PreparedQuery = emptyQuery();
   #candidates: Candidate[] = [];
+  readonly #counts = new Uint32Array(DIMENSIONS + 1);
   #chosen: number[] = [];
 
   get memoryBytes(): number {
     return this.#ordinals.length * (SIGN_BYTES + DIMENSIONS + 8);
   }
 
-  reserve(slots: number): void {
+  reserve(slots: number, _ordinals: number): void {
     if (slots <= this.#ordinals.length) return;
     this.#resize(Math.max(slots, Math.ceil(this.#ordinals.length * 1.25), BLOCK_SLOTS));
   }
@@ -91,6 +94,13 @@ export class ReferenceKernel implements VectorKernel {
     return this.#ordinals[slot]!;
   }
 
+  signsOfBlock(block: number): Uint8Array {
+    const bytes = BLOCK_SLOTS * SIGN_BYTES;
+    const signs = new Uint8Array(bytes);
+    signs.set(this.#signs.subarray(block * bytes, (block + 1) * bytes));
+    return signs;
+  }
+
   share(): null {
     return null;
   }
@@ -113,52 +123,65 @@ export class ReferenceKernel implements VectorKernel {
     };
   }
 
-  nearestBySigns(first: number, end: number, wanted: number, filter: Uint32Array | null): number {
-    const { signs } = this.#query;
+  nearestBySigns(
+    first: number,
+    end: number,
+    candidates: number,
+    _rescored: number,
+    filter: Uint32Array | null,
+  ): number {
+    const { signs, planes } = this.#query;
     const found: Candidate[] = [];
+    this.#counts.fill(0);
     for (let slot = first; slot < end; slot++) {
       const ordinal = this.#ordinals[slot]!;
       if (filter && (((filter[ordinal >>> 5] ?? 0) >>> (ordinal & 31)) & 1) === 0) continue;
       let distance = 0;
-      for (let i = 0; i < SIGN_BYTES; i++)
-        distance += POPCOUNT[signs[i]! ^ this.#signs[slot * SIGN_BYTES + i]!]!;
-      found.push({ distance, ordinal, slot });
+      let weighted = 0;
+      for (let i = 0; i < SIGN_BYTES; i++) {
+        const differing = signs[i]! ^ this.#signs[slot * SIGN_BYTES + i]!;
+        distance += POPCOUNT[differing]!;
+        for (let plane = 0; plane < 3; plane++)
+          weighted += POPCOUNT[differing & planes[plane * SIGN_BYTES + i]!]! << plane;
+      }
+      this.#counts[distance]!++;
+      found.push({ distance, weighted, ordinal, slot });
     }
-    found.sort((a, b) => a.distance - b.distance || a.ordinal - b.ordinal);
-    this.#candidates = found.slice(0, wanted);
+    let threshold = 0;
+    let below = this.#counts[0]!;
+    while (below < candidates && threshold < DIMENSIONS) below += this.#counts[++threshold]!;
+    this.#candidates = found.filter(({ distance }) => distance <= threshold);
     return this.#candidates.length;
   }
 
-  keys(count: number): BigUint64Array {
-    return BigUint64Array.from(
-      this.#candidates.slice(0, count),
-      ({ distance, ordinal, slot }) =>
-        (BigInt(distance) << 55n) | (BigInt(ordinal) << 24n) | BigInt(slot),
-    );
+  candidates(count: number): Candidates {
+    const list = this.#candidates.slice(0, count);
+    return {
+      keys: BigUint64Array.from(
+        list,
+        ({ weighted, ordinal, slot }) =>
+          (BigInt(weighted) << 52n) | (BigInt(ordinal) << 23n) | BigInt(slot),
+      ),
+      distances: Uint16Array.from(list, ({ distance }) => distance),
+      counts: this.#counts.slice(),
+    };
   }
 
   takeKeys(keys: BigUint64Array): void {
     this.#candidates = Array.from(keys, (key) => ({
-      distance: Number(key >> 55n),
-      ordinal: Number((key >> 24n) & 0x7fffffffn),
-      slot: Number(key & 0xffffffn),
+      distance: 0,
+      weighted: Number(key >> 52n),
+      ordinal: Number((key >> 23n) & 0x1fffffffn),
+      slot: Number(key & 0x7fffffn),
     }));
   }
 
   refine(count: number, wanted: number): number {
-    const { planes } = this.#query;
-    const weighted = this.#candidates.slice(0, count).map(({ ordinal, slot }) => {
-      let sum = 0;
-      for (let i = 0; i < SIGN_BYTES; i++) {
-        const bits = this.#signs[slot * SIGN_BYTES + i]!;
-        sum -= 15 * POPCOUNT[bits]!;
-        for (let plane = 0; plane < 4; plane++)
-          sum += (2 << plane) * POPCOUNT[bits & planes[plane * SIGN_BYTES + i]!]!;
-      }
-      return { ordinal, slot, sum };
-    });
-    weighted.sort((a, b) => b.sum - a.sum || a.ordinal - b.ordinal);
-    this.#chosen = weighted.slice(0, wanted).map(({ slot }) => slot);
+    this.#chosen = this.#candidates
+      .slice(0, count)
+      .sort((a, b) => a.weighted - b.weighted || a.ordinal - b.ordinal)
+      .slice(0, wanted)
+      .map(({ slot }) => slot);
     return this.#chosen.length;
   }
 

@@ -10,51 +10,94 @@ const SCALES_IN_BLOCK: usize = 49_152;
 const ORDINALS_IN_BLOCK: usize = 53_248;
 const ROWS_IN_BLOCK: usize = 57_344;
 const BLOCK_BYTES: usize = 450_560;
-const SLOT_MASK: u64 = 0xff_ffff;
-/** Greatest sum of the 4-bit query over positive signs: 384 × 15. */
-const MAX_SUM: i32 = 5760;
+const SLOT_MASK: u64 = 0x7f_ffff;
+/** Weighted distances: 0 … 384 × 7. */
+const BINS: u32 = 2689;
+/** One row in so many tells where the threshold will be; a prime, against periods in the data. */
+const SAMPLE_STEP: u32 = 31;
+/** Rows from which a sample pays. */
+const SAMPLE_MIN: u32 = 32_768;
+const SAMPLE_WANTED: u32 = 500;
 /** Rows whose cache lines are fetched ahead together: 24 KB. */
 const FETCHED: u32 = 64;
 
 // The scan under way; every thread has its own instance.
+let query: usize = 0;
+let planes: usize = 0;
 let wanted: u32 = 0;
+let rescored: u32 = 0;
 let threshold: u32 = 0;
-/** Slots seen at or below the threshold. */
+/** Rows seen at or below the threshold. */
 let kept: u32 = 0;
 let count: u32 = 0;
 let counters: usize = 0;
 let keys: usize = 0;
+let distances: usize = 0;
 let capacity: u32 = 0;
+/** The near rows of one block, as distance << 16 | place in the block. */
+let list: usize = 0;
 let fetched: u32 = 0;
-
-function keyAt(i: u32): usize {
-  return keys + ((<usize>i) << 3);
-}
 
 function blockOf(blocks: usize, slot: u32): usize {
   return blocks + <usize>(slot >> 10) * BLOCK_BYTES;
 }
 
-/** Starts a scan for the `want` nearest; `counterBytes` holds 385 counters, `buffer` `room` ≥ 2 × `want` keys. */
-export function beginScan(want: u32, counterBytes: usize, buffer: usize, room: u32): void {
+/**
+ * Starts a scan: `want` rows by signs, of which `rescore` will be chosen. `counterBytes` holds 385
+ * counters, the buffers `room` ≥ 2 × max(want, 2 × rescore) keys and distances, the list 1,024 words.
+ */
+export function beginScan(
+  querySigns: usize,
+  queryPlanes: usize,
+  want: u32,
+  rescore: u32,
+  counterBytes: usize,
+  keyBytes: usize,
+  distanceBytes: usize,
+  room: u32,
+  listBytes: usize,
+): void {
+  query = querySigns;
+  planes = queryPlanes;
   wanted = want;
+  rescored = rescore;
   counters = counterBytes;
-  keys = buffer;
+  keys = keyBytes;
+  distances = distanceBytes;
   capacity = room;
-  threshold = 384;
+  list = listBytes;
+  reset(384);
+}
+
+function reset(from: u32): void {
+  threshold = from;
   kept = 0;
   count = 0;
   memory.fill(counters, 0, 385 * 4);
 }
 
-/** Takes a slot whose distance isn't above the threshold, and lowers the threshold as far as that allows. */
-function admit(distance: u32, slot: u32, ordinal: u32): void {
-  store<u64>(keyAt(count), ((<u64>distance) << 55) | ((<u64>ordinal) << 24) | (<u64>slot));
+/** Takes a row whose distance isn't above the threshold, lowers the threshold as far as that allows, and gives it. */
+function admit(distance: u32, block: usize, slot: u32): u32 {
+  const inBlock = <usize>(slot & (BLOCK_SLOTS - 1));
+  const code = block + inBlock * SIGN_BYTES;
+  let ones: u64 = 0;
+  let twos: u64 = 0;
+  let fours: u64 = 0;
+  for (let at: usize = 0; at < SIGN_BYTES; at += 8) {
+    const differing = load<u64>(code + at) ^ load<u64>(query + at);
+    ones += popcnt(differing & load<u64>(planes + at));
+    twos += popcnt(differing & load<u64>(planes + at, 48));
+    fours += popcnt(differing & load<u64>(planes + at, 96));
+  }
+  const weighted = ones + (twos << 1) + (fours << 2);
+  const ordinal = <u64>load<u32>(block + ORDINALS_IN_BLOCK + (inBlock << 2));
+  store<u64>(keys + ((<usize>count) << 3), (weighted << 52) | (ordinal << 23) | (<u64>slot));
+  store<u16>(distances + ((<usize>count) << 1), <u16>distance);
   count++;
   const counter = counters + ((<usize>distance) << 2);
   store<u32>(counter, load<u32>(counter) + 1);
   kept++;
-  // The threshold is the smallest distance with `wanted` slots at or below it.
+  // The threshold is the least distance with `wanted` rows at or below it.
   let at = load<u32>(counters + ((<usize>threshold) << 2));
   while (kept - at >= wanted) {
     kept -= at;
@@ -63,111 +106,192 @@ function admit(distance: u32, slot: u32, ordinal: u32): void {
   }
   if (count == capacity) {
     dropAbove();
-    // Only when very many are equally far: the lowest ordinals of them stay.
-    if (count > capacity - (capacity >> 2)) dropTies();
+    if (count > capacity - (capacity >> 3)) dropTies();
   }
+  return threshold;
 }
 
-/** Drops the keys above the threshold. */
+/** Drops the candidates above the threshold. */
 function dropAbove(): void {
-  const limit = (<u64>(threshold + 1)) << 55;
   let left: u32 = 0;
   for (let i: u32 = 0; i < count; i++) {
-    const key = load<u64>(keyAt(i));
-    if (key < limit) {
-      store<u64>(keyAt(left), key);
-      left++;
-    }
+    const distance = load<u16>(distances + ((<usize>i) << 1));
+    if (<u32>distance > threshold) continue;
+    store<u64>(keys + ((<usize>left) << 3), load<u64>(keys + ((<usize>i) << 3)));
+    store<u16>(distances + ((<usize>left) << 1), distance);
+    left++;
   }
   count = left;
 }
 
-/** Of keys at or below the threshold, keeps the `wanted` least. */
+/** Where very many rows are as far as the threshold: those that can't be chosen go. */
 function dropTies(): void {
-  if (count <= wanted) return;
-  const limit = (<u64>threshold) << 55;
   let below: u32 = 0;
   for (let i: u32 = 0; i < count; i++) {
-    const key = load<u64>(keyAt(i));
-    if (key >= limit) continue;
-    store<u64>(keyAt(i), load<u64>(keyAt(below)));
-    store<u64>(keyAt(below), key);
+    const distance = load<u16>(distances + ((<usize>i) << 1));
+    if (<u32>distance == threshold) continue;
+    const key = load<u64>(keys + ((<usize>i) << 3));
+    store<u64>(keys + ((<usize>i) << 3), load<u64>(keys + ((<usize>below) << 3)));
+    store<u64>(keys + ((<usize>below) << 3), key);
+    store<u16>(distances + ((<usize>i) << 1), load<u16>(distances + ((<usize>below) << 1)));
+    store<u16>(distances + ((<usize>below) << 1), distance);
     below++;
   }
-  partition(keyAt(below), count - below, wanted - below);
-  count = wanted;
-  kept = wanted;
-  store<u32>(counters + ((<usize>threshold) << 2), wanted - below);
-}
-
-function distanceOf(code: usize, q0: u64, q1: u64, q2: u64, q3: u64, q4: u64, q5: u64): u32 {
-  return <u32>(
-    (popcnt(q0 ^ load<u64>(code, 0)) +
-      popcnt(q1 ^ load<u64>(code, 8)) +
-      popcnt(q2 ^ load<u64>(code, 16)) +
-      popcnt(q3 ^ load<u64>(code, 24)) +
-      popcnt(q4 ^ load<u64>(code, 32)) +
-      popcnt(q5 ^ load<u64>(code, 40)))
-  );
+  if (count - below <= rescored) return;
+  partition(keys + ((<usize>below) << 3), count - below, rescored);
+  count = below + rescored;
 }
 
 /**
  * Compares the signs of slots [first, end) with the query's. `mask` is 0, or the address of one bit
  * per slot of this one block, bit 0 being `first`, a multiple of 64.
  */
-export function scanSigns(query: usize, blocks: usize, first: u32, end: u32, mask: usize): void {
+export function scanSigns(blocks: usize, first: u32, end: u32, mask: usize): void {
+  if (mask != 0) {
+    scanMasked(blockOf(blocks, first), first, end, mask);
+    return;
+  }
+  if (end - first >= SAMPLE_MIN && wanted >= SAMPLE_WANTED) {
+    reset(sampleThreshold(blocks, first, end));
+    scanAll(blocks, first, end);
+    if (kept >= wanted) return;
+    // The sample was of another kind than the rest.
+    reset(384);
+  }
+  scanAll(blocks, first, end);
+}
+
+function scanAll(blocks: usize, first: u32, end: u32): void {
   const q0 = load<u64>(query, 0);
   const q1 = load<u64>(query, 8);
   const q2 = load<u64>(query, 16);
   const q3 = load<u64>(query, 24);
   const q4 = load<u64>(query, 32);
   const q5 = load<u64>(query, 40);
-  let limit = threshold;
-  if (mask != 0) {
-    const block = blockOf(blocks, first);
-    for (let base = first; base < end; base += 64) {
-      let bits = load<u64>(mask + ((<usize>(base - first)) >> 3));
-      while (bits != 0) {
-        const slot = base + <u32>ctz(bits);
-        bits &= bits - 1;
-        const inBlock = <usize>(slot & (BLOCK_SLOTS - 1));
-        const distance = distanceOf(block + inBlock * SIGN_BYTES, q0, q1, q2, q3, q4, q5);
-        if (distance <= limit) {
-          admit(distance, slot, load<u32>(block + ORDINALS_IN_BLOCK + (inBlock << 2)));
-          limit = threshold;
-        }
-      }
-    }
-    return;
-  }
   while (first < end) {
     const block = blockOf(blocks, first);
     const inBlock = first & (BLOCK_SLOTS - 1);
     const slots = min<u32>(end - first, BLOCK_SLOTS - inBlock);
+    const limit = threshold;
     let code = block + <usize>inBlock * SIGN_BYTES;
-    const stop = code + <usize>slots * SIGN_BYTES;
-    while (code < stop) {
-      const distance = distanceOf(code, q0, q1, q2, q3, q4, q5);
+    let found = list;
+    // Without a branch: which rows are near can't be foreseen, and a wrong guess costs more than a store.
+    for (let at = inBlock; at < inBlock + slots; at++) {
+      const distance = <u32>(
+        (popcnt(q0 ^ load<u64>(code, 0)) +
+          popcnt(q1 ^ load<u64>(code, 8)) +
+          popcnt(q2 ^ load<u64>(code, 16)) +
+          popcnt(q3 ^ load<u64>(code, 24)) +
+          popcnt(q4 ^ load<u64>(code, 32)) +
+          popcnt(q5 ^ load<u64>(code, 40)))
+      );
       if (distance <= limit) {
-        const at = <u32>((code - block) / SIGN_BYTES);
-        admit(
-          distance,
-          (first & ~(BLOCK_SLOTS - 1)) + at,
-          load<u32>(block + ORDINALS_IN_BLOCK + ((<usize>at) << 2)),
-        );
-        limit = threshold;
+        store<u32>(found, (distance << 16) | at);
+        found += 4;
       }
       code += SIGN_BYTES;
+    }
+    const base = first - inBlock;
+    for (let at = list; at < found; at += 4) {
+      const row = load<u32>(at);
+      if (row >> 16 <= threshold) admit(row >> 16, block, base + (row & 0xffff));
     }
     first += slots;
   }
 }
 
-/** Leaves the keys of the nearest in the buffer, in no order, and returns their number. */
+function scanMasked(block: usize, first: u32, end: u32, mask: usize): void {
+  let limit = threshold;
+  for (let base = first; base < end; base += 64) {
+    let bits = load<u64>(mask + ((<usize>(base - first)) >> 3));
+    while (bits != 0) {
+      const slot = base + <u32>ctz(bits);
+      bits &= bits - 1;
+      const distance = distanceTo(block + <usize>(slot & (BLOCK_SLOTS - 1)) * SIGN_BYTES);
+      if (distance <= limit) limit = admit(distance, block, slot);
+    }
+  }
+}
+
+function distanceTo(code: usize): u32 {
+  return <u32>(
+    (popcnt(load<u64>(query, 0) ^ load<u64>(code, 0)) +
+      popcnt(load<u64>(query, 8) ^ load<u64>(code, 8)) +
+      popcnt(load<u64>(query, 16) ^ load<u64>(code, 16)) +
+      popcnt(load<u64>(query, 24) ^ load<u64>(code, 24)) +
+      popcnt(load<u64>(query, 32) ^ load<u64>(code, 32)) +
+      popcnt(load<u64>(query, 40) ^ load<u64>(code, 40)))
+  );
+}
+
+/**
+ * A distance that a few more than `wanted` rows are at or below, judged by a sample: 1.25 times as many
+ * and three standard deviations. Without it some five times as many rows would be taken and dropped again.
+ */
+function sampleThreshold(blocks: usize, first: u32, end: u32): u32 {
+  for (let slot = first; slot < end; slot += SAMPLE_STEP) {
+    const code = blockOf(blocks, slot) + <usize>(slot & (BLOCK_SLOTS - 1)) * SIGN_BYTES;
+    const counter = counters + ((<usize>distanceTo(code)) << 2);
+    store<u32>(counter, load<u32>(counter) + 1);
+  }
+  const share = <f64>wanted / <f64>SAMPLE_STEP;
+  const needed = <u32>(1.25 * share + 3 * sqrt(share));
+  let distance: u32 = 0;
+  let seen = load<u32>(counters);
+  while (seen < needed && distance < 384) {
+    distance++;
+    seen += load<u32>(counters + ((<usize>distance) << 2));
+  }
+  return distance;
+}
+
+/** Leaves the candidates in the buffers, in no order, and returns their number. */
 export function endScan(): u32 {
   dropAbove();
-  dropTies();
   return count;
+}
+
+/**
+ * Of `total` candidates the slots of the `want` least keys: least weighted distance, then lowest
+ * ordinal. In no order. `bins` holds 2,689 counters.
+ */
+export function refine(keyBytes: usize, total: u32, want: u32, bins: usize, chosen: usize): u32 {
+  if (want > total) want = total;
+  memory.fill(bins, 0, <usize>(BINS * 4));
+  for (let i: u32 = 0; i < total; i++) {
+    const bin = bins + ((<usize>(load<u64>(keyBytes + ((<usize>i) << 3)) >> 52)) << 2);
+    store<u32>(bin, load<u32>(bin) + 1);
+  }
+  // Whole distances first; only the one that straddles the count has to be ordered.
+  let distance: u32 = 0;
+  let below: u32 = 0;
+  while (distance < BINS - 1) {
+    const inBin = load<u32>(bins + ((<usize>distance) << 2));
+    if (below + inBin >= want) break;
+    below += inBin;
+    distance++;
+  }
+  const from = (<u64>distance) << 52;
+  const to = (<u64>(distance + 1)) << 52;
+  let taken: u32 = 0;
+  let straddling: u32 = 0;
+  for (let i: u32 = 0; i < total; i++) {
+    const key = load<u64>(keyBytes + ((<usize>i) << 3));
+    if (key < from) {
+      store<u32>(chosen + ((<usize>taken) << 2), <u32>(key & SLOT_MASK));
+      taken++;
+    } else if (key < to) {
+      store<u64>(keyBytes + ((<usize>straddling) << 3), key);
+      straddling++;
+    }
+  }
+  partition(keyBytes, straddling, want - taken);
+  for (let i: u32 = 0; taken < want; i++, taken++)
+    store<u32>(
+      chosen + ((<usize>taken) << 2),
+      <u32>(load<u64>(keyBytes + ((<usize>i) << 3)) & SLOT_MASK),
+    );
+  return want;
 }
 
 /** Moves the `least` smallest of `total` u64 to the front, in no order. */
@@ -201,86 +325,11 @@ function partition(at: usize, total: u32, least: u32): void {
 }
 
 /**
- * Of `total` candidates (keys of the sign scan), the slots of the `want` with the greatest sum of the
- * 4-bit query over their positive signs; ties to lower ordinals. In no order.
- *
- * The query comes as four bit planes of a, the weights being 2a - 15. `bins` holds 1,441 counters.
- */
-export function refine(
-  planes: usize,
-  blocks: usize,
-  buffer: usize,
-  total: u32,
-  want: u32,
-  bins: usize,
-  slots: usize,
-  chosen: usize,
-): u32 {
-  if (want > total) want = total;
-  memory.fill(bins, 0, 1441 * 4);
-  for (let i: u32 = 0; i < total; i++) {
-    const key = load<u64>(buffer + ((<usize>i) << 3));
-    const slot = <u32>(key & SLOT_MASK);
-    const code = blockOf(blocks, slot) + <usize>(slot & (BLOCK_SLOTS - 1)) * SIGN_BYTES;
-    let positive: u64 = 0;
-    let ones: u64 = 0;
-    let twos: u64 = 0;
-    let fours: u64 = 0;
-    let eights: u64 = 0;
-    for (let at: usize = 0; at < SIGN_BYTES; at += 8) {
-      const bits = load<u64>(code + at);
-      positive += popcnt(bits);
-      ones += popcnt(bits & load<u64>(planes + at));
-      twos += popcnt(bits & load<u64>(planes + at, 48));
-      fours += popcnt(bits & load<u64>(planes + at, 96));
-      eights += popcnt(bits & load<u64>(planes + at, 144));
-    }
-    const sum = 2 * <i32>(ones + (twos << 1) + (fours << 2) + (eights << 3)) - 15 * <i32>positive;
-    const rank = <u32>(MAX_SUM - sum);
-    store<u32>(slots + ((<usize>i) << 2), slot);
-    const ordinal = (key >> 24) & 0x7fff_ffff;
-    store<u64>(buffer + ((<usize>i) << 3), ((<u64>rank) << 44) | (ordinal << 13) | (<u64>i));
-    const bin = bins + ((<usize>(rank >> 3)) << 2);
-    store<u32>(bin, load<u32>(bin) + 1);
-  }
-  // Whole bins first; only the bin that straddles the count has to be ordered.
-  let bin: u64 = 0;
-  let below: u32 = 0;
-  while (bin < 1440) {
-    const inBin = load<u32>(bins + ((<usize>bin) << 2));
-    if (below + inBin >= want) break;
-    below += inBin;
-    bin++;
-  }
-  const from = bin << 47;
-  const to = (bin + 1) << 47;
-  let taken: u32 = 0;
-  let straddling: u32 = 0;
-  for (let i: u32 = 0; i < total; i++) {
-    const key = load<u64>(buffer + ((<usize>i) << 3));
-    if (key < from) {
-      store<u32>(chosen + ((<usize>taken) << 2), load<u32>(slots + ((<usize>(key & 0x1fff)) << 2)));
-      taken++;
-    } else if (key < to) {
-      store<u64>(buffer + ((<usize>straddling) << 3), key);
-      straddling++;
-    }
-  }
-  partition(buffer, straddling, want - taken);
-  for (let i: u32 = 0; taken < want; i++, taken++)
-    store<u32>(
-      chosen + ((<usize>taken) << 2),
-      load<u32>(slots + ((<usize>(load<u64>(buffer + ((<usize>i) << 3)) & 0x1fff)) << 2)),
-    );
-  return want;
-}
-
-/**
  * The score of each of `total` slots, as f32: the integer product of the query (INT14 in i16) and the
  * row, times both scales. A row's values are ±(2u + 1)/4 scales, or ±2u/4 when its scale is negative.
  */
 export function scoreRows(
-  query: usize,
+  queryValues: usize,
   queryScale: f64,
   blocks: usize,
   chosen: usize,
@@ -325,7 +374,7 @@ export function scoreRows(
         let high = v128.or(i16x8.shl(i16x8.extend_high_i8x16_u(codes), 1), half);
         low = i16x8.sub(v128.xor(low, isLowNegative), isLowNegative);
         high = i16x8.sub(v128.xor(high, isHighNegative), isHighNegative);
-        const values = query + (at << 1);
+        const values = queryValues + (at << 1);
         sumLow = i32x4.add(sumLow, i32x4.dot_i16x8_s(low, v128.load(values)));
         sumHigh = i32x4.add(sumHigh, i32x4.dot_i16x8_s(high, v128.load(values, 16)));
       }

@@ -9,6 +9,7 @@ import { AppError } from "../../errors.ts";
 import type { QuantizedVector } from "../../model/vector.ts";
 import {
   decodeRow,
+  type Candidates,
   type PreparedQuery,
   type SharedKernel,
   type StoredRow,
@@ -17,15 +18,21 @@ import {
   type VectorKernel,
 } from "./kernel.ts";
 import {
+  BINS,
   BLOCK_BYTES,
   BLOCK_SLOTS,
+  BUFFER_KEYS,
   CHOSEN,
   COUNTERS,
   DIMENSIONS,
+  DISTANCES,
   FILTER_BITS,
   KEYS,
   MAX_CANDIDATES,
+  MAX_ORDINALS,
+  MAX_RESCORED,
   MAX_SLOTS,
+  NEAR,
   PAGE_BYTES,
   QUERY_PLANES,
   QUERY_SIGNS,
@@ -33,7 +40,6 @@ import {
   SCORES,
   SCRATCH_BYTES,
   SIGN_BYTES,
-  SLOTS,
   bytesFor,
   layoutOf,
   ordinalAt,
@@ -44,19 +50,20 @@ import {
 } from "./layout.ts";
 
 interface Exports {
-  beginScan(wanted: number, counters: number, buffer: number, capacity: number): void;
-  scanSigns(query: number, blocks: number, first: number, end: number, mask: number): void;
-  endScan(): number;
-  refine(
+  beginScan(
+    signs: number,
     planes: number,
-    blocks: number,
-    buffer: number,
-    total: number,
     wanted: number,
-    bins: number,
-    slots: number,
-    chosen: number,
-  ): number;
+    rescored: number,
+    counters: number,
+    keys: number,
+    distances: number,
+    capacity: number,
+    list: number,
+  ): void;
+  scanSigns(blocks: number, first: number, end: number, mask: number): void;
+  endScan(): number;
+  refine(keys: number, total: number, wanted: number, bins: number, chosen: number): number;
   scoreRows(
     query: number,
     queryScale: number,
@@ -81,7 +88,7 @@ interface Exports {
 /** Pages of the largest memory, then less where a platform refuses to reserve so much. */
 const MAXIMUM_PAGES = [65_536, 32_768, 16_384, 8192];
 /** Unused blocks that aren't worth a copy of the others. */
-const SPARE_BLOCKS = 8;
+const SPARE_BLOCKS = 4;
 
 function createMemory(initialBytes: number, shared: boolean): WebAssembly.Memory {
   const initial = Math.ceil(initialBytes / PAGE_BYTES);
@@ -166,8 +173,8 @@ export class WasmKernel implements VectorKernel {
     return this.#memory.buffer.byteLength;
   }
 
-  reserve(slots: number): void {
-    if (slots > MAX_SLOTS) throw noRoom(undefined);
+  reserve(slots: number, ordinals: number): void {
+    if (slots > MAX_SLOTS || ordinals > MAX_ORDINALS) throw noRoom(undefined);
     const missing = bytesFor(this.#layout.blocksAt, slots) - this.#memory.buffer.byteLength;
     if (missing <= 0) return;
     try {
@@ -248,6 +255,11 @@ export class WasmKernel implements VectorKernel {
     return this.#u32[ordinalAt(this.#layout.blocksAt, slot) >>> 2]!;
   }
 
+  signsOfBlock(block: number): Uint8Array {
+    const at = signsAt(this.#layout.blocksAt, block * BLOCK_SLOTS);
+    return this.#u8.subarray(at, at + BLOCK_SLOTS * SIGN_BYTES);
+  }
+
   read(slot: number): StoredRow & { ordinal: number; vector: QuantizedVector } {
     const { blocksAt } = this.#layout;
     const signs = signsAt(blocksAt, slot);
@@ -271,55 +283,72 @@ export class WasmKernel implements VectorKernel {
     this.#queryScale = scale;
   }
 
-  nearestBySigns(first: number, end: number, wanted: number, filter: Uint32Array | null): number {
-    if (wanted <= 0 || first >= end) return 0;
+  nearestBySigns(
+    first: number,
+    end: number,
+    candidates: number,
+    rescored: number,
+    filter: Uint32Array | null,
+  ): number {
+    if (candidates <= 0 || first >= end) return 0;
     const { scratchAt, blocksAt } = this.#layout;
     const exports = this.#exports;
-    const room = 2 * MAX_CANDIDATES;
-    const limit = Math.min(wanted, MAX_CANDIDATES);
-    exports.beginScan(limit, scratchAt + COUNTERS, scratchAt + KEYS, room);
-    const query = scratchAt + QUERY_SIGNS;
-    if (filter === null) exports.scanSigns(query, blocksAt, first, end, 0);
+    exports.beginScan(
+      scratchAt + QUERY_SIGNS,
+      scratchAt + QUERY_PLANES,
+      Math.min(candidates, MAX_CANDIDATES),
+      Math.min(rescored, MAX_RESCORED),
+      scratchAt + COUNTERS,
+      scratchAt + KEYS,
+      scratchAt + DISTANCES,
+      BUFFER_KEYS,
+      scratchAt + NEAR,
+    );
+    if (filter === null) exports.scanSigns(blocksAt, first, end, 0);
     else
       for (let from = first & ~63; from < end;) {
         const to = Math.min(end, from - (from % BLOCK_SLOTS) + BLOCK_SLOTS);
         if (this.#maskSlots(from, to, first, filter))
-          exports.scanSigns(query, blocksAt, from, to, scratchAt + FILTER_BITS);
+          exports.scanSigns(blocksAt, from, to, scratchAt + FILTER_BITS);
         from = to;
       }
     return exports.endScan();
   }
 
-  keys(count: number): BigUint64Array {
-    const keys = new BigUint64Array(count);
-    const at = this.#layout.scratchAt + KEYS;
-    new Uint8Array(keys.buffer).set(this.#u8.subarray(at, at + count * 8));
-    return keys;
+  candidates(count: number): Candidates {
+    const { scratchAt } = this.#layout;
+    const copy = (offset: number, byteLength: number): ArrayBuffer => {
+      const bytes = new Uint8Array(byteLength);
+      bytes.set(this.#u8.subarray(scratchAt + offset, scratchAt + offset + byteLength));
+      return bytes.buffer;
+    };
+    return {
+      keys: new BigUint64Array(copy(KEYS, count * 8)),
+      distances: new Uint16Array(copy(DISTANCES, count * 2)),
+      counts: new Uint32Array(copy(COUNTERS, (DIMENSIONS + 1) * 4)),
+    };
   }
 
   takeKeys(keys: BigUint64Array): void {
-    if (keys.length > MAX_CANDIDATES) throw new RangeError("More keys than there is room for.");
+    if (keys.length > BUFFER_KEYS) throw new RangeError("More keys than there is room for.");
     const from = new Uint8Array(keys.buffer, keys.byteOffset, keys.byteLength);
     this.#u8.set(from, this.#layout.scratchAt + KEYS);
   }
 
   refine(count: number, wanted: number): number {
     if (count <= 0 || wanted <= 0) return 0;
-    const { scratchAt, blocksAt } = this.#layout;
+    const { scratchAt } = this.#layout;
     return this.#exports.refine(
-      scratchAt + QUERY_PLANES,
-      blocksAt,
       scratchAt + KEYS,
       count,
-      wanted,
-      scratchAt + COUNTERS,
-      scratchAt + SLOTS,
+      Math.min(wanted, MAX_RESCORED),
+      scratchAt + BINS,
       scratchAt + CHOSEN,
     );
   }
 
   takeSlots(slots: ArrayLike<number>, count: number): void {
-    if (count > MAX_CANDIDATES) throw new RangeError("More slots than there is room for.");
+    if (count > MAX_RESCORED) throw new RangeError("More slots than there is room for.");
     const at = (this.#layout.scratchAt + CHOSEN) >>> 2;
     for (let i = 0; i < count; i++) this.#u32[at + i] = slots[i]!;
   }
@@ -346,9 +375,9 @@ export class WasmKernel implements VectorKernel {
       minScore,
       Math.max(0, limit),
       scratchAt + KEYS,
-      scratchAt + SLOTS,
+      scratchAt + DISTANCES,
     );
-    const ordinals = (scratchAt + SLOTS) >>> 2;
+    const ordinals = (scratchAt + DISTANCES) >>> 2;
     const scores = (scratchAt + SCORES) >>> 2;
     for (let i = 0; i < found; i++) {
       hits.ordinals[i] = this.#u32[ordinals + i]!;

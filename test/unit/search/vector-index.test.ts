@@ -3,6 +3,7 @@ import { dotProduct, normalizeVector, quantizeVector } from "../../../src/model/
 import { ReferenceKernel } from "../../../src/search/kernels/reference.ts";
 import { OrdinalSet } from "../../../src/search/ordinal-set.ts";
 import { VectorSearch } from "../../../src/search/vector-index.ts";
+import { attachScanner } from "../../../src/search/vector-scanner.ts";
 
 let state = 12345;
 function uniform(): number {
@@ -92,7 +93,7 @@ describe("VectorSearch", () => {
     for (let q = 0; q < 10; q++) {
       const query = clustered(1);
       // Rescoring every row: which rows tie in the sign scan depends on the order of slots.
-      const options = { limit: 20, rescoreCount: 8192 };
+      const options = { limit: 20, rescoreCount: 4096, candidateCount: 8192 };
       expect(index.search(query, options)).toEqual(fresh.search(query, options));
     }
   });
@@ -114,6 +115,80 @@ describe("VectorSearch", () => {
     expect(index.search(unit(), { limit: 2, minScore: 0.9 })).toEqual([]);
     expect(index.search(new Float32Array(384), { limit: 2 })).toEqual([]);
     expect((await VectorSearch.create()).search(unit(), { limit: 2 })).toEqual([]);
+  });
+
+  it("takes columns of vectors as it takes vectors one by one, known ordinals and repeated ones too", async () => {
+    const vectors = Array.from({ length: 3000 }, () =>
+      quantizeVector(clustered(1), { fine: true }),
+    );
+    const ordinals = Int32Array.from(vectors, (_, i) => (i % 500 === 7 ? 12 : 2 * i));
+    const codes = new Int8Array(3000 * 384);
+    const fine = new Uint8Array(3000 * 48);
+    vectors.forEach((vector, i) => {
+      codes.set(vector.codes, i * 384);
+      fine.set(vector.fine!, i * 48);
+    });
+    const scales = Float32Array.from(vectors, ({ scale }) => scale);
+    const together = await VectorSearch.create();
+    const single = await VectorSearch.create();
+    for (const index of [together, single]) index.set(100, vectors[0]!);
+    together.setMany({ ordinals, codes, scales, fine });
+    vectors.forEach((vector, i) => single.set(ordinals[i]!, vector));
+    expect(together.size).toBe(single.size);
+    for (const ordinal of [0, 12, 14, 100, 5998])
+      expect(together.get(ordinal)).toEqual(single.get(ordinal));
+    const query = clustered(1);
+    expect(together.search(query, { limit: 50 })).toEqual(single.search(query, { limit: 50 }));
+    expect(() => together.setMany({ ordinals, codes, scales: scales.subarray(1) })).toThrow(
+      /2999 scales/,
+    );
+  });
+
+  it("scores given memories in their order, and says which have no vector", async () => {
+    const vectors = Array.from({ length: 50 }, () => clustered(1));
+    const index = await indexOf(vectors);
+    const query = clustered(1);
+    const byOrdinal = new Map(
+      index.search(query, { limit: 50 }).map(({ ordinal, score }) => [ordinal, score]),
+    );
+    const asked = [70, 3, 3, 99, 49, 0, 51];
+    expect(index.scores(query, asked)).toEqual(asked.map((ordinal) => byOrdinal.get(ordinal)));
+    expect(index.scores(new Float32Array(384), asked)).toEqual(asked.map(() => undefined));
+  });
+
+  it("shares its scan in parts: the same hits as from a whole one", async () => {
+    const vectors = Array.from({ length: 4000 }, () => clustered(1));
+    const index = await VectorSearch.create({ scanners: 3 });
+    vectors.forEach((vector, i) => index.set(i, quantizeVector(vector, { fine: true })));
+    const others = [1, 2].map((place) => attachScanner(index.share()!, place));
+    for (let q = 0; q < 10; q++) {
+      const query = clustered(1);
+      const plan = index.plan({ limit: 30, minScore: 0.1 });
+      const parts = [
+        others[0]!.nearestBySigns(query, 0, 1500, plan),
+        others[1]!.nearestBySigns(query, 1500, 4000, plan),
+      ];
+      const { ordinals, scores, count } = index.finish(query, parts, plan);
+      const hits = Array.from({ length: count }, (_, i) => ({
+        ordinal: ordinals[i]!,
+        score: scores[i]!,
+      }));
+      expect(hits).toEqual(index.search(query, { limit: 30, minScore: 0.1 }));
+    }
+  });
+
+  it("gives memory back after mass removals and goes on as before", async () => {
+    const vectors = Array.from({ length: 16_000 }, () => quantizeVector(clustered(1)));
+    const index = await VectorSearch.create();
+    vectors.forEach((vector, i) => index.set(i, vector));
+    const before = index.memoryBytes;
+    for (let i = 0; i < 16_000; i++) if (i % 16 !== 5) index.remove(i);
+    expect(index.size).toBe(1000);
+    expect(index.memoryBytes).toBeLessThan(before / 2);
+    const fresh = await VectorSearch.create();
+    for (let i = 5; i < 16_000; i += 16) fresh.set(i, vectors[i]!);
+    const query = clustered(1);
+    expect(index.search(query, { limit: 100 })).toEqual(fresh.search(query, { limit: 100 }));
   });
 
   it("refuses vectors of other dimensions", async () => {

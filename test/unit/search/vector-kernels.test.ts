@@ -7,6 +7,7 @@ import {
   emptyQuery,
   encodeRow,
   prepareQuery,
+  type Candidates,
   type PreparedQuery,
   type VectorHits,
   type VectorKernel,
@@ -44,6 +45,13 @@ function prepared(query: Float32Array): PreparedQuery {
   return result;
 }
 
+/** Candidates in an order of their own; counts are exact up to the farthest. */
+function sorted({ keys, distances, counts }: Candidates): unknown {
+  const order = Array.from(keys.keys()).sort((a, b) => (keys[a]! < keys[b]! ? -1 : 1));
+  const farthest = distances.reduce((max, distance) => Math.max(max, distance), 0);
+  return [order.map((i) => [keys[i], distances[i]]), counts.slice(0, farthest + 1)];
+}
+
 function hitsOf(kernel: VectorKernel, count: number, limit: number, minScore: number): unknown {
   const hits: VectorHits = {
     ordinals: new Int32Array(limit),
@@ -60,7 +68,7 @@ function fill(kernels: VectorKernel[], count: number, seed: number, distinct = I
   const pool = Array.from({ length: Math.min(count, distinct) }, (_, i) =>
     quantizeVector(floats(next), { fine: i % 3 !== 0 }),
   );
-  for (const kernel of kernels) kernel.reserve(count);
+  for (const kernel of kernels) kernel.reserve(count, 3 * count + 1);
   for (let slot = 0; slot < count; slot++)
     for (const kernel of kernels) kernel.write(slot, 3 * (count - slot), pool[slot % pool.length]!);
 }
@@ -76,7 +84,7 @@ const vectors = fc.oneof(
 describe("the stored form of a vector", () => {
   it("gives back every code, scale and fine bit", async () => {
     const kernel = await wasm();
-    kernel.reserve(1);
+    kernel.reserve(1, 8);
     fc.assert(
       fc.property(vectors, (vector) => {
         expect(decodeRow(encodeRow(vector))).toEqual(vector);
@@ -100,7 +108,7 @@ describe("the stored form of a vector", () => {
       fine: Uint8Array.from(list.flatMap((vector) => [...vector.fine!])),
     };
     for (const kernel of kernels) {
-      kernel.reserve(3000);
+      kernel.reserve(3000, 3000);
       kernel.writeMany(900, block, 100, 2100);
     }
     for (const slot of [900, 1023, 1024, 2047, 2048, 2899])
@@ -122,7 +130,7 @@ describe("the SIMD kernel against the reference", () => {
       ...(fine !== undefined && { fine: new Uint8Array(DIMENSIONS / 8).fill(fine) }),
     });
     for (const kernel of kernels) {
-      kernel.reserve(304);
+      kernel.reserve(304, 1000);
       kernel.write(300, 1, extreme(127, 255));
       kernel.write(301, 2, extreme(-127, 0));
       kernel.write(302, 4, extreme(0));
@@ -166,7 +174,6 @@ describe("the SIMD kernel against the reference", () => {
       [64, 64],
       [1025, 3],
       [4097, 9],
-      [20_000, 2],
       [6000, Infinity],
     ] as const) {
       const kernels = await both();
@@ -193,13 +200,13 @@ describe("the SIMD kernel against the reference", () => {
             const [first, end] = density === null ? [0, count] : [...range].sort((a, b) => a - b);
             const [expected, actual] = kernels.map((kernel) => {
               kernel.load(query);
-              const found = kernel.nearestBySigns(first!, end!, wanted, filter);
-              const keys = kernel.keys(found).sort();
+              const found = kernel.nearestBySigns(first!, end!, wanted, refined, filter);
+              const pairs = sorted(kernel.candidates(found));
               const chosen = kernel.refine(found, refined);
               const slots = kernel.slots(chosen).sort();
               return {
                 found,
-                keys,
+                pairs,
                 chosen,
                 slots,
                 hits: hitsOf(kernel, chosen, limit, -0.02),
@@ -213,23 +220,35 @@ describe("the SIMD kernel against the reference", () => {
     }
   });
 
-  it("goes on from the keys of parts as from those of a whole scan", async () => {
-    const kernel = await wasm();
-    fill([kernel], 5000, 4);
-    kernel.load(prepared(floats(random(5))));
-    const whole = kernel.keys(kernel.nearestBySigns(0, 5000, 700, null)).sort();
-    const parts = [
-      kernel.keys(kernel.nearestBySigns(0, 1777, 700, null)),
-      kernel.keys(kernel.nearestBySigns(1777, 5000, 700, null)),
-    ];
-    const merged = BigUint64Array.from(parts.flatMap((part) => [...part]))
-      .sort()
-      .slice(0, 700);
-    expect(merged).toEqual(whole);
-    kernel.takeKeys(merged);
-    const slots = kernel.slots(kernel.refine(700, 100)).sort();
-    kernel.nearestBySigns(0, 5000, 700, null);
-    expect(slots).toEqual(kernel.slots(kernel.refine(700, 100)).sort());
+  it("keeps what can be chosen when more rows are equally far than the buffer holds", async () => {
+    const kernels = await both();
+    // Distances take few values; within one, ordinals decide.
+    fill(kernels, 40_000, 3, 3);
+    const [expected, actual] = kernels.map((kernel) => {
+      kernel.load(prepared(floats(random(11))));
+      const found = kernel.nearestBySigns(0, 40_000, 1000, 300, null);
+      return hitsOf(kernel, kernel.refine(found, 300), 60, -1);
+    });
+    expect(actual).toEqual(expected);
+  });
+
+  it("scans again where a sample of the rows misleads", async () => {
+    const kernels = await both();
+    const next = random(12);
+    const near = floats(next);
+    const [far, close] = [near.map((value) => -value), near].map((vector) =>
+      quantizeVector(vector, { fine: true }),
+    );
+    for (const kernel of kernels) kernel.reserve(40_000, 40_000);
+    // Every 31st row, those of the sample, is near; only it is.
+    for (let slot = 0; slot < 40_000; slot++)
+      for (const kernel of kernels) kernel.write(slot, slot, slot % 31 === 0 ? close! : far!);
+    const [expected, actual] = kernels.map((kernel) => {
+      kernel.load(prepared(near));
+      const found = kernel.nearestBySigns(0, 40_000, 2000, 1400, null);
+      return hitsOf(kernel, kernel.refine(found, 1400), 1400, -1);
+    });
+    expect(actual).toEqual(expected);
   });
 
   it("is the same for a scanner of another place in a shared memory, as rows are added", async () => {
@@ -243,7 +262,7 @@ describe("the SIMD kernel against the reference", () => {
       const query = prepared(floats(random(7)));
       const [mine, theirs] = [owner, other].map((kernel) => {
         kernel.load(query);
-        const found = kernel.nearestBySigns(0, count, 500, null);
+        const found = kernel.nearestBySigns(0, count, 500, 100, null);
         return hitsOf(kernel, kernel.refine(found, 100), 20, -1);
       });
       expect(theirs).toEqual(mine);
@@ -267,7 +286,7 @@ describe("the SIMD kernel against the reference", () => {
       expect(kernel.shrink(100)).toBe(true);
       expect(kernel.memoryBytes).toBeLessThan(before / 2);
       expect(kernel.read(5)).toEqual(first);
-      kernel.reserve(5000);
+      kernel.reserve(5000, 5000);
       kernel.write(4999, 1, first.vector);
       expect(kernel.read(4999).vector).toEqual(first.vector);
     }
@@ -275,8 +294,8 @@ describe("the SIMD kernel against the reference", () => {
 
   it("refuses more rows than there is memory for", async () => {
     const kernel = await wasm();
-    expect(() => kernel.reserve(2 ** 24 + 1)).toThrow(/no memory left/);
-    expect(() => kernel.reserve(12_000_000)).toThrow(/no memory left/);
+    expect(() => kernel.reserve(2 ** 23 + 1, 1)).toThrow(/no memory left/);
+    expect(() => kernel.reserve(1, 2 ** 29 + 1)).toThrow(/no memory left/);
     fill([kernel], 10, 9);
     expect(kernel.read(9).ordinal).toBe(3);
   });
