@@ -12,11 +12,19 @@ export function packCodes(codes: Uint8Array, bits: QuantizationBits): Uint8Array
   const packed = new Uint8Array(packedBytes(codes.length, bits));
   const perByte = 8 / bits;
   const limit = 2 ** bits;
-  codes.forEach((code, index) => {
-    if (code >= limit)
-      throw new AppError("invalid_input", `Code ${code} at ${index} does not fit in ${bits} bits.`);
-    packed[Math.floor(index / perByte)]! |= code << ((index % perByte) * bits);
-  });
+  for (let index = 0, byte = 0; index < codes.length; byte++) {
+    let value = 0;
+    for (let part = 0; part < perByte && index < codes.length; part++, index++) {
+      const code = codes[index]!;
+      if (code >= limit)
+        throw new AppError(
+          "invalid_input",
+          `Code ${code} at ${index} does not fit in ${bits} bits.`,
+        );
+      value |= code << (part * bits);
+    }
+    packed[byte] = value;
+  }
   return packed;
 }
 
@@ -28,8 +36,13 @@ export function unpackCodes(packed: Uint8Array, bits: QuantizationBits, count: n
     );
   const perByte = 8 / bits;
   const mask = 2 ** bits - 1;
-  return Uint8Array.from(
-    { length: count },
-    (_, index) => (packed[Math.floor(index / perByte)]! >> ((index % perByte) * bits)) & mask,
-  );
+  const codes = new Uint8Array(count);
+  for (let index = 0, byte = 0; index < count; byte++) {
+    let value = packed[byte]!;
+    for (let part = 0; part < perByte && index < count; part++, index++) {
+      codes[index] = value & mask;
+      value >>= bits;
+    }
+  }
+  return codes;
 }

@@ -1,0 +1,321 @@
+/**
+ * Quantizes the linear layers of a BERT encoder with GPTQ, in the order in which a token meets them:
+ * each layer sees the inputs that the layers quantized before it really give, and is fitted to what
+ * the original network would have made of the original inputs. See `gptq.ts` for the method.
+ */
+
+import { throwIfAborted } from "../../errors.ts";
+import type { TaskOptions } from "../../model/task-control.ts";
+import {
+  factorInputs,
+  fitToDrift,
+  quantizeWithGptq,
+  type GptqOptions,
+  type InputFactor,
+  type Product,
+} from "../gptq.ts";
+import type { GraphRuntime, GraphSession, GraphTensor } from "../graph-runtime.ts";
+import type { QuantizationScheme, QuantizedTensor } from "../quantized-tensor.ts";
+import { dequantizeTensor } from "../round-to-nearest.ts";
+import { InputCollector, realRows, type LayerInputs, type TokenRows } from "./calibration-input.ts";
+import { buildProduct, buildStage, STAGE_OUTPUT, type Stage } from "./calibration-stages.ts";
+import {
+  biasOf,
+  linearLayers,
+  type BertWeights,
+  type LinearKind,
+  type LinearShape,
+} from "./bert-model.ts";
+import { embedTokens } from "./embed-tokens.ts";
+import { transpose } from "./linear-node.ts";
+
+export interface CalibrationOptions extends TaskOptions, GptqOptions {
+  /** The scheme of a layer; null leaves it in float32. */
+  schemeOf(layer: LinearShape): QuantizationScheme | null;
+  /** The word table as the quantized network will have it, row-major; default the original. */
+  wordTable?: Float32Array;
+  /** Fits weights to the original's outputs and corrects biases by the mean error. Default true. */
+  compensate?: boolean;
+  /** Sees every layer's statistics, before it is quantized. */
+  onInputs?: (layer: LinearShape, inputs: LayerInputs) => void;
+}
+
+export interface CalibratedLinear {
+  shape: LinearShape;
+  tensor: QuantizedTensor;
+  /** The bias with the mean error taken out. */
+  bias: Float32Array;
+}
+
+const NEXT: Readonly<
+  Record<Stage, { inputs: "hidden" | "context" | "first" | "wide"; kinds: readonly LinearKind[] }>
+> = {
+  attend: { inputs: "hidden", kinds: ["query", "key", "value"] },
+  settle: { inputs: "context", kinds: ["attentionOutput"] },
+  widen: { inputs: "first", kinds: ["intermediate"] },
+  narrow: { inputs: "wide", kinds: ["output"] },
+};
+const STAGES = Object.keys(NEXT) as Stage[];
+
+/** What flows through one of the two networks, per batch. */
+type Stream = Record<"hidden" | "context" | "first" | "wide", Float32Array[]>;
+
+/** Every quantized linear layer, in the order of `linearLayers`. `AbortError` when the signal fires. */
+export async function calibrateEncoder(
+  weights: BertWeights,
+  runtime: GraphRuntime,
+  batches: readonly TokenRows[],
+  options: CalibrationOptions,
+): Promise<CalibratedLinear[]> {
+  const run = await CalibrationRun.start(weights, runtime, batches, options);
+  try {
+    return await run.layers();
+  } finally {
+    await run.close();
+  }
+}
+
+class CalibrationRun {
+  readonly #weights: BertWeights;
+  readonly #batches: readonly TokenRows[];
+  readonly #options: CalibrationOptions;
+  readonly #stages: ReadonlyMap<Stage, GraphSession>;
+  readonly #products: GraphSession;
+  readonly #original: Stream = emptyStream();
+  readonly #quantized: Stream = emptyStream();
+  /** Whether the two networks differ yet. */
+  #differs = false;
+
+  private constructor(
+    weights: BertWeights,
+    batches: readonly TokenRows[],
+    options: CalibrationOptions,
+    stages: ReadonlyMap<Stage, GraphSession>,
+    products: GraphSession,
+  ) {
+    this.#weights = weights;
+    this.#batches = batches;
+    this.#options = options;
+    this.#stages = stages;
+    this.#products = products;
+  }
+
+  static async start(
+    weights: BertWeights,
+    runtime: GraphRuntime,
+    batches: readonly TokenRows[],
+    options: CalibrationOptions,
+  ): Promise<CalibrationRun> {
+    const { config } = weights;
+    const stages = new Map<Stage, GraphSession>();
+    for (const stage of STAGES) stages.set(stage, await runtime.load(buildStage(config, stage)));
+    const products = await runtime.load(buildProduct());
+    const run = new CalibrationRun(weights, batches, options, stages, products);
+    const table = await weights.read("embeddings.word_embeddings.weight");
+    run.#original.hidden = await embedTokens(weights, table, batches);
+    run.#differs = options.wordTable !== undefined;
+    run.#quantized.hidden = run.#differs
+      ? await embedTokens(weights, options.wordTable!, batches)
+      : run.#original.hidden;
+    return run;
+  }
+
+  async layers(): Promise<CalibratedLinear[]> {
+    const done: CalibratedLinear[] = [];
+    const shapes = linearLayers(this.#weights.config);
+    for (let layer = 0; layer < this.#weights.config.layerCount; layer++)
+      for (const stage of STAGES) {
+        const { inputs, kinds } = NEXT[stage];
+        const stats = await this.#statistics(inputs);
+        const factor = factorInputs(stats, stats.size, this.#options);
+        const feeds: Record<string, GraphTensor> = {};
+        const originalFeeds: Record<string, GraphTensor> = {};
+        for (const kind of kinds) {
+          const shape = shapes.find((one) => one.layer === layer && one.kind === kind)!;
+          const linear = await this.#quantize(shape, stats, factor, feeds, originalFeeds);
+          if (linear !== null) {
+            done.push(linear);
+            this.#differs = true;
+          }
+          this.#options.onProgress?.({
+            stage: "Quantizing layers",
+            done: done.length,
+            total: shapes.length,
+          });
+        }
+        await this.#advance(stage, layer, feeds, originalFeeds);
+      }
+    return done;
+  }
+
+  async close(): Promise<void> {
+    for (const session of [...this.#stages.values(), this.#products])
+      await session.release();
+  }
+
+  async #statistics(inputs: keyof Stream): Promise<LayerInputs> {
+    const size =
+      inputs === "wide" ? this.#weights.config.intermediateSize : this.#weights.config.hiddenSize;
+    const collector = new InputCollector(this.#product, size);
+    for (const [i, batch] of this.#batches.entries()) {
+      throwIfAborted(this.#options.signal);
+      const quantized = realRows(this.#quantized[inputs][i]!, batch, size);
+      const compare = this.#differs && (this.#options.compensate ?? true);
+      const original = compare ? realRows(this.#original[inputs][i]!, batch, size) : quantized;
+      await collector.add(original, quantized);
+    }
+    return collector.finish();
+  }
+
+  async #quantize(
+    shape: LinearShape,
+    stats: LayerInputs,
+    factor: InputFactor,
+    feeds: Record<string, GraphTensor>,
+    originalFeeds: Record<string, GraphTensor>,
+  ): Promise<CalibratedLinear | null> {
+    throwIfAborted(this.#options.signal);
+    const { rows, kind, name } = shape;
+    const values = await this.#weights.read(name);
+    const bias = await this.#weights.read(biasOf(name));
+    this.#options.onInputs?.(shape, stats);
+    putLinear(originalFeeds, kind, values, bias, shape);
+    const scheme = this.#options.schemeOf(shape);
+    if (scheme === null) {
+      putLinear(feeds, kind, values, bias, shape);
+      return null;
+    }
+    const fitted =
+      stats.drift === null
+        ? values
+        : await fitToDrift(values, rows, factor, stats.drift, this.#product);
+    const tensor = quantizeWithGptq(fitted, rows, scheme, factor, this.#options);
+    const rounded = dequantizeTensor(tensor);
+    const corrected =
+      (this.#options.compensate ?? true) ? correctBias(values, rounded, bias, stats, shape) : bias;
+    putLinear(feeds, kind, rounded, corrected, shape);
+    return { shape, tensor, bias: corrected };
+  }
+
+  readonly #product: Product = async (left, right, { k, m, n }) => {
+    const outputs = await this.#products.run({
+      left: { type: "float32", dims: [k, m], data: left },
+      right: { type: "float32", dims: [k, n], data: right },
+    });
+    return outputs[STAGE_OUTPUT]!.data as Float32Array;
+  };
+
+  /** Runs one stage over all batches in both networks. */
+  async #advance(
+    stage: Stage,
+    layer: number,
+    feeds: Record<string, GraphTensor>,
+    originalFeeds: Record<string, GraphTensor>,
+  ): Promise<void> {
+    if (stage === "settle" || stage === "narrow") {
+      const path = `encoder.layer.${layer}${stage === "settle" ? ".attention" : ""}.output.LayerNorm`;
+      for (const part of ["weight", "bias"]) {
+        const data = await this.#weights.read(`${path}.${part}`);
+        const tensor: GraphTensor = { type: "float32", dims: [data.length], data };
+        feeds[`norm.${part}`] = originalFeeds[`norm.${part}`] = tensor;
+      }
+    }
+    for (const [stream, weights] of [
+      [this.#original, originalFeeds],
+      [this.#quantized, feeds],
+    ] as const) {
+      if (stream === this.#original && !this.#differs) continue;
+      const results: Float32Array[] = [];
+      for (const [i, batch] of this.#batches.entries()) {
+        throwIfAborted(this.#options.signal);
+        const outputs = await this.#stages.get(stage)!.run({
+          ...weights,
+          ...this.#streamInputs(stage, stream, batch, i),
+        });
+        results.push(outputs[STAGE_OUTPUT]!.data as Float32Array);
+      }
+      keepResult(stage, stream, results);
+    }
+    if (!this.#differs) keepResult(stage, this.#original, resultOf(stage, this.#quantized));
+  }
+
+  #streamInputs(
+    stage: Stage,
+    stream: Stream,
+    batch: TokenRows,
+    i: number,
+  ): Record<string, GraphTensor> {
+    const { rows, columns } = batch;
+    const value = (name: keyof Stream, size: number): GraphTensor => ({
+      type: "float32",
+      dims: [rows, columns, size],
+      data: stream[name][i]!,
+    });
+    const { hiddenSize, intermediateSize } = this.#weights.config;
+    switch (stage) {
+      case "attend":
+        return {
+          hidden: value("hidden", hiddenSize),
+          attention_mask: { type: "int64", dims: [rows, columns], data: batch.mask },
+        };
+      case "settle":
+        return { context: value("context", hiddenSize), hidden: value("hidden", hiddenSize) };
+      case "widen":
+        return { first: value("first", hiddenSize) };
+      case "narrow":
+        return { wide: value("wide", intermediateSize), first: value("first", hiddenSize) };
+    }
+  }
+}
+
+const RESULT: Readonly<Record<Stage, keyof Stream>> = {
+  attend: "context",
+  settle: "first",
+  widen: "wide",
+  narrow: "hidden",
+};
+
+function keepResult(stage: Stage, stream: Stream, results: Float32Array[]): void {
+  stream[RESULT[stage]] = results;
+}
+
+function resultOf(stage: Stage, stream: Stream): Float32Array[] {
+  return stream[RESULT[stage]];
+}
+
+function emptyStream(): Stream {
+  return { hidden: [], context: [], first: [], wide: [] };
+}
+
+function putLinear(
+  feeds: Record<string, GraphTensor>,
+  kind: LinearKind,
+  values: Float32Array,
+  bias: Float32Array,
+  { rows, columns }: LinearShape,
+): void {
+  feeds[`${kind}.weight`] = {
+    type: "float32",
+    dims: [columns, rows],
+    data: transpose(values, rows, columns),
+  };
+  feeds[`${kind}.bias`] = { type: "float32", dims: [rows], data: bias };
+}
+
+/** b + W μ₀ - Ŵ μ: the outputs' mean is the original's again. */
+function correctBias(
+  values: Float32Array,
+  rounded: Float32Array,
+  bias: Float32Array,
+  { originalMean, mean }: LayerInputs,
+  { rows, columns }: LinearShape,
+): Float32Array {
+  const corrected = bias.slice();
+  for (let row = 0; row < rows; row++) {
+    let sum = 0;
+    for (let i = 0; i < columns; i++)
+      sum += values[row * columns + i]! * originalMean[i]! - rounded[row * columns + i]! * mean[i]!;
+    corrected[row]! += sum;
+  }
+  return corrected;
+}

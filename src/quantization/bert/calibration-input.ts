@@ -1,0 +1,141 @@
+/** Calibration text as token batches of like length, and the statistics that quantization needs of a layer's inputs. */
+
+import { AppError } from "../../errors.ts";
+import type { InputStatistics, Product } from "../gptq.ts";
+
+/** Row-major [rows, columns] tokens, right-padded; `lengths` are the real ones of each row. */
+export interface TokenRows {
+  rows: number;
+  columns: number;
+  ids: Int32Array;
+  mask: BigInt64Array;
+  lengths: readonly number[];
+}
+
+/** Tokens of one batch, padding included: what is held at once while a stage runs. */
+const BATCH_TOKENS = 2048;
+
+/** `invalid_input` when there is no token, or one that the vocabulary doesn't have. */
+export function planTokenRows(
+  sequences: readonly Int32Array[],
+  vocabularySize: number,
+): TokenRows[] {
+  const usable = sequences.filter((one) => one.length > 0).sort((a, b) => a.length - b.length);
+  if (usable.length === 0)
+    throw new AppError("invalid_input", "The calibration has no text in it.", {
+      hint: "Give 100 to 1,000 sentences like those that the model will see.",
+    });
+  for (const sequence of usable)
+    if (sequence.some((id) => id < 0 || id >= vocabularySize))
+      throw new AppError(
+        "invalid_input",
+        "The calibration text was encoded for another vocabulary.",
+        {
+          hint: "Use the tokenizer.json that belongs to the weights.",
+        },
+      );
+  const batches: TokenRows[] = [];
+  for (let at = 0; at < usable.length;) {
+    let rows = 0;
+    while (at + rows < usable.length && (rows + 1) * usable[at + rows]!.length <= BATCH_TOKENS)
+      rows++;
+    rows = Math.max(1, rows);
+    const part = usable.slice(at, at + rows);
+    const columns = part.at(-1)!.length;
+    const ids = new Int32Array(rows * columns);
+    const mask = new BigInt64Array(rows * columns);
+    part.forEach((sequence, row) => {
+      ids.set(sequence, row * columns);
+      mask.fill(1n, row * columns, row * columns + sequence.length);
+    });
+    batches.push({ rows, columns, ids, mask, lengths: part.map((one) => one.length) });
+    at += rows;
+  }
+  return batches;
+}
+
+/** The rows of [rows, columns, size] values that stand for real tokens, one behind the other. */
+export function realRows(
+  values: Float32Array,
+  { columns, lengths }: TokenRows,
+  size: number,
+): Float32Array {
+  const count = lengths.reduce((sum, length) => sum + length, 0);
+  const real = new Float32Array(count * size);
+  let at = 0;
+  lengths.forEach((length, row) => {
+    const from = row * columns * size;
+    real.set(values.subarray(from, from + length * size), at);
+    at += length * size;
+  });
+  return real;
+}
+
+export interface LayerInputs extends InputStatistics {
+  size: number;
+  /** Mean of each input over the tokens, in the original and in the quantized network. */
+  originalMean: Float64Array;
+  mean: Float64Array;
+  /** Largest magnitude of each input. */
+  absMax: Float32Array;
+}
+
+/** Adds up batch by batch what reaches a layer in both networks. */
+export class InputCollector {
+  readonly #product: Product;
+  readonly #result: LayerInputs;
+
+  constructor(product: Product, size: number) {
+    this.#product = product;
+    this.#result = {
+      size,
+      count: 0,
+      gram: new Float64Array(size * size),
+      drift: null,
+      originalMean: new Float64Array(size),
+      mean: new Float64Array(size),
+      absMax: new Float32Array(size),
+    };
+  }
+
+  /** Values of real tokens only, [count, size]; `original` is the same array where nothing differs yet. */
+  async add(original: Float32Array, quantized: Float32Array): Promise<void> {
+    const result = this.#result;
+    const { size } = result;
+    const rows = quantized.length / size;
+    result.count += rows;
+    for (let at = 0; at < quantized.length; at += size)
+      for (let i = 0; i < size; i++) {
+        const value = quantized[at + i]!;
+        result.mean[i]! += value;
+        result.originalMean[i]! += original[at + i]!;
+        if (Math.abs(value) > result.absMax[i]!) result.absMax[i] = Math.abs(value);
+      }
+    await this.#accumulate(result.gram, quantized, quantized, rows);
+    if (original === quantized) return;
+    const difference = original.map((value, i) => value - quantized[i]!);
+    result.drift ??= new Float64Array(size * size);
+    await this.#accumulate(result.drift, difference, quantized, rows);
+  }
+
+  finish(): LayerInputs {
+    const { count, mean, originalMean } = this.#result;
+    if (count > 0)
+      for (let i = 0; i < mean.length; i++) {
+        mean[i]! /= count;
+        originalMean[i]! /= count;
+      }
+    return this.#result;
+  }
+
+  async #accumulate(
+    sum: Float64Array,
+    left: Float32Array,
+    right: Float32Array,
+    rows: number,
+  ): Promise<void> {
+    const { size } = this.#result;
+    const part = await this.#product(left, right, { k: rows, m: size, n: size });
+    for (let i = 0; i < sum.length; i++) sum[i]! += part[i]!;
+  }
+}
