@@ -23,3 +23,9 @@ export interface ComputeWorkers {
   /** Starts a worker; a failure to start comes by its `onEnd`. */
   start(): ComputeWorker;
 }
+
+/** A graphics processor, where there is one that may be used. */
+export interface GpuProvider {
+  /** A device and its name, or why there is none, in words for the owner. Never rejects. */
+  request(): Promise<{ device: GPUDevice; name: string } | { unavailable: string }>;
+}

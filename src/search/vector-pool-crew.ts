@@ -6,7 +6,7 @@
 import { EMBEDDING_DIMENSIONS } from "../model/vector.ts";
 import type { ComputeWorker, ComputeWorkers } from "../ports/compute.ts";
 import type { PoolReply, PoolRequest, ScanPart } from "./vector-pool-protocol.ts";
-import type { ScanPlan, SharedVectors, VectorHits } from "./vector-scanner.ts";
+import type { Candidates, ScanPlan, SharedVectors, VectorHits } from "./vector-scanner.ts";
 
 export class WorkerLostError extends Error {}
 
@@ -26,7 +26,7 @@ interface Asked<T> {
 type Task =
   | (Asked<VectorHits> & { part: null })
   /** Of a query that several workers share. */
-  | (Asked<BigUint64Array> & { part: ScanPart });
+  | (Asked<Candidates> & { part: ScanPart });
 
 export class VectorCrew {
   readonly #workers: ComputeWorkers;
@@ -79,7 +79,7 @@ export class VectorCrew {
     query: Float32Array,
     plan: ScanPlan,
     part: ScanPart,
-  ): Promise<BigUint64Array> {
+  ): Promise<Candidates> {
     return new Promise((resolve, reject) =>
       this.#enqueue(shared, { query, plan, part, resolve, reject }),
     );
@@ -233,7 +233,7 @@ class Member {
     this.#events.answered();
     if (reply.type === "part") {
       const [task] = tasks;
-      if (task!.part) task!.resolve(reply.keys);
+      if (task!.part) task!.resolve(reply.candidates);
       return;
     }
     let at = 0;

@@ -86,3 +86,12 @@ async function rate(
   }
   return best;
 }
+
+/** For people: "this thread 2,100, 2 workers 4,000 queries per second". */
+export function describeMeasured(measured: readonly PoolMeasurement[]): string {
+  const parts = measured.map(({ workers, queriesPerSecond }) => {
+    const who = workers === 0 ? "this thread" : workers === 1 ? "1 worker" : `${workers} workers`;
+    return `${who} ${Math.round(queriesPerSecond).toLocaleString("en")}`;
+  });
+  return `${parts.join(", ")} queries per second`;
+}

@@ -3,7 +3,7 @@
  * Memory is shared; messages carry queries and hits, many of them in one where many wait.
  */
 
-import type { ScanPlan, SharedVectors } from "./vector-scanner.ts";
+import type { Candidates, ScanPlan, SharedVectors } from "./vector-scanner.ts";
 
 /** Slots [first, end) of a query that several workers share. */
 export interface ScanPart {
@@ -32,6 +32,6 @@ export type PoolReply =
       scores: Float32Array<ArrayBuffer>;
     }
   /** The candidates of a part; the owner joins the parts. */
-  | { type: "part"; id: number; keys: BigUint64Array<ArrayBuffer> }
+  | { type: "part"; id: number; candidates: Candidates }
   /** The worker can't go on: it couldn't attach, or a scan threw. */
   | { type: "failed"; reason: string };

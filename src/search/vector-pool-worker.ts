@@ -53,8 +53,7 @@ function scanPart(
   { id, query, plan, part }: Extract<PoolRequest, { type: "part" }>,
   port: PoolPort,
 ): void {
-  const keys = scanner.nearestBySigns(query, part.first, part.end, plan);
-  port.post({ type: "part", id, keys: keys as BigUint64Array<ArrayBuffer> }, [
-    keys.buffer as ArrayBuffer,
-  ]);
+  const candidates = scanner.nearestBySigns(query, part.first, part.end, plan);
+  const { keys, distances, counts } = candidates;
+  port.post({ type: "part", id, candidates }, [keys.buffer, distances.buffer, counts.buffer]);
 }

@@ -9,21 +9,25 @@
  */
 
 import { systemClock, type Clock } from "../ports/clock.ts";
-import type { ComputeWorkers } from "../ports/compute.ts";
+import type { ComputeWorkers, GpuProvider } from "../ports/compute.ts";
 import { VectorCrew, WorkerLostError } from "./vector-pool-crew.ts";
+import { VectorDevice, type VectorDeviceStatus } from "./vector-pool-device.ts";
 import {
   bestCount,
+  describeMeasured,
   measureWorkers,
   WORTHWHILE,
   type PoolMeasurement,
 } from "./vector-pool-measure.ts";
-import { leastKeys } from "./vector-pool-parts.ts";
+import { IdleWatch } from "./vector-pool-idle.ts";
 import type { VectorHit, VectorHits, VectorSearch, VectorSearchOptions } from "./vector-index.ts";
-import type { ScanPlan, SharedVectors } from "./vector-scanner.ts";
+import type { Candidates, ScanPlan, SharedVectors } from "./vector-scanner.ts";
 
 export interface VectorPoolOptions {
   /** Absent or null: this platform has none. */
   workers?: ComputeWorkers | null | undefined;
+  /** For batches of queries. Absent or null: this platform has none. */
+  gpu?: GpuProvider | null | undefined;
   clock?: Clock;
   /** Vectors from which workers are considered. Default 20,000: below, a message costs as much as a scan. */
   minSize?: number;
@@ -48,10 +52,12 @@ export interface VectorPoolStatus {
   answered: { byWorkers: number; here: number; again: number };
   /** Workers that ended by themselves. */
   lost: number;
+  /** The graphics processor for batches; null where the platform has none. */
+  device: VectorDeviceStatus | null;
 }
 
-/** Most workers of a pool; the index's memory has a scratch area for each. */
-export const MAX_WORKERS = 8;
+/** Most workers of a pool. */
+const MAX_WORKERS = 8;
 const MIN_SIZE = 20_000;
 const SPLIT_SIZE = 500_000;
 const IDLE_MS = 30_000;
@@ -66,6 +72,8 @@ const MEASURE_AGAIN = 2;
 const SLICE_MS = 8;
 /** Queries of a batch that are asked at once. */
 const BATCH_ASKED = 256;
+/** Queries from which the graphics processor is considered. */
+const DEVICE_BATCH = 128;
 /** Slots of a part are whole blocks. */
 const PART_STEP = 1024;
 /** As recall asks. */
@@ -75,21 +83,22 @@ export class VectorPool {
   readonly #index: VectorSearch;
   readonly #workers: ComputeWorkers | null;
   readonly #crew: VectorCrew | null;
+  readonly #device: VectorDevice | null;
   readonly #clock: Clock;
   readonly #minSize: number;
   readonly #splitSize: number;
   readonly #maxWorkers: number;
-  readonly #idleMs: number;
+  readonly #idle: IdleWatch;
   readonly #recent: Float32Array[] = [];
   readonly #counts = { byWorkers: 0, here: 0, again: 0 };
   #phase: "resting" | "starting" | "working" = "resting";
   #asked = 0;
   #measured: { size: number; workers: number; splits: boolean; all: PoolMeasurement[] } | null =
     null;
+  /** Queries per second in batches without the graphics processor. */
+  #otherRate: number | null = null;
   #refused: { atMs: number; reason: string; size: number } | null = null;
   #forgivenLosses = 0;
-  #idleTimer: ReturnType<typeof setTimeout> | undefined;
-  #lastAskedMs = 0;
   #closed = false;
 
   constructor(index: VectorSearch, options: VectorPoolOptions = {}) {
@@ -97,10 +106,11 @@ export class VectorPool {
     this.#workers = options.workers ?? null;
     this.#crew = this.#workers && new VectorCrew(this.#workers);
     this.#clock = options.clock ?? systemClock;
+    this.#device = options.gpu ? new VectorDevice(index, options.gpu, this.#clock) : null;
     this.#minSize = options.minSize ?? MIN_SIZE;
     this.#splitSize = options.splitSize ?? SPLIT_SIZE;
     this.#maxWorkers = Math.min(MAX_WORKERS, options.maxWorkers ?? this.#workers?.processors ?? 1);
-    this.#idleMs = options.idleMs ?? IDLE_MS;
+    this.#idle = new IdleWatch(options.idleMs ?? IDLE_MS, () => this.#sleep());
   }
 
   /**
@@ -115,8 +125,38 @@ export class VectorPool {
     return this.#here(query, options);
   }
 
-  /** Hits of each query; on all workers where that was measured to be faster, else here in slices. */
+  /**
+   * Hits of each query: on the graphics processor, on all workers or on this thread in slices, as was
+   * measured to be fastest.
+   */
   async searchBatch(
+    queries: readonly Float32Array[],
+    options: VectorSearchOptions,
+  ): Promise<VectorHit[][]> {
+    if (!(await this.#prefersDevice(queries, options))) return this.#batch(queries, options);
+    const found = await this.#device!.search(queries, options);
+    const rest = queries.filter((_, i) => found[i] === null);
+    const others = rest.length === 0 ? [] : await this.#batch(rest, options);
+    let next = 0;
+    return found.map((hits) => (hits === null ? others[next++]! : toObjects(hits)));
+  }
+
+  async #prefersDevice(
+    queries: readonly Float32Array[],
+    options: VectorSearchOptions,
+  ): Promise<boolean> {
+    const isWorth = queries.length >= DEVICE_BATCH && this.#index.size >= this.#minSize;
+    if (!this.#device || !isWorth || this.#closed) return false;
+    if (this.#otherRate === null) {
+      const from = this.#clock.elapsed();
+      const sample = queries.slice(0, DEVICE_BATCH / 2);
+      await this.#batch(sample, options);
+      this.#otherRate = (1000 * sample.length) / Math.max(0.001, this.#clock.elapsed() - from);
+    }
+    return this.#device.isFaster(queries, options, this.#otherRate);
+  }
+
+  async #batch(
     queries: readonly Float32Array[],
     options: VectorSearchOptions,
   ): Promise<VectorHit[][]> {
@@ -129,7 +169,7 @@ export class VectorPool {
       if (this.#phase === "working") {
         const part = queries.slice(from, from + BATCH_ASKED);
         from += part.length;
-        this.#keepAwake();
+        this.#idle.used();
         const found = await Promise.all(part.map(async (query) => this.#ask(query, options)));
         for (const hits of found) results.push(toObjects(hits));
         continue;
@@ -150,14 +190,21 @@ export class VectorPool {
       splits: this.#measured?.splits ?? false,
       answered: { ...this.#counts },
       lost: this.#crew?.losses.count ?? 0,
+      device: this.#device?.status ?? null,
     };
+  }
+
+  /** Whether workers answer now, beside what this thread does. */
+  get working(): boolean {
+    return this.#phase === "working";
   }
 
   /** Ends the workers; questions under way are answered by this thread. */
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#idleTimer);
+    this.#idle.end();
     this.#stop();
+    this.#device?.release();
   }
 
   #here(query: Float32Array, options: VectorSearchOptions): VectorHits {
@@ -198,12 +245,12 @@ export class VectorPool {
   async #askParts(shared: SharedVectors, query: Float32Array, plan: ScanPlan): Promise<VectorHits> {
     const { version } = this.#index;
     const step = Math.ceil(plan.slotLimit / this.#crew!.size / PART_STEP) * PART_STEP;
-    const parts: Promise<BigUint64Array>[] = [];
+    const parts: Promise<Candidates>[] = [];
     for (let first = 0; first < plan.slotLimit; first += step) {
       const end = Math.min(first + step, plan.slotLimit);
       parts.push(this.#crew!.askPart(shared, query, plan, { first, end }));
     }
-    const candidates = leastKeys(await Promise.all(parts), plan.candidates);
+    const candidates = await Promise.all(parts);
     // Slots may hold others by now: the caller asks again.
     if (this.#index.version !== version) return NOTHING;
     return copyOf(this.#index.finish(query, candidates, plan));
@@ -243,12 +290,12 @@ export class VectorPool {
     if (refusal !== null) return refusal;
     if (this.#phase === "starting") return "Workers are being started and measured.";
     if (this.#phase === "resting") return "Workers start when more is asked.";
-    return `Measured: ${describe(this.#measured!.all)}.`;
+    return `Measured: ${describeMeasured(this.#measured!.all)}.`;
   }
 
   #note(query: Float32Array): void {
     this.#asked++;
-    this.#keepAwake();
+    this.#idle.used();
     // To measure with what is really asked; copies, since callers use their arrays again.
     if (this.#phase === "resting" && this.#recent.length < START_AFTER)
       this.#recent.push(query.slice());
@@ -276,6 +323,14 @@ export class VectorPool {
     this.#crew?.resize(0);
   }
 
+  /** Nothing was asked for a while: threads and the device's memory go. False while they are needed. */
+  #sleep(): boolean {
+    if (this.#phase === "starting" || (this.#crew?.waiting ?? 0) > 0) return false;
+    this.#stop();
+    this.#device?.release();
+    return true;
+  }
+
   async #wake(count: number): Promise<void> {
     this.#crew!.resize(count);
     await this.#askMany(4 * count);
@@ -299,7 +354,7 @@ export class VectorPool {
     const splits = workers > 1 && size >= this.#splitSize && (await this.#isSplitFaster());
     this.#measured = { size, workers, splits, all };
     if (workers === 0)
-      this.#refuse(`Workers were measured not to be faster here: ${describe(all)}.`);
+      this.#refuse(`Workers were measured not to be faster here: ${describeMeasured(all)}.`);
   }
 
   /** Whether a query that is alone is answered sooner by all workers than by one. */
@@ -327,25 +382,13 @@ export class VectorPool {
       ),
     );
   }
+}
 
-  /** Workers end when nothing was asked for a while. */
-  #keepAwake(): void {
-    this.#lastAskedMs = this.#clock.elapsed();
-    if (this.#idleTimer !== undefined || this.#closed || this.#workers === null) return;
-    const check = (): void => {
-      this.#idleTimer = undefined;
-      const left = this.#idleMs - (this.#clock.elapsed() - this.#lastAskedMs);
-      const isIdle = left <= 0 && this.#crew!.waiting === 0 && this.#phase !== "starting";
-      if (isIdle) this.#stop();
-      else wait(Math.max(left, this.#idleMs / 4));
-    };
-    const wait = (delayMs: number): void => {
-      this.#idleTimer = setTimeout(check, delayMs);
-      // It must not keep a process.
-      (this.#idleTimer as { unref?: () => void }).unref?.();
-    };
-    wait(this.#idleMs);
-  }
+/** Scanners that an index needs room for: the owner's and one for each worker. */
+export function scannersFor(workers: ComputeWorkers | null | undefined): number {
+  return workers && workers.unavailable === null && workers.processors > 1
+    ? 1 + Math.min(MAX_WORKERS, workers.processors)
+    : 1;
 }
 
 const NOTHING: VectorHits = {
@@ -360,12 +403,4 @@ function copyOf({ ordinals, scores, count }: VectorHits): VectorHits {
 
 function toObjects({ ordinals, scores, count }: VectorHits): VectorHit[] {
   return Array.from({ length: count }, (_, i) => ({ ordinal: ordinals[i]!, score: scores[i]! }));
-}
-
-function describe(measured: readonly PoolMeasurement[]): string {
-  const parts = measured.map(({ workers, queriesPerSecond }) => {
-    const who = workers === 0 ? "this thread" : workers === 1 ? "1 worker" : `${workers} workers`;
-    return `${who} ${Math.round(queriesPerSecond).toLocaleString("en")}`;
-  });
-  return `${parts.join(", ")} queries per second`;
 }

@@ -8,7 +8,6 @@ import { OrdinalSet } from "../../../src/search/ordinal-set.ts";
 import { VectorSearch, type VectorHits } from "../../../src/search/vector-index.ts";
 import { VectorCrew } from "../../../src/search/vector-pool-crew.ts";
 import { bestCount, measureWorkers } from "../../../src/search/vector-pool-measure.ts";
-import { leastKeys } from "../../../src/search/vector-pool-parts.ts";
 import { VectorPool, type VectorPoolOptions } from "../../../src/search/vector-pool.ts";
 
 const COUNT = 4000;
@@ -130,9 +129,9 @@ describe("a pool of vector workers", () => {
       ),
       { numRuns: 15 },
     );
-    expect(pool.status().answered.byWorkers).toBeGreaterThan(100);
     const batch = await pool.searchBatch(queries, { limit: 25 });
     expect(batch).toEqual(queries.map((query) => index.search(query, { limit: 25 })));
+    expect(pool.status().answered.byWorkers).toBeGreaterThanOrEqual(queries.length);
   });
 
   it("starts no worker for a small index, a few questions, or where none can run", async () => {
@@ -288,9 +287,7 @@ describe("a query that several workers share", () => {
             crew.askPart(shared, query, plan, { first, end: all[i + 1] ?? plan.slotLimit }),
           ),
         );
-        const candidates = leastKeys(parts, plan.candidates);
-        expect(candidates).toHaveLength(300);
-        expect(plain(index.finish(query, candidates, plan))).toEqual(
+        expect(plain(index.finish(query, parts, plan))).toEqual(
           index.search(query, { limit: 50, rescoreCount: 100, candidateCount: 300 }),
         );
       }
@@ -306,26 +303,6 @@ describe("a query that several workers share", () => {
       expect(plain(await pool.nearest(query, { limit: 10 }))).toEqual(
         index.search(query, { limit: 10 }),
       );
-  });
-
-  it("takes the least keys of all parts, as sorting them would", () => {
-    const key = fc
-      .tuple(fc.integer({ min: 0, max: 384 }), fc.nat(5000), fc.nat(5000))
-      .map(([d, ordinal, slot]) => (BigInt(d) << 55n) | (BigInt(ordinal) << 24n) | BigInt(slot));
-    fc.assert(
-      fc.property(
-        fc.array(fc.array(key, { maxLength: 60 }), { maxLength: 4 }),
-        fc.nat(150),
-        (parts, wanted) => {
-          const least = leastKeys(
-            parts.map((part) => BigUint64Array.from(part)),
-            wanted,
-          );
-          const sorted = BigUint64Array.from(parts.flat()).sort().subarray(0, wanted);
-          expect(least.sort()).toEqual(sorted.slice());
-        },
-      ),
-    );
   });
 });
 
