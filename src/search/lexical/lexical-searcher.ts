@@ -10,7 +10,6 @@ import { stemsWithin, type QueryPlan, type QueryTerm } from "../query-plan.ts";
 import { foldWord, isFunctionStem, type QueryWord } from "../text-analysis.ts";
 import type { LexicalIndex, Part } from "./lexical-index.ts";
 import { idf } from "./norms.ts";
-import { findPhrase } from "./phrases.ts";
 import type { NumberedList, Scorer } from "./scorer.ts";
 import type { TermEntry } from "./segment.ts";
 import { runNow, wait, type Steps } from "./steps.ts";
@@ -44,11 +43,11 @@ const MAX_TERMS = 24;
 /** Postings that may bring up documents. */
 const POSTING_BUDGET = 65_536;
 /** Those of the endings of a word being typed. */
-const PREFIX_BUDGET = 32_768;
+const PREFIX_BUDGET = 16_384;
 /** Of longer lists beyond it only what concerns the best documents so far is read. */
 const WALKED_POSTINGS = 131_072;
 const CANDIDATES_PER_HIT = 4;
-const PREFIXES_KEPT = 64;
+const PREFIXES_KEPT = 128;
 
 export class LexicalSearcher {
   readonly #index: LexicalIndex;
@@ -167,7 +166,8 @@ export class LexicalSearcher {
   *#load({ entry, base }: { entry: TermEntry; base: number }): Steps<NumberedList> {
     const size = entry.docBytes + entry.positionBytes;
     const span = yield* wait(entry.segment.source.span(entry.at, size));
-    return { span, count: entry.count, docBytes: entry.docBytes, base };
+    const { count, docBytes, positionBytes } = entry;
+    return { span, count, docBytes, positionBytes, base };
   }
 
   #weight(count: number): number {
@@ -212,30 +212,21 @@ export class LexicalSearcher {
     allow: OrdinalSet | undefined,
   ): Steps<Uint32Array | null> {
     const scorer = this.#scorer;
-    const { ordinalOfDoc, parts } = this.#index;
-    const having: { docs: number[]; frequencies: number[] }[] = [];
+    const having: { docs: Uint32Array; frequencies: Uint8Array }[] = [];
     for (const phrase of phrases) {
-      const docs: number[] = [];
-      const frequencies: number[] = [];
       const lists = phrase.map(({ stem }) => found.get(stem)!);
-      for (const part of parts) {
+      for (const part of this.#index.parts) {
         const loaded = yield* this.#loadPart(part, lists);
-        if (loaded === null) continue;
-        findPhrase(loaded, (doc, frequency) => {
-          docs.push(doc);
-          frequencies.push(frequency);
-        });
+        if (loaded !== null) scorer.countPhrase(loaded);
       }
-      having.push({ docs, frequencies });
+      if (phrases.length > 1) having.push(scorer.takeGroup());
     }
-    const docs = having
-      .map((one) => one.docs)
-      .reduce(intersect)
-      .filter((doc) => {
-        const ordinal = ordinalOfDoc[doc]!;
-        return ordinal >= 0 && (allow === undefined || allow.has(ordinal));
-      });
-    if (docs.length === 0) return null;
+    if (having.length === 0) {
+      const ordinals = this.#findable(scorer.groupedDocs(), allow);
+      scorer.addGroup(this.#weight(scorer.grouped));
+      return ordinals;
+    }
+    const docs = having.map((one) => one.docs).reduce(intersect);
     for (const phrase of having) {
       for (let i = 0, j = 0; i < docs.length; i++) {
         while (phrase.docs[j]! < docs[i]!) j++;
@@ -243,7 +234,18 @@ export class LexicalSearcher {
       }
       scorer.addGroup(this.#weight(phrase.docs.length));
     }
-    return Uint32Array.from(docs, (doc) => ordinalOfDoc[doc]!);
+    return this.#findable(docs, allow);
+  }
+
+  /** The ordinals of those documents that live and are allowed; null without any. */
+  #findable(docs: Uint32Array, allow: OrdinalSet | undefined): Uint32Array | null {
+    const { ordinalOfDoc } = this.#index;
+    let kept = 0;
+    for (const doc of docs) {
+      const ordinal = ordinalOfDoc[doc]!;
+      if (ordinal >= 0 && (allow === undefined || allow.has(ordinal))) docs[kept++] = ordinal;
+    }
+    return kept === 0 ? null : docs.subarray(0, kept);
   }
 
   /** The lists of all terms in one part; null when one of them isn't in it. */
@@ -260,7 +262,8 @@ export class LexicalSearcher {
   /** Adds the terms that begin with what is being typed, as one; or its longest stem when there are none. */
   *#addPrefix(term: QueryTerm, allow: OrdinalSet | undefined): Steps<void> {
     const typed = foldWord(term.token);
-    let lists = yield* this.#prefixLists(typed);
+    // A filter may ask for just what the commonest endings don't lead to.
+    let lists = yield* this.#prefixLists(typed, allow !== undefined);
     if (lists.count === 0)
       for (const stem of stemsWithin(term.token)) {
         lists = yield* this.#lists(stem);
@@ -268,7 +271,6 @@ export class LexicalSearcher {
       }
     let spent = 0;
     for (const one of lists.entries) {
-      if (allow === undefined && spent > 0 && spent + one.entry.count > PREFIX_BUDGET) continue;
       spent += one.entry.count;
       this.#scorer.count(yield* this.#load(one));
     }
@@ -278,9 +280,12 @@ export class LexicalSearcher {
     this.#scorer.addGroup(this.#weight(Math.min(this.#index.size, length + unseen)));
   }
 
-  /** Lists of the terms with a beginning, the commonest first; those that nearly every text has only when there are no others. */
-  *#prefixLists(typed: string): Steps<TermLists> {
-    const known = this.#prefixes.get(typed);
+  /**
+   * Lists of the terms with a beginning, the commonest first, `whole` or up to the budget. Those that
+   * nearly every text has only when there are no others.
+   */
+  *#prefixLists(typed: string, whole: boolean): Steps<TermLists> {
+    const known = whole ? undefined : this.#prefixes.get(typed);
     if (known !== undefined) return known;
     const bytes = termBytes(typed);
     const all: { entry: TermEntry; base: number }[] = [];
@@ -298,20 +303,29 @@ export class LexicalSearcher {
     }
     const entries = all.length > 0 ? all : common;
     entries.sort((a, b) => b.entry.count - a.entry.count);
-    const lists = { count: entries.reduce((sum, { entry }) => sum + entry.count, 0), entries };
+    const count = entries.reduce((sum, { entry }) => sum + entry.count, 0);
+    if (whole) return { count, entries };
+    let spent = 0;
+    const chosen = entries.filter(({ entry }) => {
+      if (spent > 0 && spent + entry.count > PREFIX_BUDGET) return false;
+      spent += entry.count;
+      return true;
+    });
+    const lists = { count, entries: chosen };
     this.#prefixes.set(typed, lists);
     return lists;
   }
 }
 
 /** Numbers that both ascending lists have. */
-function intersect(a: readonly number[], b: readonly number[]): number[] {
-  const both: number[] = [];
+function intersect(a: Uint32Array, b: Uint32Array): Uint32Array {
+  let kept = 0;
+  const both = new Uint32Array(Math.min(a.length, b.length));
   for (let i = 0, j = 0; i < a.length; i++) {
     while (j < b.length && b[j]! < a[i]!) j++;
-    if (b[j] === a[i]) both.push(a[i]!);
+    if (j < b.length && b[j] === a[i]) both[kept++] = a[i]!;
   }
-  return both;
+  return both.subarray(0, kept);
 }
 
 function distinct(terms: readonly QueryTerm[]): QueryTerm[] {

@@ -7,6 +7,7 @@ import type { OrdinalSet } from "../ordinal-set.ts";
 import { BLOCK, decodeBlock, decoded, skipBytes } from "./posting-codec.ts";
 import { END, ListCursor } from "./list-cursor.ts";
 import { BM25, LengthTable, type Bm25Parameters } from "./norms.ts";
+import { findPhrase } from "./phrases.ts";
 import type { Span } from "./segment.ts";
 
 /** A posting list, and the number of the first document of its part of the index. */
@@ -14,6 +15,7 @@ export interface NumberedList {
   span: Span;
   count: number;
   docBytes: number;
+  positionBytes: number;
   base: number;
 }
 
@@ -34,7 +36,7 @@ export interface Scorer {
   readonly memoryBytes: number;
   /** Documents that have a score. */
   readonly touched: number;
-  /** Documents in the group; good until it is scored. */
+  /** How many documents are in the group. */
   readonly grouped: number;
   /** Begins a query: nothing has a score. */
   begin(over: ScoredDocuments): void;
@@ -45,6 +47,12 @@ export interface Scorer {
   /** Counts a list's documents into the group: terms that are scored as one. */
   count(list: NumberedList): void;
   countOne(doc: number, frequency: number): void;
+  /** Counts the documents of one part that have the lists' terms side by side, in this order. */
+  countPhrase(lists: readonly NumberedList[]): void;
+  /** The group's documents in the order in which they came. */
+  groupedDocs(): Uint32Array;
+  /** Empties the group; its documents in the order in which they came. */
+  takeGroup(): { docs: Uint32Array; frequencies: Uint8Array };
   /** Scores the group as one term and empties it. */
   addGroup(weight: number): void;
   /**
@@ -167,6 +175,21 @@ export class ScalarScorer implements Scorer {
     const before = this.#group[doc]!;
     if (before === 0) this.#grouped[this.#groupedCount++] = doc;
     this.#group[doc] = Math.min(255, before + frequency);
+  }
+
+  countPhrase(lists: readonly NumberedList[]): void {
+    findPhrase(lists, (doc, frequency) => this.countOne(doc, frequency));
+  }
+
+  groupedDocs(): Uint32Array {
+    return this.#grouped.slice(0, this.#groupedCount);
+  }
+
+  takeGroup(): { docs: Uint32Array; frequencies: Uint8Array } {
+    const docs = this.groupedDocs();
+    const frequencies = Uint8Array.from(docs, (doc) => this.#group[doc]!);
+    this.#dropGroup();
+    return { docs, frequencies };
   }
 
   addGroup(weight: number): void {

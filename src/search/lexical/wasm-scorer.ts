@@ -16,6 +16,8 @@ const PENALTY_AT = 2048;
 const ARRAYS_AT = 4096;
 /** The kernel reads up to 8 bytes at once. */
 const SLACK_BYTES = 16;
+/** Of a phrase's word in the kernel. */
+const CURSOR_BYTES = 1024;
 
 interface Exports {
   layout(k1AndOne: number, ...at: number[]): void;
@@ -28,6 +30,21 @@ interface Exports {
     touchedCount: number,
   ): number;
   countList(list: number, count: number, base: number, groupedCount: number): number;
+  openList(
+    cursors: number,
+    word: number,
+    list: number,
+    count: number,
+    skipBytes: number,
+    docBytes: number,
+  ): void;
+  countPhrase(
+    cursors: number,
+    words: number,
+    lead: number,
+    base: number,
+    groupedCount: number,
+  ): number;
   addGroup(weight: number, groupedCount: number, touchedCount: number): number;
   clear(touchedCount: number, groupedCount: number): void;
   best(touchedCount: number, limit: number, allow: number, allowBits: number): number;
@@ -135,6 +152,41 @@ export class WasmScorer implements Scorer {
     const before = this.#bytes[at]!;
     if (before === 0) this.#ints[(this.#places.grouped >>> 2) + this.#grouped++] = doc;
     this.#bytes[at] = Math.min(255, before + frequency);
+  }
+
+  countPhrase(lists: readonly NumberedList[]): void {
+    let at = lists.length * CURSOR_BYTES;
+    const places = lists.map(({ span, docBytes, positionBytes }) => {
+      const size = docBytes + positionBytes;
+      const place = this.#room(at + size) + at;
+      this.#bytes.set(span.bytes.subarray(span.at, span.at + size), place);
+      at += align(size + SLACK_BYTES);
+      return place;
+    });
+    const cursors = this.#places.scratch;
+    let lead = 0;
+    lists.forEach(({ count, docBytes }, word) => {
+      if (count < lists[lead]!.count) lead = word;
+      this.#exports.openList(cursors, word, places[word]!, count, skipBytes(count), docBytes);
+    });
+    const { base } = lists[0]!;
+    this.#grouped = this.#exports.countPhrase(cursors, lists.length, lead, base, this.#grouped);
+  }
+
+  groupedDocs(): Uint32Array {
+    return new Uint32Array(this.#memory.buffer, this.#places.grouped, this.#grouped).slice();
+  }
+
+  takeGroup(): { docs: Uint32Array; frequencies: Uint8Array } {
+    const docs = this.groupedDocs();
+    const frequencies = new Uint8Array(docs.length);
+    for (let i = 0; i < docs.length; i++) {
+      const at = this.#places.group + docs[i]!;
+      frequencies[i] = this.#bytes[at]!;
+      this.#bytes[at] = 0;
+    }
+    this.#grouped = 0;
+    return { docs, frequencies };
   }
 
   addGroup(weight: number): void {

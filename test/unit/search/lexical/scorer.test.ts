@@ -2,7 +2,9 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { ByteSink } from "../../../../src/search/lexical/byte-sink.ts";
 import { emptyList, encodeList, growList } from "../../../../src/search/lexical/posting-codec.ts";
+import { RecentDocuments } from "../../../../src/search/lexical/recent-documents.ts";
 import { ScalarScorer, type NumberedList } from "../../../../src/search/lexical/scorer.ts";
+import type { Span, TermEntry } from "../../../../src/search/lexical/segment.ts";
 import { WasmScorer } from "../../../../src/search/lexical/wasm-scorer.ts";
 import { OrdinalSet } from "../../../../src/search/ordinal-set.ts";
 
@@ -34,7 +36,13 @@ const list = fc
     postings.count = docs.length;
     const sink = new ByteSink();
     const docBytes = encodeList(postings, sink);
-    return { span: { bytes: sink.copy(), at: 0 }, count: docs.length, docBytes, base };
+    return {
+      span: { bytes: sink.copy(), at: 0 },
+      count: docs.length,
+      docBytes,
+      positionBytes: sink.size - docBytes,
+      base,
+    };
   });
 
 const step = fc.record({
@@ -89,6 +97,58 @@ describe("the kernel and its specification in TypeScript", () => {
             return { touched: scorer.touched, docs: [...docs], scores: [...scores] };
           });
           expect(results[1]).toEqual(results[0]);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it("find the same phrases as often (property)", () => {
+    const words = ["ash", "bay", "elm"];
+    const text = fc.array(fc.constantFrom(...words), { minLength: 1, maxLength: 12 });
+    fc.assert(
+      fc.property(
+        fc.array(text, { minLength: 1, maxLength: 300 }),
+        fc.array(fc.constantFrom(...words), { minLength: 1, maxLength: 4 }),
+        (texts, phrase) => {
+          const recent = new RecentDocuments();
+          texts.forEach((content, ordinal) =>
+            recent.add({
+              ordinal,
+              summary: "",
+              entities: "",
+              topics: "",
+              content: content.join(" "),
+            }),
+          );
+          const segment = recent.freeze();
+          const entries = phrase.map((word) => segment.find(word) as TermEntry | null);
+          if (entries.includes(null)) return;
+          const lists = entries.map((entry): NumberedList => {
+            const { at, count, docBytes, positionBytes } = entry!;
+            const span = segment.source.span(at, docBytes + positionBytes) as Span;
+            return { span, count, docBytes, positionBytes, base: 0 };
+          });
+          const ordinalOfDoc = Int32Array.from(texts, (_, doc) => doc);
+          const over = {
+            documents: texts.length,
+            norms: segment.norms,
+            ordinalOfDoc,
+            averageLength: 6,
+            revision: -1 - texts.length,
+          };
+          const expected = texts.flatMap((words, doc) => {
+            const times = words.filter((_, at) =>
+              phrase.every((word, i) => words[at + i] === word),
+            );
+            return times.length === 0 ? [] : [[doc, 2 * times.length]];
+          });
+          for (const scorer of [scalar, wasm]) {
+            scorer.begin(over);
+            scorer.countPhrase(lists);
+            const { docs, frequencies } = scorer.takeGroup();
+            expect(Array.from(docs, (doc, i) => [doc, frequencies[i]])).toEqual(expected);
+          }
         },
       ),
       { numRuns: 60 },
