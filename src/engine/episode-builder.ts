@@ -6,6 +6,7 @@
 import { fingerprintOf } from "../cognitive/episodes/fingerprint.ts";
 import {
   groupMemories,
+  regrouped,
   type Basis,
   type GroupItem,
   type OpenEpisode,
@@ -30,7 +31,9 @@ import { ThreadKeys } from "./thread-keys.ts";
 
 const READ_ROWS = 256;
 /** A refused group of more text than this is tried again in halves. */
-const SPLIT_BYTES = 20_000;
+const SPLIT_BYTES = 8_000;
+/** How often what no gist came about for is grouped again, by less. */
+const MAX_ROUNDS = 3;
 
 export interface BuildOptions extends TaskOptions {
   mode?: CompressionMode;
@@ -44,6 +47,14 @@ interface Job {
   row: CatalogEntry | null;
 }
 
+/** A group for which no gist came about. */
+interface Refused {
+  basis: Basis;
+  members: readonly CatalogEntry[];
+  /** Null: an earlier building told it. */
+  reason: string | null;
+}
+
 export class EpisodeBuilder {
   readonly #parts: EngineParts;
   readonly #options: BuildOptions;
@@ -51,6 +62,9 @@ export class EpisodeBuilder {
   readonly #embeddingModel: string;
   readonly #refusedBefore: Set<string>;
   readonly #report: EpisodeReport = { created: 0, updated: 0, memberCount: 0, refused: [] };
+  /** What is in no episode, as it may be grouped. */
+  #loose: GroupItem[] = [];
+  #refused: Refused[] = [];
 
   /** @param refusedBefore keys of groups known to be refused; extended */
   constructor(
@@ -71,14 +85,21 @@ export class EpisodeBuilder {
   }
 
   async run(): Promise<EpisodeReport> {
-    const jobs = await this.#plan();
-    const total = jobs.length;
-    for (const [done, job] of jobs.entries()) {
-      this.#options.onProgress?.({ stage: "Writing gists", done, total });
-      await checkpoint(this.#options);
-      await this.#write(job);
+    let jobs = await this.#plan();
+    let done = 0;
+    let total = jobs.length;
+    for (let round = 1; jobs.length > 0; round++) {
+      for (const job of jobs) {
+        this.#options.onProgress?.({ stage: "Writing gists", done: done++, total });
+        await checkpoint(this.#options);
+        await this.#write(job);
+      }
+      jobs = round < MAX_ROUNDS ? this.#planAgain() : [];
+      total += jobs.length;
     }
     this.#options.onProgress?.({ stage: "Writing gists", done: total, total });
+    for (const { members, reason } of this.#refused)
+      if (reason !== null) this.#report.refused.push({ title: episodeTitle(members), reason });
     await this.#dissolveEmptied();
     const { catalog } = this.#store;
     for (const row of catalog.episodes())
@@ -101,6 +122,7 @@ export class EpisodeBuilder {
     );
     const threads = new ThreadKeys(catalog);
     const items = await this.#items(loose, threads);
+    this.#loose = items;
     const open = settled.flatMap((row): OpenEpisode[] => {
       const members = catalog.membersOf(row.id);
       if (members.length === 0) return [];
@@ -134,6 +156,43 @@ export class EpisodeBuilder {
         row: null,
       })),
     ];
+  }
+
+  /**
+   * What no gist came about for and what no group took, grouped by what is left to bind it: two
+   * short mails of one thread say too little for a gist of their own, those of their list may do.
+   */
+  #planAgain(): Job[] {
+    const { catalog } = this.#store;
+    const less = new Map<string, GroupItem | null>();
+    const byId = new Map(this.#loose.map((item) => [item.id, item]));
+    const ended: Refused[] = [];
+    for (const refused of this.#refused) {
+      const items = refused.members.map(({ id }) => byId.get(id)!);
+      const next = items.map((item) => item && regrouped(item, refused.basis));
+      if (next.every((item) => item)) for (const item of next) less.set(item!.id, item!);
+      else ended.push(refused);
+    }
+    if (less.size === 0) return [];
+    const left = new Set(ended.flatMap(({ members }) => members.map(({ id }) => id)));
+    const isLoose = ({ id }: GroupItem): boolean => {
+      const entry = catalog.byId(id);
+      return entry !== undefined && entry.episodeId === null && !left.has(id);
+    };
+    this.#loose = this.#loose.filter(isLoose).map((item) => less.get(item.id) ?? item);
+    const { groups } = groupMemories(this.#loose);
+    const grouped = new Set(groups.flatMap(({ items }) => items.map(({ id }) => id)));
+    this.#refused = [
+      ...ended,
+      ...this.#refused.filter(
+        (one) => !ended.includes(one) && !one.members.some(({ id }) => grouped.has(id)),
+      ),
+    ];
+    return groups.map(({ basis, items }) => ({
+      basis,
+      memberIds: items.map(({ id }) => id),
+      row: null,
+    }));
   }
 
   async #items(entries: readonly CatalogEntry[], threads: ThreadKeys): Promise<GroupItem[]> {
@@ -170,7 +229,10 @@ export class EpisodeBuilder {
     if (members.length < 2 && !job.row) return;
     const mode = this.#options.mode ?? "fast";
     const key = sha256Hex(new TextEncoder().encode([mode, ...job.memberIds].join("\n")));
-    if (!this.#options.rebuild && this.#refusedBefore.has(key)) return;
+    if (!this.#options.rebuild && this.#refusedBefore.has(key)) {
+      this.#refused.push({ basis: job.basis, members, reason: null });
+      return;
+    }
     const texts = await this.#texts(members, job.row);
     const joined = joinMembers(texts);
     let result: CompressionResult;
@@ -188,7 +250,7 @@ export class EpisodeBuilder {
     } catch (error) {
       if (isAbortError(error)) throw error;
       if (!(error instanceof AppError) || error.code !== "invalid_input") throw error;
-      this.#refuse(members, error.message);
+      this.#refused.push({ basis: job.basis, members, reason: error.message });
       return;
     }
     if (result.keep === "summary") await this.#commit(job, members, texts, result);
@@ -198,12 +260,9 @@ export class EpisodeBuilder {
         await this.#write({ ...job, memberIds: part.map(({ id }) => id) });
     } else {
       this.#refusedBefore.add(key);
-      this.#refuse(members, result.keepReason ?? "No summary passed the gate");
+      const reason = result.keepReason ?? "No summary passed the gate";
+      this.#refused.push({ basis: job.basis, members, reason });
     }
-  }
-
-  #refuse(members: readonly CatalogEntry[], reason: string): void {
-    this.#report.refused.push({ title: episodeTitle(members), reason });
   }
 
   async #texts(members: readonly CatalogEntry[], row: CatalogEntry | null): Promise<MemberText[]> {

@@ -23,6 +23,7 @@ const BASES: Record<Basis, string> = {
   "near-identical": "Near-identical notes",
   thread: "One thread",
   document: "One document",
+  list: "One mailing list",
   sitting: "Written in one go",
   meaning: "About the same",
 };

@@ -1,4 +1,4 @@
-/** What grouping is told of a memory: its thread, its source, its size. Part of building episodes. */
+/** What grouping is told of a memory: its thread, its list, its source, its size. Part of building episodes. */
 
 import type { GroupItem } from "../cognitive/episodes/grouping.ts";
 import { META } from "../model/memory.ts";
@@ -23,6 +23,7 @@ export class ThreadKeys {
       bytes: entry.originalBytes,
       thread: metadata[META.thread] ?? (isSection ? source : this.#chain(entry)),
       isSection,
+      list: metadata[META.list] ?? taggedList(metadata[META.title]),
       source,
       vector: null,
       fingerprint: null,
@@ -39,4 +40,10 @@ export class ThreadKeys {
     }
     return `chain ${at.id}`;
   }
+}
+
+/** "[ILUG] Re: Sun Solaris": how mailing lists mark their subjects. */
+function taggedList(title: string | undefined): string | null {
+  const tag = /^\s*(?:(?:re|fwd?|aw|wg)(?:\[\d+\])?\s*:\s*)*\[([^\]\d]{2,40})\]/i.exec(title ?? "");
+  return tag === null ? null : tag[1]!.toLowerCase();
 }

@@ -66,6 +66,7 @@ export const META = {
   thread: "thread", // key of the conversation or mail thread
   externalId: "external_id", // Message-ID, message uuid of an export
   replyTo: "reply_to", // external id that this one answers
+  list: "list", // mailing list that a mail came by
   kind: "kind", // ContentKind
   language: "language", // ISO 639-1, "und" when unknown
   part: "part", // "3/17" of a document that was cut into sections

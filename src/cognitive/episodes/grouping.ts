@@ -2,8 +2,8 @@
  * Which memories belong together: decided from light fields, vectors and text fingerprints, without
  * reading a text. Deterministic: the same memories in any order give the same groups.
  *
- * In this order: near-identical notes; one thread or one document; one source, written in one go;
- * what is left, by meaning. Groups are bounded in size, cut where the longest pause is. New memories
+ * In this order: near-identical notes; one thread or one document; one mailing list; one source, written
+ * in one go; what is left, by meaning. Groups are bounded in size, cut where the longest pause is. New memories
  * join an episode that is still open, else they open others; nothing else is touched.
  */
 
@@ -20,13 +20,15 @@ export interface GroupItem {
   thread: string | null;
   /** Set where `thread` is a document that was cut into sections. */
   isSection: boolean;
+  /** Key of the mailing list that it came by. */
+  list: string | null;
   source: string | null;
   vector: QuantizedVector | null;
   /** MinHash of its text; null where the text is gone or too short. */
   fingerprint: Uint32Array | null;
 }
 
-export type Basis = "near-identical" | "thread" | "document" | "sitting" | "meaning";
+export type Basis = "near-identical" | "thread" | "document" | "list" | "sitting" | "meaning";
 
 /** An episode that is there, as far as joining it needs. */
 export interface OpenEpisode {
@@ -64,6 +66,7 @@ const LONGEST_PAUSE_MS: Record<Basis, number> = {
   "near-identical": Infinity,
   thread: 60 * 24 * HOUR_MS,
   document: Infinity,
+  list: 14 * 24 * HOUR_MS,
   sitting: 6 * HOUR_MS,
   meaning: 60 * 24 * HOUR_MS,
 };
@@ -92,7 +95,7 @@ export function groupMemories(
   };
 
   take(nearIdenticalGroups(rest));
-  for (const keyed of [threadKey, sourceKey]) {
+  for (const keyed of [threadKey, listKey, sourceKey]) {
     const join = joinOpen(rest, open, keyed);
     grouping.joins.push(...join.joins);
     rest = join.rest;
@@ -100,6 +103,23 @@ export function groupMemories(
   }
   take(groupsByMeaning(rest));
   return grouping;
+}
+
+/**
+ * A member of a group for which no gist came about, as it may be grouped next: without what bound it
+ * there. Null where nothing else is left to bind it.
+ */
+export function regrouped(item: GroupItem, basis: Basis): GroupItem | null {
+  switch (basis) {
+    case "thread":
+      return { ...item, thread: null };
+    case "list":
+      return { ...item, thread: null, list: null };
+    case "sitting":
+      return { ...item, thread: null, list: null, source: null };
+    default:
+      return null;
+  }
 }
 
 interface Keyed {
@@ -114,6 +134,10 @@ function threadKey(item: GroupItem): Keyed | null {
         key: `${item.userId}\n${item.thread}`,
         basis: item.isSection ? "document" : "thread",
       };
+}
+
+function listKey({ userId, list }: GroupItem): Keyed | null {
+  return list === null ? null : { key: `${userId}\n${list}`, basis: "list" };
 }
 
 function sourceKey(item: GroupItem): Keyed | null {

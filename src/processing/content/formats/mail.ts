@@ -74,6 +74,15 @@ function mailTimestamp(
   );
 }
 
+/** The list that a mail came by, as its headers name it: "ilug.linux.ie", "ilug@linux.ie". */
+function mailingList({ headers }: Email): string | undefined {
+  const valueOf = (key: string): string | undefined =>
+    headers.find((header) => header.key === key)?.value.slice(0, 500);
+  const id = /<([^<>\s]+)>\s*$/.exec(valueOf("list-id") ?? "")?.[1];
+  const name = id ?? /list ([^\s;,]+)/.exec(valueOf("mailing-list") ?? "")?.[1];
+  return (name ?? valueOf("x-beenthere"))?.trim().toLowerCase().slice(0, 100) || undefined;
+}
+
 function bodyText(email: Email): string {
   const plain = email.text?.replaceAll("\r\n", "\n").trim() ?? "";
   if (plain !== "") return fixWindows1252(plain);
@@ -137,6 +146,7 @@ export async function parseMailBytes(
   set(META.externalId, messageIds(email.messageId)[0]);
   set(META.replyTo, messageIds(email.inReplyTo)[0] ?? messageIds(email.references).at(-1));
   set(META.thread, context.threads.threadOf(email));
+  set(META.list, mailingList(email));
   set("attachments", attachments.join(", "));
   return {
     text,

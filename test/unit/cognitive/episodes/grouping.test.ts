@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   groupMemories,
+  regrouped,
   MAX_BYTES,
   type GroupItem,
   type OpenEpisode,
@@ -18,6 +19,7 @@ function item(id: string, change: Partial<GroupItem> = {}): GroupItem {
     bytes: 1_000,
     thread: null,
     isSection: false,
+    list: null,
     source: null,
     vector: null,
     fingerprint: null,
@@ -60,6 +62,35 @@ describe("grouping", () => {
     }));
     const sizes = groupMemories(long).groups.map((group) => group.items.length);
     expect(sizes).toEqual([20, 30]);
+  });
+
+  it("keeps what came by one mailing list together, behind threads and before the folder", () => {
+    const by = (id: string, list: string, hours: number): GroupItem =>
+      item(id, { list, source: "mails/x", timestamp: hours * HOUR_MS });
+    const threaded = thread("t", 2).map((one) => ({ ...one, list: "ilug" }));
+    const { groups } = groupMemories([
+      ...threaded,
+      by("i1", "ilug", 0),
+      by("f1", "fork", 1),
+      by("i2", "ilug", 30),
+      by("f2", "fork", 40),
+    ]);
+    expect(groups.map((group) => [group.basis, ids(group.items)])).toEqual([
+      ["thread", ids(threaded)],
+      ["list", ["i1", "i2"]],
+      ["list", ["f1", "f2"]],
+    ]);
+  });
+
+  it("binds what no gist came about for by less and less", () => {
+    const mail = item("m", { thread: "t", list: "ilug", source: "mails/m" });
+    const byList = regrouped(mail, "thread")!;
+    expect([byList.thread, byList.list, byList.source]).toEqual([null, "ilug", "mails/m"]);
+    const bySource = regrouped(byList, "list")!;
+    expect([bySource.list, bySource.source]).toEqual([null, "mails/m"]);
+    expect(regrouped(bySource, "sitting")!.source).toBeNull();
+    for (const basis of ["meaning", "near-identical", "document"] as const)
+      expect(regrouped(mail, basis)).toBeNull();
   });
 
   it("puts every memory into at most one group of bounded size, of one user", () => {

@@ -76,6 +76,33 @@ describe("mail files", () => {
     expect(normalizeSubject("Re: [list] FWD: Re[2]:  Plans ")).toBe("plans");
   });
 
+  it("share a thread when the mail that they answer is missing, unless months lie between", () => {
+    const threads = new ThreadIndex();
+    const answer = (id: string, to: string, date: string) =>
+      threads.threadOf({
+        messageId: `<${id}@x>`,
+        inReplyTo: `<${to}@x>`,
+        subject: "Re: [ilug] Sun Solaris",
+        date,
+      });
+    const first = answer("b", "a", "Thu, 22 Aug 2002 16:13:00 +0000");
+    expect(first).toBe("a@x");
+    expect(answer("d", "c", "Thu, 22 Aug 2002 18:11:00 +0000")).toBe(first);
+    expect(answer("e", "d", "Fri, 23 Aug 2002 08:00:00 +0000")).toBe(first);
+    expect(answer("g", "f", "Sat, 22 Mar 2003 08:00:00 +0000")).toBe("f@x");
+  });
+
+  it.each([
+    ["List-Id: Irish Linux Users <ilug.linux.ie>", "ilug.linux.ie"],
+    ["Mailing-List: list zzzzteana@yahoogroups.com; contact owner", "zzzzteana@yahoogroups.com"],
+    ["X-BeenThere: Exmh-Users@example.com", "exmh-users@example.com"],
+    ["X-Other: none", undefined],
+  ])("know their list by “%s”", async (header, list) => {
+    const raw = `From: a@b.c\nSubject: x\n${header}\n\nbody\n`;
+    const { items } = await parse(file("x.eml", raw));
+    expect(items[0]?.metadata.list).toBe(list);
+  });
+
   it("of a real archive are all read", async () => {
     const names = readdirSync(MAILS)
       .filter((name) => name.endsWith(".txt"))
