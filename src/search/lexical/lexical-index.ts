@@ -289,6 +289,8 @@ export class LexicalIndex {
   /** Puts the merged segment in the place of its inputs and numbers the documents after it anew. */
   #replace(parts: readonly Part[], inputs: readonly MergeInput[], image: Uint8Array): void {
     const first = this.#parts.indexOf(parts[0]!);
+    // Parts that were replaced meanwhile: what was made of them is of no use.
+    if (parts.some((part, i) => this.#parts[first + i] !== part)) return;
     const { base } = parts[0]!;
     const segment = Segment.ofBytes(image);
     let to = base;
@@ -307,11 +309,11 @@ export class LexicalIndex {
       parts.length,
       ...(segment.documents === 0 ? [] : [{ segment, base }]),
     );
-    for (let i = first; i < this.#parts.length; i++)
-      this.#parts[i] = {
-        segment: this.#parts[i]!.segment,
-        base: i === 0 ? 0 : this.#parts[i - 1]!.base + this.#parts[i - 1]!.segment.documents,
-      };
+    for (let i = first, next = base; i < this.#parts.length; i++) {
+      const part = this.#parts[i]!;
+      if (part.base !== next) this.#parts[i] = { segment: part.segment, base: next };
+      next += part.segment.documents;
+    }
     this.version++;
   }
 
