@@ -10,6 +10,7 @@ import { SettingsStore } from "./engine/settings-store.ts";
 import { SqlHolder } from "./engine/sql-holder.ts";
 import { WriteQueue } from "./engine/write-queue.ts";
 import { systemClock, type Clock } from "./ports/clock.ts";
+import type { ComputeWorkers, GpuProvider } from "./ports/compute.ts";
 import type { EmbedderProvider } from "./ports/embedder.ts";
 import type { FileStore } from "./ports/file-store.ts";
 import type { KeyStore, LanguageModelSource } from "./ports/language-model.ts";
@@ -24,6 +25,10 @@ export interface EnginePorts {
   /** Called on the first SQL question. */
   sql: () => Promise<SqlEngine>;
   clock?: Clock;
+  /** Threads that search big indexes of vectors; none: one thread does all. */
+  vectorWorkers?: ComputeWorkers;
+  /** For batches of vector searches; none: processors do them. */
+  gpu?: GpuProvider;
   /** Language models of this platform; none: summaries are extractive. */
   languageSources?: readonly LanguageModelSource[];
   /** Where API keys are kept. */
@@ -40,6 +45,8 @@ export async function createEngine(ports: EnginePorts): Promise<LocalEngine> {
     const extractor = new EntityExtractor();
     const search = await SearchService.open(store, {
       clock,
+      vectorWorkers: ports.vectorWorkers,
+      gpu: ports.gpu,
       findNames: (text) => extractor.extract(text),
     });
     const learner = await ConnectionLearner.open(store, clock);

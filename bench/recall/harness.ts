@@ -1,32 +1,57 @@
 /** Runs the real recall pipeline over a conversation and measures which evidence it finds. */
 
 import { ConnectionLearner } from "../../src/cognitive/connection-learner.ts";
-import { NetworkNavigator } from "../../src/cognitive/navigator.ts";
+import { NetworkNavigator, type SpreadTuning } from "../../src/cognitive/navigator.ts";
 import { META } from "../../src/model/memory.ts";
 import { EntityExtractor } from "../../src/processing/compression/entities.ts";
+import type { FieldShares } from "../../src/search/field-signals.ts";
 import type { SignalWeights } from "../../src/search/ranking.ts";
 import { SearchService } from "../../src/search/search-service.ts";
+import type { MemoryStore } from "../../src/storage/memory-store.ts";
 import type { EmbeddingCache } from "../search/embeddings.ts";
 import { openBenchStore } from "../search/store.ts";
 import type { Conversation } from "./locomo.ts";
 import { measure, type Metrics } from "./metrics.ts";
 
+/** Where vectors come from: the cache of the benchmarks, or any embedder. */
+export type EmbedTexts = Pick<EmbeddingCache, "embed">;
+
+/** What an ablation changes; nothing: as the product has it. */
+export interface Variant {
+  weights?: SignalWeights;
+  shares?: Partial<FieldShares>;
+  spread?: Partial<SpreadTuning>;
+  /** Without the vectors of the questions: as while no model is installed. */
+  noMeaning?: boolean;
+}
+
 export interface Answered {
   category: string;
+  /** Turns as memories. */
   metrics: Metrics;
+  /** The sessions of those turns, in their order. */
+  sessions: Metrics;
+  /** Share of the evidence among the first 200: what any order of the candidates could reach. */
+  poolRecall: number;
 }
 
 export interface Loaded {
   conversation: Conversation;
+  store: MemoryStore;
   service: SearchService;
+  learner: ConnectionLearner;
   navigator: NetworkNavigator;
+  /** Turn ids by memory id. */
   turnOf: Map<string, string>;
 }
+
+const RANKED = 50;
+const POOL = 200;
 
 /** One conversation as a store of its turns, with everything that recall uses. */
 export async function loadConversation(
   conversation: Conversation,
-  cache: EmbeddingCache,
+  cache: EmbedTexts,
 ): Promise<Loaded> {
   const extractor = new EntityExtractor();
   const vectors = await cache.embed(conversation.turns.map((turn) => turn.text));
@@ -47,27 +72,55 @@ export async function loadConversation(
   const learner = await ConnectionLearner.open(store);
   const navigator = new NetworkNavigator(store, service.entities, learner);
   const turnOf = new Map(ids.map((id, i) => [id, conversation.turns[i]!.id]));
-  return { conversation, service, navigator, turnOf };
+  return { conversation, store, service, learner, navigator, turnOf };
 }
 
 export async function answer(
   loaded: Loaded,
-  cache: EmbeddingCache,
-  weights: SignalWeights,
+  cache: EmbedTexts,
+  variant: Variant = {},
 ): Promise<Answered[]> {
-  const { conversation, service, navigator, turnOf } = loaded;
+  const { conversation, store, service, learner, turnOf } = loaded;
+  const navigator =
+    variant.spread === undefined
+      ? loaded.navigator
+      : new NetworkNavigator(store, service.entities, learner, variant.spread);
+  const sessionOf = new Map(conversation.turns.map((turn) => [turn.id, String(turn.session)]));
   const answers: Answered[] = [];
   for (const question of conversation.questions) {
     const { hits } = await service.recall(
-      { query: question.text, topK: 50 },
       {
-        embedQuery: async (text) => (await cache.embed([text]))[0] ?? null,
+        query: question.text,
+        topK: POOL,
+        ...(question.now === undefined ? {} : { now: question.now }),
+      },
+      {
+        ...(variant.noMeaning
+          ? {}
+          : { embedQuery: async (text) => (await cache.embed([text]))[0] ?? null }),
         spread: navigator.spread,
-        weights,
+        ...(variant.weights ? { weights: variant.weights } : {}),
+        ...(variant.shares ? { fieldShares: variant.shares } : {}),
       },
     );
-    const ranked = hits.map((hit) => turnOf.get(hit.memory.id)!);
-    answers.push({ category: question.category, metrics: measure(ranked, question.evidence) });
+    const pool = hits.map((hit) => turnOf.get(hit.memory.id)!);
+    const ranked = pool.slice(0, RANKED);
+    const found = new Set(pool);
+    const sessions = [...new Set(ranked.map((id) => sessionOf.get(id)!))];
+    const sessionEvidence =
+      question.sessionEvidence?.map(String) ?? question.evidence.map((id) => sessionOf.get(id)!);
+    answers.push({
+      category: question.category,
+      metrics: measure(ranked, question.evidence),
+      sessions: measure(sessions, sessionEvidence),
+      poolRecall: question.evidence.filter((id) => found.has(id)).length / question.evidence.length,
+    });
   }
   return answers;
+}
+
+export async function closeLoaded({ service, learner, store }: Loaded): Promise<void> {
+  learner.close();
+  await service.close();
+  await store.close();
 }

@@ -17,6 +17,10 @@ export interface Question {
   category: string;
   /** Ids of turns. */
   evidence: string[];
+  /** Numbers of sessions, where the data set names them; else those of the turns. */
+  sessionEvidence?: number[];
+  /** When it was asked, ms since epoch. */
+  now?: number;
 }
 
 export interface Conversation {
@@ -51,13 +55,15 @@ export function readLocomo(directory: string): Conversation[] {
   return readdirSync(directory)
     .filter((file) => file.endsWith(".json"))
     .sort()
-    .flatMap((file) => {
-      const data = JSON.parse(readFileSync(join(directory, file), "utf8")) as unknown;
-      const list = Array.isArray(data) ? (data as unknown[]) : [data];
-      return list.map((one, i) =>
-        readConversation(`${file}${list.length > 1 ? `#${i}` : ""}`, one),
-      );
-    });
+    .flatMap((file) =>
+      parseLocomo(file, JSON.parse(readFileSync(join(directory, file), "utf8")) as unknown),
+    );
+}
+
+/** The conversations of one file. */
+export function parseLocomo(file: string, data: unknown): Conversation[] {
+  const list = Array.isArray(data) ? (data as unknown[]) : [data];
+  return list.map((one, i) => readConversation(`${file}${list.length > 1 ? `#${i}` : ""}`, one));
 }
 
 function readConversation(name: string, data: unknown): Conversation {

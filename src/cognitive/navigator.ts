@@ -1,16 +1,19 @@
 /**
  * Walks the connections between memories: neighbours in the thread, replies, rare names in common,
  * and what was recalled together. Spreads the activation of direct hits over them, hop by hop, and
- * tells the way. Only live memories of the catalog can be reached.
+ * tells the way. Only live memories of the catalog can be reached. Why these weights: decisions/0021.
  */
 
-import { META } from "../model/memory.ts";
+import type { LinkKind, PathLink } from "../model/query.ts";
 import type { EntityTable } from "../search/entity-table.ts";
-import type { Spread, SpreadHit, SpreadSeed } from "../search/spread.ts";
-import type { CatalogEntry, MemoryStore } from "../storage/memory-store.ts";
+import type { Spread, SpreadOptions, SpreadSeeds, Way } from "../search/spread.ts";
+import { topPlaces } from "../search/top-places.ts";
+import type { MemoryStore } from "../storage/memory-store.ts";
+import { Arrivals, LINK, LINK_KINDS } from "./arrivals.ts";
 import type { ConnectionLearner } from "./connection-learner.ts";
+import { ThreadLinks } from "./thread-links.ts";
 
-export type ConnectionKind = "previous" | "next" | "reply" | "entity" | "learned" | "supersedes";
+export type ConnectionKind = Exclude<LinkKind, "thread">;
 
 export interface Connection {
   ordinal: number;
@@ -21,35 +24,63 @@ export interface Connection {
   via?: string;
 }
 
-const THREAD_WEIGHT = 1;
-const REPLY_WEIGHT = 1;
-const SUPERSEDES_WEIGHT = 1;
+/** Neighbours in the thread, replies and corrections. */
+const DIRECT_WEIGHT = 1;
 /** A name shared by two memories; shared by more it says less. */
 const ENTITY_WEIGHT = 0.5;
 const MAX_SHARED = 12;
 const MAX_CONNECTIONS = 24;
-/** Activation that is left after each hop. */
-const HOP_DECAY = 0.5;
-const MAX_HOPS = 2;
-const MAX_FRONTIER = 48;
-const MIN_ENERGY = 0.02;
+/** How much of its activation a memory passes on. */
+export interface SpreadTuning {
+  /** With each hop. */
+  hop: number;
+  /** Beyond that, a question to what follows it: its answer. */
+  answer: number;
+  /** Of the best hit's lead, to the other hits of the same conversation. */
+  together: number;
+}
+
+export const SPREAD_TUNING: SpreadTuning = { hop: 0.3, answer: 0.2, together: 0.5 };
+/** Hits of one conversation up to which that counts in full; among more it says less. */
+const MAX_TOGETHER = 32;
+/** Where so many hits share a thread, a pause of this length ends a conversation. */
+const PAUSE_MS = 6 * 3_600_000;
+/** Direct hits whose names and learned connections are followed; neighbours are followed for all. */
+const WIDE_SEEDS = 32;
+/** Brought memories below this energy are left out. */
+const MIN_ENERGY = 0.05;
+/** Energy that counts as 1: a hit between two strong neighbours in a strong conversation. */
+const FULL_ENERGY = 1.5;
 
 export class NetworkNavigator {
   readonly #store: MemoryStore;
   readonly #entities: EntityTable;
   readonly #learner: ConnectionLearner | null;
+  readonly #links: ThreadLinks;
+  readonly #tuning: SpreadTuning;
+  readonly #arrivals = new Arrivals();
+  #outOrdinals = new Int32Array(1024);
+  #outScores = new Float64Array(1024);
 
-  constructor(store: MemoryStore, entities: EntityTable, learner: ConnectionLearner | null = null) {
+  constructor(
+    store: MemoryStore,
+    entities: EntityTable,
+    learner: ConnectionLearner | null = null,
+    /** For ablations in benchmarks. */
+    tuning: Partial<SpreadTuning> = {},
+  ) {
+    this.#tuning = { ...SPREAD_TUNING, ...tuning };
     this.#store = store;
     this.#entities = entities;
     this.#learner = learner;
+    this.#links = new ThreadLinks(store);
   }
 
   /** Everything one memory is connected with, strongest first, at most 24; each memory once, by its strongest link. */
   connectionsOf(ordinal: number): Connection[] {
     const { catalog } = this.#store;
-    const entry = catalog.byOrdinal(ordinal);
-    if (entry === undefined) return [];
+    if (catalog.byOrdinal(ordinal) === undefined) return [];
+    this.#links.refresh();
     const found = new Map<number, Connection>();
     const add = (connection: Connection): void => {
       if (connection.ordinal === ordinal || catalog.byOrdinal(connection.ordinal) === undefined)
@@ -58,74 +89,206 @@ export class NetworkNavigator {
       if (known === undefined || known.weight < connection.weight)
         found.set(connection.ordinal, connection);
     };
-    for (const connection of this.#links(entry)) add(connection);
-    for (const name of this.#entities.namesOf(ordinal, MAX_SHARED)) {
-      const weight = ENTITY_WEIGHT / Math.max(1, name.ordinals.size - 1);
-      for (const other of name.ordinals)
-        add({ ordinal: other, kind: "entity", weight, via: name.text });
-    }
-    for (const { ordinal: other, weight } of this.#learner?.connectionsOf(ordinal) ?? [])
-      add({ ordinal: other, kind: "learned", weight });
+    for (const kind of ["previous", "next", "reply"] as const)
+      add({ ordinal: this.#neighbour(ordinal, LINK[kind]), kind, weight: DIRECT_WEIGHT });
+    for (const connection of this.#wideConnections(ordinal)) add(connection);
     return [...found.values()]
       .sort((a, b) => b.weight - a.weight || a.ordinal - b.ordinal)
       .slice(0, MAX_CONNECTIONS);
   }
 
   /**
-   * Activation from direct hits: each hop passes on its energy times the link's weight, halved; what
-   * arrives by several ways adds up, at most 1. At most two hops and 48 memories per hop are followed.
+   * Activation from direct hits: each of at most two hops passes on a share of it (a question more to what
+   * follows it), and hits of one conversation get a share of the best one's lead; what arrives by several ways
+   * adds up. Names, corrections and learned connections are followed from the best 32 only.
    */
-  readonly spread: Spread = (seeds, { limit, allow }) => {
-    const arrived = new Map<number, { energy: number; strongest: number; path: number[] }>();
-    let frontier = [...seeds].sort(byScore).slice(0, MAX_FRONTIER).map(startOf);
-    for (let hop = 0; hop < MAX_HOPS && frontier.length > 0; hop++) {
-      const next = new Map<number, { ordinal: number; energy: number; path: number[] }>();
-      for (const from of frontier)
-        for (const { ordinal, weight } of this.connectionsOf(from.ordinal)) {
-          const energy = from.energy * weight * HOP_DECAY;
-          if (energy < MIN_ENERGY || from.path.includes(ordinal)) continue;
-          const path = [...from.path, ordinal];
-          const reached = arrived.get(ordinal);
-          if (reached === undefined) arrived.set(ordinal, { energy, strongest: energy, path });
-          else {
-            reached.energy += energy;
-            if (energy > reached.strongest) [reached.strongest, reached.path] = [energy, path];
-          }
-          const known = next.get(ordinal);
-          if (known === undefined || known.energy < energy)
-            next.set(ordinal, { ordinal, energy, path });
-        }
-      frontier = [...next.values()]
-        .sort((a, b) => b.energy - a.energy || a.ordinal - b.ordinal)
-        .slice(0, MAX_FRONTIER);
-    }
-    const hits: SpreadHit[] = [];
-    for (const [ordinal, { energy, path }] of arrived)
-      if (allow === undefined || allow(ordinal))
-        hits.push({ ordinal, score: Math.min(1, energy), path });
-    return hits.sort(byScore).slice(0, limit);
+  readonly spread: Spread = (seeds, options) => {
+    const arrivals = this.#arrivals;
+    this.#links.refresh();
+    arrivals.reset(this.#store.catalog.ordinalLimit);
+    for (let i = 0; i < seeds.count; i++) arrivals.place(seeds.ordinals[i]!);
+    arrivals.seedCount = arrivals.count;
+    for (let i = 0; i < seeds.count; i++)
+      if (seeds.scores[i]! > 0)
+        this.#spreadAlongThread(seeds.ordinals[i]!, seeds.scores[i]!, options.asks);
+    for (const i of topPlaces(seeds.scores, seeds.ordinals, seeds.count, WIDE_SEEDS))
+      if (seeds.scores[i]! > 0) this.#spreadWide(seeds.ordinals[i]!, seeds.scores[i]!);
+    this.#shareInThreads(seeds);
+    const count = this.#collect(options);
+    return {
+      count,
+      ordinals: this.#outOrdinals,
+      scores: this.#outScores,
+      wayTo: (ordinal) => this.#wayTo(ordinal),
+    };
   };
 
-  *#links(entry: CatalogEntry): Generator<Connection> {
-    const { catalog } = this.#store;
-    const linked = (id: string | null): number =>
-      id === null ? -1 : (catalog.byId(id)?.ordinal ?? -1);
-    yield { ordinal: linked(entry.previousId), kind: "previous", weight: THREAD_WEIGHT };
-    yield { ordinal: linked(entry.nextId), kind: "next", weight: THREAD_WEIGHT };
-    yield { ordinal: linked(entry.supersedes), kind: "supersedes", weight: SUPERSEDES_WEIGHT };
-    yield { ordinal: linked(entry.supersededBy), kind: "supersedes", weight: SUPERSEDES_WEIGHT };
-    const replyTo = entry.metadata[META.replyTo];
-    if (replyTo !== undefined) {
-      const ordinal = catalog.byExternalId(replyTo)?.ordinal ?? -1;
-      yield { ordinal, kind: "reply", weight: REPLY_WEIGHT };
+  #spreadAlongThread(seed: number, score: number, asks?: (ordinal: number) => boolean): void {
+    const links = this.#links;
+    const arrivals = this.#arrivals;
+    const { hop, answer } = this.#tuning;
+    const energy = hop * score;
+    for (let kind = LINK.previous; kind <= LINK.reply; kind++) {
+      const first = this.#neighbour(seed, kind);
+      if (first < 0) continue;
+      const answers = kind === LINK.next && asks !== undefined && asks(seed);
+      arrivals.add(first, answers ? energy + answer * score : energy, seed, -1, kind, kind);
+      // From what was answered both ways, else on in the same direction.
+      if (kind !== LINK.next)
+        arrivals.add(links.previous(first), hop * energy, seed, first, kind, LINK.previous);
+      if (kind !== LINK.previous)
+        arrivals.add(links.next(first), hop * energy, seed, first, kind, LINK.next);
     }
   }
-}
 
-function byScore(a: SpreadSeed, b: SpreadSeed): number {
-  return b.score - a.score || a.ordinal - b.ordinal;
-}
+  #neighbour(ordinal: number, kind: number): number {
+    if (kind === LINK.previous) return this.#links.previous(ordinal);
+    return kind === LINK.next ? this.#links.next(ordinal) : this.#links.repliesTo(ordinal);
+  }
 
-function startOf(seed: SpreadSeed): { ordinal: number; energy: number; path: number[] } {
-  return { ordinal: seed.ordinal, energy: seed.score, path: [seed.ordinal] };
+  /** Over names, what was learned, and corrections; then to the neighbours of what was reached. */
+  #spreadWide(seed: number, score: number): void {
+    const arrivals = this.#arrivals;
+    const { catalog } = this.#store;
+    const { hop } = this.#tuning;
+    for (const { ordinal, kind, weight } of this.#wideConnections(seed)) {
+      if (catalog.byOrdinal(ordinal) === undefined) continue;
+      const energy = hop * weight * score;
+      arrivals.add(ordinal, energy, seed, -1, LINK[kind], LINK[kind]);
+      for (let step = LINK.previous; step <= LINK.next; step++)
+        arrivals.add(this.#neighbour(ordinal, step), hop * energy, seed, ordinal, LINK[kind], step);
+    }
+  }
+
+  *#wideConnections(ordinal: number): Generator<Connection> {
+    const { catalog } = this.#store;
+    const entry = catalog.byOrdinal(ordinal);
+    if (entry === undefined) return;
+    for (const id of [entry.supersedes, entry.supersededBy]) {
+      const other = id === null ? undefined : catalog.byId(id);
+      if (other !== undefined)
+        yield { ordinal: other.ordinal, kind: "supersedes", weight: DIRECT_WEIGHT };
+    }
+    for (const name of this.#entities.namesOf(ordinal, MAX_SHARED)) {
+      const weight = ENTITY_WEIGHT / Math.max(1, name.ordinals.size - 1);
+      for (const other of name.ordinals)
+        if (other !== ordinal) yield { ordinal: other, kind: "entity", weight, via: name.text };
+    }
+    if (this.#learner === null || this.#learner.edgeCount === 0) return;
+    for (const { ordinal: other, weight } of this.#learner.connectionsOf(ordinal))
+      yield { ordinal: other, kind: "learned", weight };
+  }
+
+  /** Hits of one conversation lift each other: the best lifts all that are among the arrivals. */
+  #shareInThreads(seeds: SpreadSeeds): void {
+    const arrivals = this.#arrivals;
+    const threads = new Map<number, number[]>();
+    for (let place = 0; place < arrivals.count; place++) {
+      const thread = this.#links.threadOf(arrivals.ordinals[place]!);
+      if (thread < 0) continue;
+      const places = threads.get(thread);
+      if (places === undefined) threads.set(thread, [place]);
+      else places.push(place);
+    }
+    for (const places of threads.values())
+      if (places.length <= MAX_TOGETHER) this.#shareAmong(places, seeds);
+      else for (const part of this.#atPauses(places)) this.#shareAmong(part, seeds);
+  }
+
+  #shareAmong(places: readonly number[], seeds: SpreadSeeds): void {
+    const arrivals = this.#arrivals;
+    const scoreOf = (place: number): number =>
+      place < arrivals.seedCount ? seeds.scores[place]! : 0;
+    let best = -1;
+    let size = 0;
+    for (const place of places) {
+      if (place >= arrivals.seedCount) continue;
+      size++;
+      if (best < 0 || scoreOf(place) > scoreOf(best)) best = place;
+    }
+    if (best < 0) return;
+    const most = scoreOf(best) * Math.min(1, MAX_TOGETHER / size);
+    const from = arrivals.ordinals[best]!;
+    for (const place of places) {
+      const lead = most - scoreOf(place);
+      if (lead > 0)
+        arrivals.add(
+          arrivals.ordinals[place]!,
+          this.#tuning.together * lead,
+          from,
+          -1,
+          LINK.thread,
+          LINK.thread,
+        );
+    }
+  }
+
+  /** Cuts what is of one thread where it paused: a chat of years is many conversations. */
+  #atPauses(places: number[]): number[][] {
+    const { catalog } = this.#store;
+    const timeOf = (place: number): number =>
+      catalog.byOrdinal(this.#arrivals.ordinals[place]!)?.timestamp ?? 0;
+    const inOrder = places
+      .map((place) => ({ place, time: timeOf(place) }))
+      .sort((a, b) => a.time - b.time);
+    const parts: number[][] = [];
+    inOrder.forEach(({ place, time }, i) => {
+      if (i === 0 || time - inOrder[i - 1]!.time > PAUSE_MS) parts.push([place]);
+      else parts.at(-1)!.push(place);
+    });
+    return parts;
+  }
+
+  /** Seeds with what arrived at them, then the strongest of what was brought. */
+  #collect({ limit, allow }: SpreadOptions): number {
+    const { seedCount, count, energy, ordinals } = this.#arrivals;
+    const { catalog } = this.#store;
+    if (this.#outOrdinals.length < count) {
+      this.#outOrdinals = new Int32Array(2 * count);
+      this.#outScores = new Float64Array(2 * count);
+    }
+    let out = 0;
+    const put = (place: number): void => {
+      this.#outOrdinals[out] = ordinals[place]!;
+      this.#outScores[out++] = Math.min(1, energy[place]! / FULL_ENERGY);
+    };
+    for (let place = 0; place < seedCount; place++) put(place);
+    const brought: number[] = [];
+    for (let place = seedCount; place < count; place++) {
+      const ordinal = ordinals[place]!;
+      if (
+        energy[place]! >= MIN_ENERGY &&
+        catalog.byOrdinal(ordinal) !== undefined &&
+        (allow === undefined || allow(ordinal))
+      )
+        brought.push(place);
+    }
+    if (brought.length > limit)
+      brought.sort((a, b) => energy[b]! - energy[a]! || ordinals[a]! - ordinals[b]!);
+    for (const place of brought.slice(0, limit)) put(place);
+    return out;
+  }
+
+  #wayTo(ordinal: number): Way | null {
+    const arrivals = this.#arrivals;
+    const place = arrivals.find(ordinal);
+    if (place < 0 || arrivals.from[place]! < 0) return null;
+    const from = arrivals.from[place]!;
+    const middle = arrivals.middle[place]!;
+    const path = middle < 0 ? [from, ordinal] : [from, middle, ordinal];
+    const kinds = [arrivals.firstKind[place]!, arrivals.lastKind[place]!].slice(0, path.length - 1);
+    return {
+      path,
+      links: kinds.map((number, i) => this.#linkOf(LINK_KINDS[number]!, path[i]!, path[i + 1]!)),
+    };
+  }
+
+  #linkOf(kind: LinkKind, from: number, to: number): PathLink {
+    if (kind !== "entity") return { kind };
+    const shared = this.#entities
+      .namesOf(from, MAX_SHARED)
+      .filter(({ ordinals }) => ordinals.has(to))
+      .sort((a, b) => a.ordinals.size - b.ordinals.size)[0];
+    return shared === undefined ? { kind } : { kind, via: shared.text };
+  }
 }

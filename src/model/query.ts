@@ -28,6 +28,38 @@ export interface RecallQuery {
   prefix?: boolean;
   /** Also packs the hits into this many tokens, as gists, summaries or originals. */
   contextTokens?: number;
+  /** 0 (default): the best first, however alike; towards 1: results that are unlike each other. */
+  diversity?: number;
+  /** What "last week" is counted from, ms since epoch. Default: the clock. */
+  now?: number;
+}
+
+/** What links one memory with the next on a way of activation. */
+export type LinkKind =
+  | "previous"
+  | "next"
+  | "reply"
+  | "entity"
+  | "learned"
+  | "supersedes"
+  /** Said in the same conversation. */
+  | "thread";
+
+export interface PathLink {
+  kind: LinkKind;
+  /** The name in common, for kind "entity". */
+  via?: string;
+}
+
+/** How a time in the query was read. */
+export interface QueryTime {
+  /** As it stands in the query. */
+  text: string;
+  /** ms since epoch, from ≤ t < to; null where it is open, or returns every year. */
+  from: number | null;
+  to: number | null;
+  /** The memory of the event that it was taken from ("before she moved"). */
+  memoryId?: string;
 }
 
 /** Per-signal parts of a hit's score, each already weighted: they add up to `total`. */
@@ -37,7 +69,7 @@ export interface ScoreParts {
   /** From thread neighbours and other connections of strong hits. */
   activation: number;
   recency: number;
-  /** From speaker, time, source and entity fields named in the query. */
+  /** From the speaker, time, title and names that the query names, and from telling instead of asking. */
   fields: number;
   total: number;
 }
@@ -56,8 +88,10 @@ export interface RecallHit {
   /** An excerpt around the best match; `highlights` are [start, end) UTF-16 offsets into it. */
   snippet: string;
   highlights: [start: number, end: number][];
-  /** Ids from a direct hit to this one, when spreading activation brought it. */
+  /** Ids from a direct hit to this one, over which it got most of its activation; absent without any. */
   path?: string[];
+  /** What links each id of `path` with the next. */
+  links?: PathLink[];
 }
 
 /** Milliseconds per stage; `embed` is the query's embedding (0 when cached, null without a model). */
@@ -78,6 +112,8 @@ export interface RecallResult {
   candidateCount: number;
   /** Which signals took part; `semantic` is absent while no embedding model is installed. */
   signals: ("lexical" | "semantic" | "activation" | "recency" | "fields")[];
+  /** Times that the query names, as they were read; absent when it names none. */
+  times?: QueryTime[];
   /** When `contextTokens` was asked for. */
   context?: ContextPack;
 }

@@ -1,11 +1,12 @@
 /**
- * The light fields of the memories in the form that filters ask for: a bitmap per value of source,
+ * The light fields of the memories in the form that filters ask for: who has which value of source,
  * speaker, kind, keep level and owner, and the memories in the order of time. Follows changes one by
  * one; nothing is walked per query. Gists' rows of episodes are not in it.
  */
 
 import { META, isEpisode } from "../model/memory.ts";
 import type { CatalogEntry } from "../storage/memory-store.ts";
+import { OrdinalList, type OrdinalGroup } from "./ordinal-list.ts";
 import { OrdinalSet } from "./ordinal-set.ts";
 
 export type IndexedField = "source" | "speaker" | "kind" | "keep" | "userId";
@@ -18,12 +19,18 @@ const VALUE_OF: Record<IndexedField, (entry: CatalogEntry) => string | undefined
   userId: (entry) => entry.userId,
 };
 const FIELDS = Object.keys(VALUE_OF) as IndexedField[];
+/** From so many members a bitmap is smaller and quicker to change than a list. */
+const BITMAP_FROM = 1024;
 /** Later additions are looked at one by one up to here, then sorted in. */
 const MAX_TAIL = 2048;
 
 interface Column {
-  /** By value; sets that became empty are dropped. */
-  readonly sets: Map<string, OrdinalSet>;
+  readonly field: IndexedField;
+  readonly valueOf: (entry: CatalogEntry) => string | undefined;
+  /** The set that was added to last: neighbours mostly share their values. */
+  last: { value: string; set: OrdinalList | OrdinalSet } | null;
+  /** By value; sets that became empty are dropped. Values of few memories, as most speakers are, have a list. */
+  readonly sets: Map<string, OrdinalList | OrdinalSet>;
   /** By ordinal: the value that it is filed under. */
   readonly values: (string | undefined)[];
 }
@@ -31,9 +38,13 @@ interface Column {
 export class CatalogIndex {
   /** Every memory. */
   readonly live = new OrdinalSet(0);
-  readonly #columns = new Map<IndexedField, Column>(
-    FIELDS.map((field) => [field, { sets: new Map(), values: [] }]),
-  );
+  readonly #columns: readonly Column[] = FIELDS.map((field) => ({
+    field,
+    valueOf: VALUE_OF[field],
+    last: null,
+    sets: new Map(),
+    values: [],
+  }));
   #times = new Float64Array(0);
   /** Ordinals by time, then ordinal, up to `#sortedCount`; some may be gone or be of another time by now. */
   #sorted = new Int32Array(0);
@@ -48,7 +59,6 @@ export class CatalogIndex {
 
   constructor(entries: Iterable<CatalogEntry> = []) {
     for (const entry of entries) this.put(entry);
-    this.#sort();
   }
 
   /** Changes when a speaker appears or goes. */
@@ -61,19 +71,13 @@ export class CatalogIndex {
     const { ordinal } = entry;
     if (isEpisode(entry)) return this.remove(ordinal);
     const isNew = !this.live.has(ordinal);
-    for (const [field, column] of this.#columns) {
-      const value = VALUE_OF[field](entry);
+    for (const column of this.#columns) {
+      const value = column.valueOf(entry);
       const before = column.values[ordinal];
       if (value === before) continue;
-      this.#unfile(field, column, ordinal, before);
+      if (before !== undefined) this.#unfile(column, ordinal, before);
       column.values[ordinal] = value;
-      if (value === undefined) continue;
-      let set = column.sets.get(value);
-      if (set === undefined) {
-        column.sets.set(value, (set = new OrdinalSet(0)));
-        if (field === "speaker") this.#speakersVersion++;
-      }
-      set.add(ordinal);
+      if (value !== undefined) this.#setOf(column, value).add(ordinal);
     }
     this.live.add(ordinal);
     if (ordinal >= this.#times.length) {
@@ -91,15 +95,16 @@ export class CatalogIndex {
   remove(ordinal: number): void {
     if (!this.live.has(ordinal)) return;
     this.live.delete(ordinal);
-    for (const [field, column] of this.#columns) {
-      this.#unfile(field, column, ordinal, column.values[ordinal]);
+    for (const column of this.#columns) {
+      const value = column.values[ordinal];
+      if (value !== undefined) this.#unfile(column, ordinal, value);
       column.values[ordinal] = undefined;
     }
   }
 
   /** Who has which value of a field. */
-  sets(field: IndexedField): ReadonlyMap<string, OrdinalSet> {
-    return this.#columns.get(field)!.sets;
+  sets(field: IndexedField): ReadonlyMap<string, OrdinalGroup> {
+    return this.#columns.find((column) => column.field === field)!.sets;
   }
 
   /** Memories with after ≤ time < before. */
@@ -142,9 +147,10 @@ export class CatalogIndex {
   }
 
   clear(): void {
-    for (const { sets, values } of this.#columns.values()) {
-      sets.clear();
-      values.length = 0;
+    for (const column of this.#columns) {
+      column.sets.clear();
+      column.values.length = 0;
+      column.last = null;
     }
     this.#tail = [];
     this.#moved.clear();
@@ -152,14 +158,27 @@ export class CatalogIndex {
     this.#sortedTimes = new Float64Array(0);
   }
 
-  #unfile(field: IndexedField, column: Column, ordinal: number, value: string | undefined): void {
-    if (value === undefined) return;
+  #setOf(column: Column, value: string): OrdinalList | OrdinalSet {
+    const { last } = column;
+    if (last?.value === value && (last.set instanceof OrdinalSet || last.set.size < BITMAP_FROM))
+      return last.set;
+    let set = column.sets.get(value);
+    if (set === undefined) {
+      column.sets.set(value, (set = new OrdinalList()));
+      if (column.field === "speaker") this.#speakersVersion++;
+    } else if (set instanceof OrdinalList && set.size >= BITMAP_FROM)
+      column.sets.set(value, (set = OrdinalSet.of(0, set)));
+    column.last = { value, set };
+    return set;
+  }
+
+  #unfile(column: Column, ordinal: number, value: string): void {
     const set = column.sets.get(value);
-    if (set === undefined) return;
-    set.delete(ordinal);
-    if (set.size > 0) return;
+    set?.delete(ordinal);
+    if (set === undefined || set.size > 0) return;
     column.sets.delete(value);
-    if (field === "speaker") this.#speakersVersion++;
+    if (column.last?.value === value) column.last = null;
+    if (column.field === "speaker") this.#speakersVersion++;
   }
 
   #isCurrent(ordinal: number): boolean {

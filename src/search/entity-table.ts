@@ -103,6 +103,11 @@ export class EntityTable {
     return this.#records.values();
   }
 
+  /** Makes room for ordinals below `limit` of an empty table, before `restore`. */
+  reserve(limit: number): void {
+    this.#named = new Array<EntityRecord[] | undefined>(limit);
+  }
+
   /** Takes an entity of a snapshot, which isn't in the table yet. */
   restore(record: EntityRecord): void {
     this.#records.set(entityKey(record.text), record);

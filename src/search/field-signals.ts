@@ -1,6 +1,6 @@
 /**
- * Matches between a query and a memory's fields: who said it, when, its title, whom it names. Soft:
- * they lift what the text stages found, they exclude nothing.
+ * Matches between a query and a memory's fields: who said it, when, its title, whom it names, and that
+ * it tells where the query asks. Soft: they lift what the text stages found, they exclude nothing.
  */
 
 import { META } from "../model/memory.ts";
@@ -10,10 +10,28 @@ import type { QueryPlan } from "./query-plan.ts";
 import type { OrdinalGroup } from "./ordinal-list.ts";
 import type { SpeakerNames } from "./speaker-names.ts";
 import { isFunctionWord, queryWords, stemOf } from "./text-analysis.ts";
-import { findTimes } from "./time-expression.ts";
+import type { OrdinalSet } from "./ordinal-set.ts";
+import type { TimeMatch } from "./query-times.ts";
+import { isQuestion } from "./question-form.ts";
 
-/** Shares of the fields signal; each is matched or not, the sum is at most 1. */
-const SHARES = { speaker: 0.5, time: 0.5, title: 0.25, entity: 0.25 } as const;
+/** How much each match makes of the fields signal. */
+export interface FieldShares {
+  speaker: number;
+  time: number;
+  /** The query asks, and the memory doesn't end by asking itself. */
+  statement: number;
+  title: number;
+  entity: number;
+}
+
+/** Together 1. */
+export const FIELD_SHARES: FieldShares = {
+  time: 0.45,
+  speaker: 0.23,
+  statement: 0.14,
+  title: 0.09,
+  entity: 0.09,
+};
 const MAX_NAME_WORDS = 4;
 /** Of a pasted page the first words are looked up as names. */
 const MAX_NAME_STARTS = 64;
@@ -27,11 +45,19 @@ export interface FieldContext {
   entities: EntityTable;
   speakers: SpeakerNames;
   titles: TitleStems;
-  nowMs: number;
+  /** Memories that end in a question. */
+  asks: OrdinalSet;
 }
 
-export function fieldSignals(query: string, plan: QueryPlan, context: FieldContext): FieldScore {
-  const times = findTimes(query, context.nowMs);
+export function fieldSignals(
+  query: string,
+  plan: QueryPlan,
+  times: readonly TimeMatch[],
+  context: FieldContext,
+  changedShares: Partial<FieldShares> = {},
+): FieldScore {
+  const shares = { ...FIELD_SHARES, ...changedShares };
+  const isAsking = isQuestion(query);
   const words = queryWords(query);
   const stems = new Set(plan.words.map((word) => word.stem));
   const speakers = context.speakers.namedBy(stems);
@@ -42,11 +68,13 @@ export function fieldSignals(query: string, plan: QueryPlan, context: FieldConte
   return (entry) => {
     const { metadata, timestamp, ordinal } = entry;
     const title = metadata[META.title];
-    let score = 0;
-    if (speakers.size > 0 && speakers.has(metadata[META.speaker] ?? "")) score += SHARES.speaker;
-    if (times.some((time) => time(timestamp))) score += SHARES.time;
-    if (title !== undefined && covers(context.titles.of(title), stems)) score += SHARES.title;
-    if (named.some((group) => group.has(ordinal))) score += SHARES.entity;
+    let score = isAsking && !context.asks.has(ordinal) ? shares.statement : 0;
+    if (speakers.size > 0 && speakers.has(metadata[META.speaker] ?? "")) score += shares.speaker;
+    let inTime = 0;
+    for (const time of times) inTime = Math.max(inTime, time.score(timestamp));
+    score += inTime * shares.time;
+    if (title !== undefined && covers(context.titles.of(title), stems)) score += shares.title;
+    if (named.some((group) => group.has(ordinal))) score += shares.entity;
     return Math.min(1, score);
   };
 }

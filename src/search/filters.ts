@@ -1,6 +1,6 @@
 /**
- * A `MemoryFilter` as the set of memories that pass it, made of the bitmaps of `catalog-index.ts` and
- * the entity table. Compiled filters are kept until the store changes. No file is read.
+ * A `MemoryFilter` as the set of memories that pass it, made of `catalog-index.ts` and the entity
+ * table. Compiled filters are kept until the store changes. No file is read.
  */
 
 import { LRUCache } from "lru-cache";
@@ -9,6 +9,7 @@ import type { MemoryFilter } from "../model/query.ts";
 import type { Catalog } from "../storage/memory-store.ts";
 import type { CatalogIndex } from "./catalog-index.ts";
 import type { EntityTable } from "./entity-table.ts";
+import type { OrdinalGroup } from "./ordinal-list.ts";
 import { OrdinalSet } from "./ordinal-set.ts";
 
 const KEPT_FILTERS = 64;
@@ -83,8 +84,7 @@ export class Filters {
     }
     if (filter.entities !== undefined) {
       const named = new OrdinalSet(this.#catalog.ordinalLimit);
-      for (const text of filter.entities)
-        for (const ordinal of this.#entities.ordinalsOf(text)) named.add(ordinal);
+      for (const text of filter.entities) named.addAll(this.#entities.ordinalsOf(text));
       narrow(named);
     }
     const wanted = Object.entries(metadata ?? {});
@@ -101,7 +101,7 @@ export class Filters {
   }
 }
 
-function union(sets: readonly (OrdinalSet | undefined)[]): OrdinalSet {
+function union(sets: readonly (OrdinalGroup | undefined)[]): OrdinalSet {
   const all = new OrdinalSet(0);
   for (const set of sets) if (set !== undefined) all.addAll(set);
   return all;

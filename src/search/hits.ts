@@ -5,6 +5,7 @@ import type { RecallHit, ScoreParts } from "../model/query.ts";
 import type { MemoryStore } from "../storage/memory-store.ts";
 import type { RecallContext } from "./recall.ts";
 import type { QueryPlan } from "./query-plan.ts";
+import type { Way } from "./spread.ts";
 import { toMemoryView } from "./memory-view.ts";
 import { makeSnippet } from "./snippet.ts";
 import { SCAN_UNITS, TermFinder } from "./term-finder.ts";
@@ -12,8 +13,8 @@ import { SCAN_UNITS, TermFinder } from "./term-finder.ts";
 export interface RankedHit {
   ordinal: number;
   score: ScoreParts;
-  /** Ordinals from a direct hit, when spreading brought it. */
-  path: number[] | undefined;
+  /** How it got its activation; null without any. */
+  way: Way | null;
 }
 
 const FIELDS = [META.title, META.speaker, META.source, META.recipients, META.thread] as const;
@@ -61,7 +62,7 @@ export async function describeHits(
     const body =
       contents[i] ?? (memory.keep === "gist" ? (gists.get(entry.ordinal) ?? "") : memory.summary);
     const snippet = makeSnippet(body, finder, plan.phrases);
-    const path = hit.path?.map((ordinal) => catalog.byOrdinal(ordinal)?.id);
+    const path = hit.way?.path.map((ordinal) => catalog.byOrdinal(ordinal)?.id);
     const matched = snippet.terms;
     if (matched.size < plan.words.length)
       for (const { term } of finder.find(fieldsOf(memory))) matched.add(term);
@@ -78,7 +79,9 @@ export async function describeHits(
       matchedTerms: plan.words.filter((term) => matched.has(term)).map((term) => term.token),
       snippet: snippet.text,
       highlights: snippet.highlights,
-      ...(path !== undefined && path.every((id) => id !== undefined) ? { path } : {}),
+      ...(hit.way !== null && path !== undefined && path.every((id) => id !== undefined)
+        ? { path, links: hit.way.links }
+        : {}),
     });
   });
   return hits;

@@ -17,6 +17,14 @@ export class OrdinalSet {
     return set;
   }
 
+  /** @param words a bitmap, taken over */
+  static ofWords(words: Uint32Array): OrdinalSet {
+    const set = new OrdinalSet(0);
+    set.#words = words;
+    for (const word of words) set.#size += popcount(word);
+    return set;
+  }
+
   get size(): number {
     return this.#size;
   }
@@ -68,8 +76,12 @@ export class OrdinalSet {
     return result;
   }
 
-  /** Adds every ordinal of another set. */
-  addAll(other: OrdinalSet): void {
+  /** Adds every ordinal of another group; of a bitmap word by word. */
+  addAll(other: Iterable<number>): void {
+    if (!(other instanceof OrdinalSet)) {
+      for (const ordinal of other) this.add(ordinal);
+      return;
+    }
     this.#reserve(other.#words.length);
     for (let i = 0; i < other.#words.length; i++) {
       const before = this.#words[i]!;

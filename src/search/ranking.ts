@@ -1,6 +1,6 @@
 /**
- * One score out of several signals: a convex combination of parts that were each brought to 0–1.
- * It beats reciprocal rank fusion by far on questions over conversations (decisions/0005).
+ * One score out of several signals: a convex combination of parts that are each 0–1. It beats
+ * reciprocal rank fusion by far on questions over conversations (decisions/0005, 0021).
  */
 
 import type { ScoreParts } from "../model/query.ts";
@@ -19,25 +19,29 @@ export type SignalWeights = Omit<CandidateSignals, "ordinal">;
 
 /** Round numbers on purpose: chosen on a plateau, not fitted to a data set. They add up to 1. */
 export const WEIGHTS: SignalWeights = {
-  lexical: 0.4,
-  semantic: 0.2,
-  activation: 0.25,
-  fields: 0.14,
+  lexical: 0.22,
+  semantic: 0.15,
+  activation: 0.36,
+  fields: 0.26,
   recency: 0.01,
 };
 
-/** The weights of the signals that take part, scaled to add up to 1 again. */
+/**
+ * The weights of the signals that take part, scaled to add up to 1 again. Words and meaning stand in
+ * for each other: what one can't weigh, the other does.
+ */
 export function activeWeights(
   active: ReadonlySet<keyof SignalWeights>,
   weights: SignalWeights = WEIGHTS,
 ): SignalWeights {
-  const signals = Object.keys(weights) as (keyof SignalWeights)[];
-  const sum = signals.reduce(
-    (total, signal) => total + (active.has(signal) ? weights[signal] : 0),
-    0,
-  );
   const scaled = { ...weights };
-  for (const signal of signals) scaled[signal] = active.has(signal) ? weights[signal] / sum : 0;
+  const text = weights.lexical + weights.semantic;
+  if (!active.has("semantic") && weights.lexical > 0) scaled.lexical = text;
+  if (!active.has("lexical") && weights.semantic > 0) scaled.semantic = text;
+  const signals = Object.keys(scaled) as (keyof SignalWeights)[];
+  for (const signal of signals) if (!active.has(signal)) scaled[signal] = 0;
+  const sum = signals.reduce((total, signal) => total + scaled[signal], 0);
+  for (const signal of signals) scaled[signal] = sum === 0 ? 0 : scaled[signal] / sum;
   return scaled;
 }
 
@@ -57,12 +61,15 @@ export function scoreParts(candidate: CandidateSignals, weights: SignalWeights):
   };
 }
 
-/** Cosines as 0–1: the best candidate is 1, the pool's worst (never above 0.9 of the best) is 0. */
-export function semanticScale(scores: readonly number[]): (cosine: number) => number {
-  const best = Math.max(0, ...scores);
-  const worst = Math.max(0, Math.min(best * 0.9, ...scores));
-  if (best <= 0) return () => 0;
-  return (cosine) => Math.max(0, Math.min(1, (cosine - worst) / (best - worst)));
+/** The cosine from which a text counts as fully about the query, for sentence models of this family. */
+const FULL_COSINE = 0.6;
+
+/**
+ * A cosine as 0–1. Absolute: where nothing is about the query, nothing gets much for it, and what else
+ * was found doesn't change a candidate's score.
+ */
+export function semanticScore(cosine: number): number {
+  return Math.max(0, Math.min(1, cosine / FULL_COSINE));
 }
 
 const RECENCY_HALF_LIFE_MS = 365 * 86_400_000;

@@ -4,34 +4,39 @@
  * hit explained by score parts that add up.
  */
 
-import { AppError, isAbortError, throwIfAborted } from "../errors.ts";
+import { AppError, throwIfAborted } from "../errors.ts";
 import type { RecallHit, RecallQuery, RecallResult, RecallTimings } from "../model/query.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { MemoryStore } from "../storage/memory-store.ts";
 import { wholeNumber } from "./browse.ts";
-import type { CandidatePool, CandidatePools } from "./candidate-pool.ts";
+import type { CandidatePools } from "./candidate-pool.ts";
 import type { CatalogIndex } from "./catalog-index.ts";
 import type { EntityTable } from "./entity-table.ts";
 import type { ContextPack } from "../model/episode.ts";
 import { isEpisode } from "../model/memory.ts";
 import { PACK_DEPTH, packContext, type PackTuning } from "./context-pack.ts";
-import { fieldSignals, type TitleStems } from "./field-signals.ts";
+import { fieldSignals, type FieldShares, type TitleStems } from "./field-signals.ts";
 import type { Filters } from "./filters.ts";
 import type { GistSpeakers } from "./gist-speakers.ts";
 import { describeHits, type RankedHit } from "./hits.ts";
 import { OrdinalSet } from "./ordinal-set.ts";
 import { planQuery } from "./query-plan.ts";
+import { fuse, scoreDirectly, totalScore, type ScoredOrdinal } from "./fusion.ts";
 import {
-  activeWeights,
-  recencyScore,
-  scoreParts,
-  semanticScale,
-  type SignalWeights,
-} from "./ranking.ts";
+  diverse,
+  embed,
+  eventTime,
+  newestTime,
+  searchPeriods,
+  searchVectors,
+} from "./recall-parts.ts";
+import { readTimes, type TimeMatch } from "./query-times.ts";
+import { activeWeights, recencyScore, scoreParts, type SignalWeights } from "./ranking.ts";
 import type { SemanticIndex } from "./semantic-index.ts";
 import type { SpeakerNames } from "./speaker-names.ts";
-import type { Spread, SpreadSeed } from "./spread.ts";
+import type { Spread, Way } from "./spread.ts";
 import type { VectorSearch } from "./vector-index.ts";
+import type { VectorPool } from "./vector-pool.ts";
 
 /** What the engine injects per call. */
 export interface RecallDeps {
@@ -42,6 +47,7 @@ export interface RecallDeps {
   signal?: AbortSignal;
   /** For ablations in benchmarks. */
   weights?: SignalWeights;
+  fieldShares?: Partial<FieldShares>;
   packTuning?: Partial<PackTuning>;
   /** Tokens of a text for a language model, for `contextTokens`; default about four characters each. */
   countTokens?: (text: string) => number;
@@ -51,6 +57,8 @@ export interface RecallContext {
   store: MemoryStore;
   text: SemanticIndex;
   vectors: VectorSearch;
+  /** Searches them, on other threads where that is faster. */
+  vectorPool: VectorPool;
   entities: EntityTable;
   index: CatalogIndex;
   filters: Filters;
@@ -58,6 +66,8 @@ export interface RecallContext {
   speakers: SpeakerNames;
   gists: GistSpeakers;
   titles: TitleStems;
+  /** Memories whose text ends in a question. */
+  asks: OrdinalSet;
   clock: Clock;
 }
 
@@ -66,7 +76,8 @@ const MAX_TOP_K = 1000;
 /** Candidates of each stage for a small topK. */
 const MIN_CANDIDATES = 200;
 const MAX_QUERY_UNITS = 10_000;
-const SEED_COUNT = 32;
+/** Results that a diverse list is chosen from. */
+const DIVERSE_DEPTH = 60;
 /** Sums in another order differ by less. */
 const ROUNDING = 1e-9;
 
@@ -81,6 +92,15 @@ export async function recall(
   const topK = wholeNumber("topK", query.topK ?? DEFAULT_TOP_K, 1, MAX_TOP_K);
   if (typeof query.query !== "string")
     throw new AppError("invalid_input", "The query must be text.", { hint: "Give a string." });
+  const diversity = query.diversity ?? 0;
+  if (!(diversity >= 0 && diversity <= 1))
+    throw new AppError("invalid_input", "The diversity must be from 0 to 1.", {
+      hint: "0 ranks by relevance alone, 0.3 removes most repetition.",
+    });
+  if (query.now !== undefined && !Number.isFinite(query.now))
+    throw new AppError("invalid_input", `"now" is not a time.`, {
+      hint: "Give milliseconds since 1970-01-01 (UTC).",
+    });
   throwIfAborted(deps.signal);
   const text = query.query.slice(0, MAX_QUERY_UNITS).trim();
   const timings: RecallTimings = {
@@ -108,6 +128,7 @@ export async function recall(
     ranked: RankedHit[],
     candidateCount: number,
     signals: RecallResult["signals"],
+    times: readonly TimeMatch[] = [],
   ): Promise<RecallResult> => {
     throwIfAborted(deps.signal);
     const hits: RecallHit[] = await stage("fetch", () =>
@@ -125,7 +146,14 @@ export async function recall(
             }),
           );
     timings.total = clock.elapsed() - started;
-    return { hits, timings, candidateCount, signals, ...(pack ? { context: pack } : {}) };
+    return {
+      hits,
+      timings,
+      candidateCount,
+      signals,
+      ...(times.length === 0 ? {} : { times: times.map(({ score: _score, ...time }) => time) }),
+      ...(pack ? { context: pack } : {}),
+    };
   };
   /** As many as are shown, or as the context may choose from. */
   const depth = query.contextTokens === undefined ? topK : Math.max(topK, PACK_DEPTH);
@@ -135,12 +163,19 @@ export async function recall(
     return finish(ranked, ranked.length, ["recency"]);
   }
 
+  const nowMs = query.now ?? clock.now();
+  const times = readTimes(text, nowMs, () => newestTime(context));
   const vector = await embed(context, context.speakers.withoutNames(text), deps, timings);
   throwIfAborted(deps.signal);
   const limit = Math.max(MIN_CANDIDATES, 2 * topK);
   const filterSet = await stage("lexical", () => context.filters.compile(query.filter));
   const gists = context.gists.allowed(filterSet);
   const filtered = filterSet === null ? null : context.gists.widen(filterSet, gists);
+  const nearestTo = (allowed: OrdinalSet | null): ScoredOrdinal[] | Promise<ScoredOrdinal[]> =>
+    vector === null ? [] : searchVectors(context, vector, { limit, allow: allowed ?? undefined });
+  // Workers search beside the words, unless a phrase may narrow what they look at.
+  const early =
+    context.vectorPool.working && plan.phrases.length === 0 ? nearestTo(filtered) : null;
   const lexical = await stage("lexical", () =>
     context.text.search(plan, { limit, allow: filtered ?? undefined }),
   );
@@ -149,45 +184,66 @@ export async function recall(
     lexical.phraseOrdinals === null
       ? filtered
       : OrdinalSet.of(store.catalog.ordinalLimit, lexical.phraseOrdinals);
-  const nearest = await stage("semantic", () =>
-    vector === null ? [] : context.vectors.search(vector, { limit, allow: allow ?? undefined }),
+  const nearest = await stage("semantic", () => early ?? nearestTo(allow));
+  throwIfAborted(deps.signal);
+  const inPeriods = await stage("lexical", () =>
+    searchPeriods(
+      context,
+      { plan, vector, times, filter: query.filter, allow, limit },
+      lexical.hits,
+      nearest,
+    ),
   );
+  const event = times.length > 0 ? null : await eventTime(context, text, filtered, deps, timings);
+  if (event !== null) times.push(event);
   throwIfAborted(deps.signal);
 
   const active = new Set<keyof SignalWeights>(["lexical", "recency", "fields"]);
   if (vector !== null) active.add("semantic");
   if (deps.spread) active.add("activation");
   const weights = activeWeights(active, deps.weights);
-  const nowMs = clock.now();
   const pool = context.pools.take(store.catalog.ordinalLimit);
   try {
-    await stage("rank", () => fuse(context, pool, vector, lexical.hits, nearest));
-    const paths = new Map<number, number[]>();
     const { spread } = deps;
-    if (spread)
-      await stage("spread", () => {
-        const seeds = seedsOf(pool, weights);
-        for (const hit of spread(seeds, {
-          limit,
-          allow: (ordinal) =>
-            store.catalog.byOrdinal(ordinal) !== undefined &&
-            (allow === null || allow.has(ordinal)),
-        })) {
-          if (pool.find(hit.ordinal) < 0) paths.set(hit.ordinal, hit.path);
-          pool.activation[pool.place(hit.ordinal)] = hit.score;
-        }
-      });
+    // In one go with the ranking: the ways are there until the next spread.
     const ranked = await stage("rank", () => {
-      const fields = fieldSignals(text, plan, { ...context, catalog: store.catalog, nowMs });
+      fuse(context.vectors, pool, vector, lexical.hits, nearest);
+      fuse(context.vectors, pool, vector, inPeriods.lexical, inPeriods.nearest);
+      let wayTo: (ordinal: number) => Way | null = () => null;
+      if (spread) {
+        const from = clock.elapsed();
+        scoreDirectly(pool, weights);
+        const { count, ordinals, scores, ...spreading } = spread(
+          { count: pool.count, ordinals: pool.ordinals, scores: pool.total },
+          {
+            limit,
+            allow: (ordinal) => allow === null || allow.has(ordinal),
+            asks: (ordinal) => context.asks.has(ordinal),
+          },
+        );
+        for (let i = 0; i < count; i++) pool.activation[pool.place(ordinals[i]!)] = scores[i]!;
+        wayTo = (ordinal) => spreading.wayTo(ordinal);
+        const spent = clock.elapsed() - from;
+        timings.spread += spent;
+        timings.rank -= spent;
+      }
+      const fields = fieldSignals(
+        text,
+        plan,
+        times,
+        { ...context, catalog: store.catalog },
+        deps.fieldShares,
+      );
       // Gists that speak for no memory, and what was forgotten meanwhile, are no hits.
       for (let place = 0; place < pool.count; place++) {
         const entry = store.catalog.byOrdinal(pool.ordinals[place]!);
         const isHit = entry !== undefined && (!isEpisode(entry) || gists.has(entry.ordinal));
         pool.total[place] = isHit ? totalScore(pool, place, weights) : -Infinity;
       }
+      const wide = diversity === 0 ? depth : Math.max(depth, DIVERSE_DEPTH);
       // Fields and recency only where they can bring a candidate among the shown.
-      const shown = pool.best(pool.total, depth);
-      const last = shown.length < depth ? -Infinity : pool.total[shown.at(-1)!]!;
+      const shown = pool.best(pool.total, wide);
+      const last = shown.length < wide ? -Infinity : pool.total[shown.at(-1)!]!;
       const reachable = last - weights.fields - weights.recency - ROUNDING;
       for (let place = 0; place < pool.count; place++) {
         if (pool.total[place]! < reachable || pool.total[place] === -Infinity) continue;
@@ -196,91 +252,25 @@ export async function recall(
         pool.recency[place] = recencyScore(entry.timestamp, nowMs);
         pool.total[place] = totalScore(pool, place, weights);
       }
-      return pool.best(pool.total, depth).map((place): RankedHit => {
+      let places = pool.best(pool.total, wide);
+      if (diversity > 0)
+        places = diverse(context, pool, places, { strength: diversity, limit: depth });
+      return places.map((place): RankedHit => {
         const signals = pool.signalsAt(place);
         return {
           ordinal: signals.ordinal,
           score: scoreParts(signals, weights),
-          path: paths.get(signals.ordinal),
+          way: signals.activation > 0 ? wayTo(signals.ordinal) : null,
         };
       });
     });
     const signals = (["lexical", "semantic", "activation", "recency", "fields"] as const).filter(
       (signal) => active.has(signal),
     );
-    return await finish(ranked, pool.count, signals);
+    return await finish(ranked, pool.count, signals, times);
   } finally {
     context.pools.give(pool);
   }
-}
-
-async function embed(
-  { vectors, clock }: RecallContext,
-  text: string,
-  { embedQuery, signal }: RecallDeps,
-  timings: RecallTimings,
-): Promise<Float32Array | null> {
-  if (embedQuery === undefined || vectors.size === 0) return null;
-  const from = clock.elapsed();
-  try {
-    const vector = await embedQuery(text, signal);
-    if (vector !== null) timings.embed = clock.elapsed() - from;
-    return vector;
-  } catch (error) {
-    // Keyword search works without a model; the result's `signals` tell that meaning took no part.
-    if (isAbortError(error)) throw error;
-    return null;
-  }
-}
-
-/** Candidates of both stages with both signals; the cosine of word matches is looked up exactly. */
-function fuse(
-  { vectors }: RecallContext,
-  pool: CandidatePool,
-  vector: Float32Array | null,
-  lexical: readonly { ordinal: number; score: number }[],
-  nearest: readonly { ordinal: number; score: number }[],
-): void {
-  for (const hit of lexical) pool.lexical[pool.place(hit.ordinal)] = hit.score;
-  if (vector === null) return;
-  const scale = semanticScale(nearest.map((hit) => hit.score));
-  const lexicalCount = pool.count;
-  for (const hit of nearest) pool.semantic[pool.place(hit.ordinal)] = scale(hit.score);
-  const rest: number[] = [];
-  for (let place = 0; place < lexicalCount; place++)
-    if (pool.semantic[place] === 0) rest.push(place);
-  const cosines = vectors.scores(
-    vector,
-    rest.map((place) => pool.ordinals[place]!),
-  );
-  rest.forEach((place, i) => {
-    const cosine = cosines[i];
-    if (cosine !== undefined) pool.semantic[place] = scale(cosine);
-  });
-}
-
-/** The same sum as `scoreParts` gives. */
-function totalScore(pool: CandidatePool, place: number, weights: SignalWeights): number {
-  return (
-    weights.lexical * pool.lexical[place]! +
-    weights.semantic * pool.semantic[place]! +
-    weights.activation * pool.activation[place]! +
-    weights.recency * pool.recency[place]! +
-    weights.fields * pool.fields[place]!
-  );
-}
-
-/** What activation starts from: the best by the text signals alone, 0–1. */
-function seedsOf(pool: CandidatePool, weights: SignalWeights): SpreadSeed[] {
-  const sum = weights.lexical + weights.semantic;
-  for (let place = 0; place < pool.count; place++)
-    pool.total[place] =
-      sum === 0
-        ? 0
-        : (weights.lexical * pool.lexical[place]! + weights.semantic * pool.semantic[place]!) / sum;
-  return pool
-    .best(pool.total, SEED_COUNT)
-    .map((place) => ({ ordinal: pool.ordinals[place]!, score: pool.total[place]! }));
 }
 
 function newest(
@@ -292,6 +282,6 @@ function newest(
   return index.newest(topK, filters.compile(query.filter)).map((ordinal) => {
     const recency = recencyScore(store.catalog.byOrdinal(ordinal)?.timestamp ?? 0, nowMs);
     const score = { lexical: 0, semantic: 0, activation: 0, recency, fields: 0, total: recency };
-    return { ordinal, score, path: undefined };
+    return { ordinal, score, way: null };
   });
 }

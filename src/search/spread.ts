@@ -1,22 +1,42 @@
 /** The seam to the cognitive layer: search calls a spread that it is given, and never imports one. */
 
-/** A direct hit that activation starts from. */
-export interface SpreadSeed {
-  ordinal: number;
+import type { PathLink } from "../model/query.ts";
+
+/** Direct hits that activation starts from, as parallel arrays: places in [0, count), any order. */
+export interface SpreadSeeds {
+  readonly count: number;
+  readonly ordinals: Int32Array;
   /** 0–1. */
-  score: number;
+  readonly scores: Float64Array;
 }
 
-export interface SpreadHit {
-  ordinal: number;
-  /** 0–1. */
-  score: number;
+export interface SpreadOptions {
+  /** Memories that are brought beside the seeds, at most. */
+  limit: number;
+  /** Limits what may be brought. */
+  allow?: (ordinal: number) => boolean;
+  /** Whether a memory ends in a question: what follows it answers it. */
+  asks?: (ordinal: number) => boolean;
+}
+
+/** How activation came to a memory, from a direct hit. */
+export interface Way {
   /** Ordinals from a direct hit to this one, both included. */
   path: number[];
+  /** What links each with the next. */
+  links: PathLink[];
 }
 
-/** Spreads activation from direct hits over connections; `allow` limits what may come back. */
-export type Spread = (
-  seeds: readonly SpreadSeed[],
-  options: { limit: number; allow?: (ordinal: number) => boolean },
-) => SpreadHit[];
+/** Valid until the next spread: its arrays are used again. */
+export interface SpreadResult {
+  readonly count: number;
+  /** Seeds and what they brought, each once. */
+  readonly ordinals: Int32Array;
+  /** 0–1. */
+  readonly scores: Float64Array;
+  /** The strongest way to a memory; null for one that nothing else led to. */
+  wayTo(ordinal: number): Way | null;
+}
+
+/** Spreads activation from direct hits over connections. */
+export type Spread = (seeds: SpreadSeeds, options: SpreadOptions) => SpreadResult;

@@ -1,113 +1,152 @@
 /**
- * Times named in a query ("in May 2023", "2024-03-05", "last week"), as a soft match on a memory's
- * time. Calendar fields are UTC, like the facets.
+ * Times named in a query ("in May 2023", "last spring", "between March and June"), as a soft match on a
+ * memory's time. `time-grammar.ts` knows the single periods; here they are found in the text, bounded
+ * ("since …", "before …", "early …") and joined.
  */
 
-const MONTHS =
-  "january february march april may june july august september october november december".split(
-    " ",
-  );
-const DAY_MS = 86_400_000;
+import { DAY_MS, PERIOD_RULES, type Period } from "./time-grammar.ts";
 
-/** A named time: a memory's timestamp → whether it falls in it. */
-export type TimeMatcher = (timestamp: number) => boolean;
-
-function range(from: number, to: number): TimeMatcher {
-  return (timestamp) => timestamp >= from && timestamp < to;
+export interface TimeExpression {
+  /** As found in the query, with the words that bound it. */
+  text: string;
+  /** ms since epoch, from ≤ t < to; infinite where it is open or returns every year. */
+  from: number;
+  to: number;
+  /** Whether it was read from the present ("last week"). */
+  relative: boolean;
+  /** 1 inside; what was written up to a week (or half the period) after it still counts some; else 0. */
+  score(timestamp: number): number;
 }
 
-function monthOf(word: string): number {
-  const name = word.toLowerCase().replace(/\.$/, "");
-  if (name.length < 3) return -1;
-  return MONTHS.findIndex(
-    (month) => month === name || (name.length <= 4 && month.startsWith(name)),
-  );
+interface Found extends Period {
+  start: number;
+  end: number;
 }
 
-/** A matcher for every time expression of the query; empty when there is none. */
-export function findTimes(query: string, nowMs: number): TimeMatcher[] {
-  const matchers: TimeMatcher[] = [];
-  let rest = query;
-  const take = (pattern: RegExp, use: (match: string[]) => TimeMatcher | null): void => {
-    rest = rest.replace(pattern, (...match: unknown[]) => {
-      const matcher = use(
-        match.filter((part) => typeof part === "string" || part === undefined) as string[],
-      );
-      if (matcher === null) return match[0] as string;
-      matchers.push(matcher);
-      return " ";
-    });
-  };
+/** Words of a query that are looked at. */
+const MAX_UNITS = 2000;
+/** People tell of what happened soon after it: that counts so much, fading to nothing. */
+const AFTERWARDS = 0.7;
+const AFTERWARDS_MS = 7 * DAY_MS;
 
-  take(/\b(\d{4})-(\d{2})(?:-(\d{2}))?\b/g, ([, year, month, day]) => {
-    const y = Number(year);
-    const m = Number(month) - 1;
-    if (m < 0 || m > 11) return null;
-    if (day === undefined) return range(Date.UTC(y, m), Date.UTC(y, m + 1));
-    return range(Date.UTC(y, m, Number(day)), Date.UTC(y, m, Number(day) + 1));
-  });
-  // "5 May 2023", "May 5th, 2023", "May 2023", "in May".
-  take(
-    /\b(\d{1,2})(?:st|nd|rd|th)?\s+(?:of\s+)?(\p{L}{3,9})\.?(?:,?\s+(\d{4}))?\b/gu,
-    ([, day, word, year]) => dayOfMonth(word!, Number(day), year),
-  );
-  take(
-    /\b(\p{L}{3,9})\.?\s+(\d{1,2})(?:st|nd|rd|th)?\b(?:,?\s+(\d{4})\b)?/gu,
-    ([, word, day, year]) => dayOfMonth(word!, Number(day), year),
-  );
-  take(/\b(\p{L}{3,9})\.?,?\s+(\d{4})\b/gu, ([, word, year]) => {
-    const month = monthOf(word!);
-    return month < 0
-      ? null
-      : range(Date.UTC(Number(year), month), Date.UTC(Number(year), month + 1));
-  });
-  take(/\b(?:in|during|since|last|this|early|late|mid)\s+(\p{L}{3,9})\b/giu, ([, word]) => {
-    const month = monthOf(word!);
-    return month < 0 ? null : (timestamp) => new Date(timestamp).getUTCMonth() === month;
-  });
-  take(/\b(1[5-9]\d{2}|20\d{2})\b/g, ([, year]) =>
-    range(Date.UTC(Number(year), 0), Date.UTC(Number(year) + 1, 0)),
-  );
-  take(/\b(today|yesterday|(?:last|this) (?:week|month|year))\b/gi, ([, word]) =>
-    relative(word!.toLowerCase(), nowMs),
-  );
-  return matchers;
-}
+const BETWEEN = /\b(?:between|from)\s+(?:the\s+)?$/i;
+const JOINED = /^\s*(?:and|to|until|till|through|–|-)\s+(?:the\s+)?$/i;
+const UNTIL =
+  /\b(?:before|until|till|prior to|by|up to|earlier than|no later than)\s+(?:the\s+)?$/i;
+const AFTER = /\b(?:after|later than|following)\s+(?:the\s+)?$/i;
+const SINCE = /\b(?:since|starting(?: in| on)?)\s+(?:the\s+)?$/i;
+const PART =
+  /\b(?:(?<early>early(?: in)?|(?:the )?(?:beginning|start) of|the first half of)|(?<mid>mid|(?:the )?middle of)|(?<late>late(?: in)?|(?:the )?end of|the second half of))(?:\s+|-)(?:the\s+)?$/i;
 
-function dayOfMonth(word: string, day: number, year: string | undefined): TimeMatcher | null {
-  const month = monthOf(word);
-  if (month < 0 || day < 1 || day > 31) return null;
-  if (year !== undefined) {
-    const from = Date.UTC(Number(year), month, day);
-    return range(from, from + DAY_MS);
+/** Every time that the query names, in its order; empty when there is none. */
+export function findTimes(query: string, nowMs: number): TimeExpression[] {
+  const text = query.slice(0, MAX_UNITS);
+  const found = findPeriods(text, nowMs);
+  const times: TimeExpression[] = [];
+  for (let i = 0; i < found.length; i++) {
+    const first = found[i]!;
+    const second = found[i + 1];
+    const before = text.slice(0, first.start);
+    if (
+      second !== undefined &&
+      JOINED.test(text.slice(first.end, second.start)) &&
+      BETWEEN.test(before)
+    ) {
+      const joined = join(first, second);
+      if (joined !== null) {
+        const start = first.start - BETWEEN.exec(before)![0].length;
+        times.push(expression(text.slice(start, second.end), joined));
+        i++;
+        continue;
+      }
+    }
+    const [bounded, prefix] = bound(first, before, nowMs);
+    times.push(expression(text.slice(first.start - prefix, first.end), bounded));
   }
-  return (timestamp) => {
-    const date = new Date(timestamp);
-    return date.getUTCMonth() === month && date.getUTCDate() === day;
-  };
+  return times;
 }
 
-function relative(word: string, nowMs: number): TimeMatcher {
-  const now = new Date(nowMs);
-  const [year, month] = [now.getUTCFullYear(), now.getUTCMonth()];
-  const today = Date.UTC(year, month, now.getUTCDate());
-  const monday = today - ((now.getUTCDay() + 6) % 7) * DAY_MS;
-  switch (word) {
-    case "today":
-      return range(today, today + DAY_MS);
-    case "yesterday":
-      return range(today - DAY_MS, today);
-    case "this week":
-      return range(monday, monday + 7 * DAY_MS);
-    case "last week":
-      return range(monday - 7 * DAY_MS, monday);
-    case "this month":
-      return range(Date.UTC(year, month), Date.UTC(year, month + 1));
-    case "last month":
-      return range(Date.UTC(year, month - 1), Date.UTC(year, month));
-    case "this year":
-      return range(Date.UTC(year, 0), Date.UTC(year + 1, 0));
-    default:
-      return range(Date.UTC(year - 1, 0), Date.UTC(year, 0));
+/** Periods that don't overlap, in the order of the text; what an earlier rule took is no later one's. */
+function findPeriods(text: string, nowMs: number): Found[] {
+  const found: Found[] = [];
+  const isFree = (start: number, end: number): boolean =>
+    found.every((other) => end <= other.start || start >= other.end);
+  for (const { pattern, read } of PERIOD_RULES)
+    for (const match of text.matchAll(pattern)) {
+      const start = match.index;
+      const end = start + match[0].length;
+      if (!isFree(start, end)) continue;
+      const period = read(match.groups ?? {}, nowMs);
+      if (period === null) continue;
+      found.push({ ...period, start, end });
+    }
+  return found.sort((a, b) => a.start - b.start);
+}
+
+/** From the first period to the end of the second; a first month without a year is of the second's. */
+function join(first: Found, second: Found): Period | null {
+  if (second.recurs !== undefined) return null;
+  let from = first.from;
+  if (first.recurs !== undefined) {
+    from = second.from;
+    for (let back = 0; back < 366 && !first.recurs(from); back++) from -= DAY_MS;
+    while (first.recurs(from - DAY_MS)) from -= DAY_MS;
   }
+  if (from >= second.to) return null;
+  const relative = first.relative === true || second.relative === true;
+  return { from, to: second.to, relative };
+}
+
+/** A period with the words before it; and how many units of them belong to it. */
+function bound(found: Found, before: string, nowMs: number): [period: Period, prefixUnits: number] {
+  const part = found.recurs === undefined ? PART.exec(before) : null;
+  const period: Period = part === null ? found : partOf(found, part.groups ?? {});
+  const prefix = part?.[0].length ?? 0;
+  const rest = before.slice(0, before.length - prefix);
+  const until = UNTIL.exec(rest);
+  const after = until === null ? AFTER.exec(rest) : null;
+  const since = until === null && after === null ? SINCE.exec(rest) : null;
+  const word = until ?? after ?? since;
+  if (word === null) return [period, prefix];
+  const { from, to, relative } = period.recurs === undefined ? period : latest(period, nowMs);
+  const length = prefix + word[0].length;
+  if (until !== null) return [{ from: -Infinity, to: from, relative: relative ?? false }, length];
+  return [{ from: since === null ? to : from, to: Infinity, relative: relative ?? false }, length];
+}
+
+/** The last time up to now that a returning period was on, to the day. */
+function latest({ recurs }: Period, nowMs: number): Period {
+  const today = Math.floor(nowMs / DAY_MS) * DAY_MS;
+  let last = today;
+  while (last > today - 366 * DAY_MS && !recurs!(last)) last -= DAY_MS;
+  let first = last;
+  while (first > last - 366 * DAY_MS && recurs!(first - DAY_MS)) first -= DAY_MS;
+  return { from: first, to: last + DAY_MS, relative: true };
+}
+
+/** Its first, middle or last third, generously. */
+function partOf(period: Period, groups: Record<string, string | undefined>): Period {
+  const length = period.to - period.from;
+  if (groups["early"] !== undefined) return { ...period, to: period.from + 0.4 * length };
+  if (groups["late"] !== undefined) return { ...period, from: period.to - 0.4 * length };
+  return { ...period, from: period.from + 0.3 * length, to: period.to - 0.3 * length };
+}
+
+function expression(text: string, period: Period): TimeExpression {
+  const { from, to, recurs } = period;
+  const afterwards = Math.max(AFTERWARDS_MS, Number.isFinite(to - from) ? (to - from) / 2 : 0);
+  return {
+    text: text.trim(),
+    from,
+    to,
+    relative: period.relative === true,
+    score(timestamp) {
+      if (recurs !== undefined) return recurs(timestamp) ? 1 : 0;
+      if (timestamp < from) return 0;
+      if (timestamp < to) return 1;
+      // "Before June" ends there.
+      if (from === -Infinity) return 0;
+      return AFTERWARDS * Math.max(0, 1 - (timestamp - to) / afterwards);
+    },
+  };
 }

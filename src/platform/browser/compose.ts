@@ -30,6 +30,7 @@ import {
 } from "./tab-channel.ts";
 import { holdPulse, pulseEnded } from "./worker-pulse.ts";
 import { BrowserVectorWorkers } from "./vector-workers.ts";
+import { webGpu } from "./webgpu-device.ts";
 import type { WorkerScope } from "./worker-scope.ts";
 
 /** A predecessor's handles are released a moment after it ended. */
@@ -77,6 +78,7 @@ async function start(
           name: "vectors",
         }),
     ),
+    gpu: webGpu,
     keys,
     offAtFirst: OFF_AT_FIRST,
     languageSources: createBrowserLanguageSources({

@@ -11,6 +11,7 @@ import { FsFileStore } from "./fs-file-store.ts";
 import { NodeKeyStore } from "./key-store.ts";
 import { createNodeLanguageSources } from "./language-sources.ts";
 import { NodeEmbedderProvider } from "./ort-embedder.ts";
+import { NodeVectorThreads } from "./vector-threads.ts";
 
 export interface OpenOptions {
   /** Folder of the store; made when missing. Without it everything stays in memory and ends with the engine. */
@@ -41,6 +42,7 @@ export async function openEngine(options: OpenOptions = {}): Promise<Engine> {
   return createEngine({
     fileStore,
     keys,
+    vectorWorkers: new NodeVectorThreads(),
     languageSources: createNodeLanguageSources(
       keys,
       providerSettingsReader(new SettingsStore(fileStore)),

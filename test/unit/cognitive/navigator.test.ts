@@ -4,6 +4,7 @@ import { NetworkNavigator } from "../../../src/cognitive/navigator.ts";
 import { createMemoryId } from "../../../src/model/id.ts";
 import { META } from "../../../src/model/memory.ts";
 import { SearchService } from "../../../src/search/search-service.ts";
+import type { SpreadOptions } from "../../../src/search/spread.ts";
 import { InMemoryStore, type SimpleMemory } from "../search/in-memory-store.ts";
 
 function thread(...texts: string[]): SimpleMemory[] {
@@ -23,6 +24,23 @@ async function setUp(memories: SimpleMemory[]) {
   const learner = await ConnectionLearner.open(store);
   const navigator = new NetworkNavigator(store, service.entities, learner);
   return { store, service, learner, navigator, ids: entries.map((entry) => entry.id) };
+}
+
+/** What a spread from these direct hits brings where, strongest first. */
+function spreadFrom(
+  navigator: NetworkNavigator,
+  seeds: Record<number, number>,
+  options: Partial<SpreadOptions> = {},
+) {
+  const ordinals = Int32Array.from(Object.keys(seeds), Number);
+  const result = navigator.spread(
+    { count: ordinals.length, ordinals, scores: Float64Array.from(Object.values(seeds)) },
+    { limit: 50, ...options },
+  );
+  return Array.from({ length: result.count }, (_, i) => {
+    const ordinal = result.ordinals[i]!;
+    return { ordinal, score: result.scores[i]!, way: result.wayTo(ordinal) };
+  }).sort((a, b) => b.score - a.score || a.ordinal - b.ordinal);
 }
 
 const person = (text: string) => ({ text, type: "person" as const, confidence: 1 });
@@ -49,22 +67,74 @@ describe("NetworkNavigator", () => {
 
   it("spreads over two hops, weaker with each, and tells the way", async () => {
     const { navigator } = await setUp(thread("a", "b", "c", "d"));
-    const hits = navigator.spread([{ ordinal: 0, score: 1 }], { limit: 10 });
-    expect(hits).toEqual([
-      { ordinal: 1, score: 0.5, path: [0, 1] },
-      { ordinal: 2, score: 0.25, path: [0, 1, 2] },
+    const hits = spreadFrom(navigator, { 0: 1 });
+    expect(hits.map(({ ordinal, way }) => [ordinal, way])).toEqual([
+      [1, { path: [0, 1], links: [{ kind: "next" }] }],
+      [2, { path: [0, 1, 2], links: [{ kind: "next" }, { kind: "next" }] }],
+      [0, null],
     ]);
+    expect(hits[0]!.score).toBeGreaterThan(2 * hits[1]!.score);
+    expect(hits[2]!.score).toBe(0);
   });
 
   it("adds up what arrives by several ways", async () => {
     const { navigator } = await setUp(thread("a", "b", "c"));
-    const seeds = [
-      { ordinal: 0, score: 0.6 },
-      { ordinal: 2, score: 0.4 },
-    ];
-    const middle = navigator.spread(seeds, { limit: 10 }).find((hit) => hit.ordinal === 1)!;
-    expect(middle.score).toBeCloseTo(0.5, 10);
-    expect(middle.path).toEqual([0, 1]);
+    const scoreOfMiddle = (seeds: Record<number, number>): number =>
+      spreadFrom(navigator, seeds).find(({ ordinal }) => ordinal === 1)!.score;
+    const [first, last] = [scoreOfMiddle({ 0: 0.6 }), scoreOfMiddle({ 2: 0.4 })];
+    expect(scoreOfMiddle({ 0: 0.6, 2: 0.4 })).toBeCloseTo(first + last, 10);
+    const hits = spreadFrom(navigator, { 0: 0.6, 2: 0.4 });
+    expect(hits[0]!.way).toEqual({ path: [0, 1], links: [{ kind: "next" }] });
+  });
+
+  it("passes on more from a question to what follows it", async () => {
+    const { navigator } = await setUp([...thread("a", "b"), ...thread("c?", "d")]);
+    const hits = spreadFrom(navigator, { 0: 0.5, 2: 0.5 }, { asks: (ordinal) => ordinal === 2 });
+    const scoreOf = (ordinal: number) => hits.find((hit) => hit.ordinal === ordinal)!.score;
+    expect(scoreOf(3)).toBeGreaterThan(scoreOf(1));
+    expect(scoreOf(0)).toBe(scoreOf(2));
+  });
+
+  it("lifts the other hits of a conversation, and less in a crowd", async () => {
+    const talk = (count: number, name: string): SimpleMemory[] =>
+      Array.from({ length: count }, () => ({ text: "x", metadata: { [META.thread]: name } }));
+    const { navigator } = await setUp([...talk(3, "few"), ...talk(100, "many"), { text: "alone" }]);
+    const seeds = Object.fromEntries(
+      Array.from({ length: 104 }, (_, i) => [i, i === 0 || i === 3 ? 1 : 0.2]),
+    );
+    const hits = new Map(spreadFrom(navigator, seeds).map((hit) => [hit.ordinal, hit]));
+    expect(hits.get(1)!.way).toEqual({ path: [0, 1], links: [{ kind: "thread" }] });
+    expect(hits.get(1)!.score).toBeGreaterThan(hits.get(4)!.score);
+    expect(hits.get(103)!.score).toBe(0);
+  });
+
+  it("parts a long chat where it paused", async () => {
+    const HOUR_MS = 3_600_000;
+    const { navigator } = await setUp(
+      Array.from({ length: 80 }, (_, i) => ({
+        text: "x",
+        timestamp: i < 40 ? i * 1000 : 48 * HOUR_MS + i * 1000,
+        metadata: { [META.thread]: "family.txt" },
+      })),
+    );
+    const seeds = Object.fromEntries(Array.from({ length: 80 }, (_, i) => [i, i === 5 ? 1 : 0.1]));
+    const hits = new Map(spreadFrom(navigator, seeds).map((hit) => [hit.ordinal, hit.score]));
+    expect(hits.get(6)).toBeGreaterThan(0);
+    expect(hits.get(60)).toBe(0);
+  });
+
+  it("follows names in common, and says which", async () => {
+    const { navigator } = await setUp([
+      { text: "a", entities: [person("Ada Byron"), person("Mr. Lee")] },
+      { text: "b", entities: [person("ada byron")] },
+      { text: "c", entities: [person("Mr. Lee")] },
+      { text: "d", entities: [person("Mr. Lee")] },
+    ]);
+    const [first] = spreadFrom(navigator, { 0: 1 });
+    expect(first).toMatchObject({
+      ordinal: 1,
+      way: { path: [0, 1], links: [{ kind: "entity", via: "Ada Byron" }] },
+    });
   });
 
   it("ignores names that many memories share", async () => {
@@ -77,7 +147,7 @@ describe("NetworkNavigator", () => {
   it("never reaches a forgotten memory, nor through one", async () => {
     const { store, navigator, ids } = await setUp(thread("a", "b", "c"));
     await store.forget([ids[1]!]);
-    expect(navigator.spread([{ ordinal: 0, score: 1 }], { limit: 10 })).toEqual([]);
+    expect(spreadFrom(navigator, { 0: 1 })).toEqual([{ ordinal: 0, score: 0, way: null }]);
   });
 
   it("brings a neighbour without the words into a recall, with its path", async () => {
@@ -88,6 +158,7 @@ describe("NetworkNavigator", () => {
     const { hits, signals } = await service.recall({ query: "flat" }, { spread: navigator.spread });
     expect(hits.map((hit) => hit.memory.id)).toEqual([ids[0], ids[1]]);
     expect(hits[1]!.path).toEqual([ids[0], ids[1]]);
+    expect(hits[1]!.links).toEqual([{ kind: "next" }]);
     expect(hits[1]!.score.activation).toBeGreaterThan(0);
     expect(signals).toContain("activation");
   });
@@ -112,7 +183,7 @@ describe("NetworkNavigator", () => {
         entities: Array.from({ length: 20 }, (_, j) => person(`Name ${(i * 7 + j * 31) % 1200}`)),
       })),
     );
-    const seeds = Array.from({ length: 300 }, (_, ordinal) => ({ ordinal, score: 1 }));
-    expect(navigator.spread(seeds, { limit: 50 }).length).toBeLessThanOrEqual(50);
+    const seeds = Object.fromEntries(Array.from({ length: 300 }, (_, ordinal) => [ordinal, 1]));
+    expect(spreadFrom(navigator, seeds, { limit: 50 }).length).toBeLessThanOrEqual(350);
   });
 });

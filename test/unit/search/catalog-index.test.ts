@@ -94,6 +94,10 @@ describe("CatalogIndex", () => {
     for (let i = 0; i < 5000; i++)
       index.put(entryWith(base, i, { time: (i * 7919) % 5000, source: 0, speaker: 0 }));
     expect(index.inRange(100, 200).size).toBe(100);
+    expect(index.sets("source").get(SOURCES[0]!)!.size).toBe(5000);
+    index.remove(77);
+    expect(index.sets("source").get(SOURCES[0]!)!.has(77)).toBe(false);
+    expect(index.sets("source").get(SOURCES[0]!)!.has(4999)).toBe(true);
     expect(index.newest(3, null).map((ordinal) => index.timeOf(ordinal))).toEqual([
       4999, 4998, 4997,
     ]);

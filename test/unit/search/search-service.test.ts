@@ -178,7 +178,7 @@ describe("following the store", () => {
     const snapshot = new TextDecoder("latin1").decode(service.textIndex.snapshot());
     expect(snapshot).not.toContain("zanzibar");
     expect(snapshot).not.toContain(entry!.id);
-    expect(service.textIndex.documentFrequency("zanzibarian")).toBe(0);
+    expect(await service.textIndex.documentFrequency("zanzibarian")).toBe(0);
     expect(service.cacheStats().entries).toBe(0);
   });
 

@@ -1,0 +1,401 @@
+/**
+ * Every index over one open store: words, vectors, entities, light fields. Loads them from snapshots
+ * and catches up with what changed since, or builds them; follows every change of the store; saves
+ * them where that pays. `search-service.ts` asks them.
+ */
+
+import { isEpisode } from "../model/memory.ts";
+import type { QuantizedVector } from "../model/vector.ts";
+import type {
+  CatalogEntry,
+  IndexRow,
+  MemoryStore,
+  StoreChange,
+  VectorColumn,
+} from "../storage/memory-store.ts";
+import { CatalogIndex } from "./catalog-index.ts";
+import { EntityTable } from "./entity-table.ts";
+import { Filters } from "./filters.ts";
+import { decodeIndexState, encodeIndexState, type IndexState } from "./index-state.ts";
+import { OrdinalSet } from "./ordinal-set.ts";
+import { endsInQuestion } from "./question-form.ts";
+import { SemanticIndex, type TextDocument } from "./semantic-index.ts";
+import { SummaryNames, type NameFinder } from "./summary-names.ts";
+import { documentMark, toDocument } from "./text-document.ts";
+import { VectorSearch } from "./vector-index.ts";
+
+export interface SearchIndexesOptions {
+  /** Whether snapshots are kept in the store. "auto" (default): where building again would take a while. */
+  snapshots?: "auto" | "always" | "never";
+  /** Finds names in summaries that stand for their texts; without it only those kept beside them are known. */
+  findNames?: NameFinder;
+  /** Threads that may scan the vectors, this one among them; above 1 their memory is shared. Default 1. */
+  scanners?: number;
+  /** Told when what the indexes answer may have changed; `true` when kept texts may be of what is gone. */
+  onChange?: (dropsText: boolean) => void;
+}
+
+const TEXT_SNAPSHOT = "fts";
+const STATE_SNAPSHOT = "search-state";
+/** About half a second of building: 35,000 short memories. */
+const SNAPSHOT_MIN_UNITS = 4_000_000;
+/** Rows indexed again at once; others get their turn in between. */
+const SLICE_ROWS = 128;
+/** A question waits for so few changed memories to be indexed; for more it takes what there is. */
+const AWAITED_ROWS = 256;
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
+
+interface Restored {
+  text: SemanticIndex | null;
+  state: IndexState | null;
+  /** Of the older one. */
+  generation: number;
+}
+
+export class SearchIndexes {
+  readonly text: SemanticIndex;
+  readonly vectors: VectorSearch;
+  readonly entities: EntityTable;
+  readonly catalog: CatalogIndex;
+  readonly filters: Filters;
+  /** Memories whose text ends in a question. */
+  readonly asks: OrdinalSet;
+  readonly #store: MemoryStore;
+  readonly #options: SearchIndexesOptions;
+  readonly #names: SummaryNames | null;
+  /** By ordinal: what its row in the text index was made of, to index again only when that changed. 0: not indexed. */
+  #marks: Uint32Array;
+  /** Ordinals that changed while a scan runs: what it reads of them may be older. */
+  #changedMeanwhile: Set<number> | null = new Set();
+  #pending: Promise<void> = Promise.resolve();
+  #pendingRows = 0;
+  #unsubscribe: () => void = () => undefined;
+  #closed = false;
+  /** The model whose vectors are in the index; null while there are none. */
+  #model: string | null = null;
+  /** What restoring left to do, for status: rows read again. */
+  #caughtUpRows = 0;
+
+  private constructor(
+    store: MemoryStore,
+    options: SearchIndexesOptions,
+    text: SemanticIndex,
+    vectors: VectorSearch,
+    state: IndexState | null,
+  ) {
+    this.#store = store;
+    this.#options = options;
+    this.text = text;
+    this.vectors = vectors;
+    this.entities = state?.entities ?? new EntityTable();
+    this.asks = state?.asks ?? new OrdinalSet(0);
+    this.#marks = state?.marks ?? new Uint32Array(0);
+    this.catalog = new CatalogIndex(store.catalog.entries());
+    this.filters = new Filters(store.catalog, this.catalog, this.entities);
+    this.#names =
+      options.findNames === undefined
+        ? null
+        : new SummaryNames(store, options.findNames, (ordinals) => this.#indexNames(ordinals));
+  }
+
+  static async open(
+    store: MemoryStore,
+    options: SearchIndexesOptions = {},
+  ): Promise<SearchIndexes> {
+    const restored = await restore(store, options);
+    const indexes = new SearchIndexes(
+      store,
+      options,
+      restored.text ?? (await SemanticIndex.create()),
+      await VectorSearch.create({ scanners: options.scanners ?? 1 }),
+      restored.state,
+    );
+    // Subscribed before the scan: what changes meanwhile comes by this way.
+    indexes.#unsubscribe = store.subscribe((change) => indexes.#apply(change));
+    await indexes.#loadVectors();
+    await indexes.#loadRows(restored);
+    // Words are weighed by what is there, as in an index built afresh.
+    if (restored.text !== null) indexes.text.purge();
+    indexes.#changedMeanwhile = null;
+    indexes.#names?.start();
+    return indexes;
+  }
+
+  /** Rows that opening had to read because no snapshot had them. */
+  get caughtUpRows(): number {
+    return this.#caughtUpRows;
+  }
+
+  /** Resolves when every change is in the indexes; a question doesn't wait for big ones. */
+  async settled(options: { forQuestion?: boolean } = {}): Promise<void> {
+    if (options.forQuestion && this.#pendingRows > AWAITED_ROWS) return;
+    await this.#pending;
+  }
+
+  /** Resolves when the names that summaries say are in the indexes, too. */
+  async namesKnown(): Promise<void> {
+    await this.#names?.settled();
+    await this.#pending;
+  }
+
+  /** Drops what removed memories left inside the text index, and writes snapshots where that pays. */
+  async save(): Promise<void> {
+    await this.#pending;
+    await this.#names?.save();
+    const { snapshots = "auto" } = this.#options;
+    if (snapshots === "never" || (snapshots === "auto" && this.text.textUnits < SNAPSHOT_MIN_UNITS))
+      return this.text.purge();
+    await this.#store.writeDerived(TEXT_SNAPSHOT, this.text.snapshot());
+    const marks = this.#marks.subarray(0, this.#store.catalog.ordinalLimit);
+    const state = { marks, asks: this.asks, entities: this.entities };
+    await this.#store.writeDerived(STATE_SNAPSHOT, encodeIndexState(state));
+  }
+
+  /** The model that makes the queries' vectors from now on; vectors of others leave the index. */
+  async useModel(model: string): Promise<void> {
+    if (model === this.#model) return;
+    const isFirst = this.#model === null;
+    this.#model = model;
+    if (isFirst) return;
+    this.#options.onChange?.(false);
+    const { catalog } = this.#store;
+    for (let ordinal = 0; ordinal < catalog.ordinalLimit; ordinal++)
+      if (this.vectors.has(ordinal) && catalog.byOrdinal(ordinal)?.embeddingModel !== model)
+        this.vectors.remove(ordinal);
+    this.#changedMeanwhile = new Set();
+    await this.#loadVectors();
+    this.#changedMeanwhile = null;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#unsubscribe();
+    await this.#names?.close();
+    await this.#pending;
+    this.text.close();
+    this.entities.clear();
+    this.catalog.clear();
+    this.filters.clear();
+  }
+
+  async #loadVectors(): Promise<void> {
+    for await (const column of this.#store.scanVectors()) {
+      this.#model ??= column.model;
+      if (column.model !== this.#model || this.#closed) continue;
+      this.vectors.setMany(this.#current(column));
+    }
+  }
+
+  /** The column without what is gone or changed meanwhile; the column itself when all of it stands. */
+  #current(column: VectorColumn): VectorColumn {
+    const stale = (ordinal: number): boolean =>
+      (this.#changedMeanwhile?.has(ordinal) ?? false) ||
+      this.#store.catalog.byOrdinal(ordinal)?.embeddingModel !== column.model;
+    if (!column.ordinals.some(stale)) return column;
+    const { dimensions, codes, fine } = column;
+    const fineBytes = Math.ceil(dimensions / 8);
+    const kept = Array.from(column.ordinals.keys()).filter((i) => !stale(column.ordinals[i]!));
+    const part = <T extends Int8Array | Uint8Array>(from: T, to: T, size: number): T => {
+      kept.forEach((i, at) => to.set(from.subarray(i * size, (i + 1) * size), at * size));
+      return to;
+    };
+    return {
+      ...column,
+      ordinals: Int32Array.from(kept, (i) => column.ordinals[i]!),
+      scales: Float32Array.from(kept, (i) => column.scales[i]!),
+      codes: part(codes, new Int8Array(kept.length * dimensions), dimensions),
+      fine: fine && part(fine, new Uint8Array(kept.length * fineBytes), fineBytes),
+    };
+  }
+
+  /** Words and entities of what no snapshot has, or has as it was before. */
+  async #loadRows({ text, state, generation }: Restored): Promise<void> {
+    const { catalog } = this.#store;
+    const isRestored = text !== null && state !== null;
+    if (isRestored)
+      for (let ordinal = 0; ordinal < this.#marks.length; ordinal++)
+        if (this.#marks[ordinal] !== 0 && catalog.byOrdinal(ordinal) === undefined)
+          this.#dropRow(ordinal);
+    const ordinals = isRestored ? this.#missing(this.#store.editedSince(generation)) : undefined;
+    if (ordinals?.length === 0) return;
+    for await (const rows of this.#store.scan({
+      columns: ["content", "summary", "entities"],
+      ...(ordinals ? { ordinals } : {}),
+    })) {
+      if (this.#closed) return;
+      const live = rows.filter(
+        (row) =>
+          catalog.byOrdinal(row.ordinal) !== undefined && !this.#changedMeanwhile!.has(row.ordinal),
+      );
+      this.#caughtUpRows += live.length;
+      this.#addRows(live);
+    }
+  }
+
+  #missing(edited: readonly number[]): number[] {
+    const { catalog } = this.#store;
+    const missing = new Set(edited);
+    for (let ordinal = 0; ordinal < catalog.ordinalLimit; ordinal++)
+      if (catalog.byOrdinal(ordinal) && !(this.#marks[ordinal] && this.text.has(ordinal)))
+        missing.add(ordinal);
+    return [...missing];
+  }
+
+  #apply(change: StoreChange): void {
+    this.filters.clear();
+    switch (change.type) {
+      case "added":
+        for (const entry of change.entries) this.catalog.put(entry);
+        this.#noteChanged(change.rows.map((row) => row.ordinal));
+        this.#addRows(change.rows);
+        this.#options.onChange?.(false);
+        break;
+      case "embedded":
+        this.#noteChanged(change.ordinals);
+        change.ordinals.forEach((ordinal, i) => this.#setVector(ordinal, change.vectors[i]!));
+        this.#options.onChange?.(false);
+        break;
+      case "removed":
+        this.#noteChanged(change.ordinals);
+        // Results and lists hold the text of what was removed.
+        this.#options.onChange?.(true);
+        this.text.remove(change.ordinals);
+        for (const ordinal of change.ordinals) {
+          this.vectors.remove(ordinal);
+          this.catalog.remove(ordinal);
+          this.#dropRow(ordinal);
+        }
+        break;
+      case "updated":
+        this.#options.onChange?.(true);
+        for (const entry of change.entries) this.catalog.put(entry);
+        this.#enqueue(change.entries, change.textChanged ?? false);
+        break;
+      case "compacted":
+        this.#options.onChange?.(true);
+        this.#names?.filesDropped();
+        this.text.purge();
+    }
+  }
+
+  #noteChanged(ordinals: readonly number[]): void {
+    for (const ordinal of ordinals) this.#changedMeanwhile?.add(ordinal);
+  }
+
+  #indexNames(ordinals: readonly number[]): void {
+    const { catalog } = this.#store;
+    this.#enqueue(
+      ordinals.flatMap((ordinal) => catalog.byOrdinal(ordinal) ?? []),
+      true,
+    );
+  }
+
+  /** Indexes again the memories whose text or topics changed, after the earlier ones and in slices. */
+  #enqueue(entries: readonly CatalogEntry[], textChanged: boolean): void {
+    const changed = entries.filter(
+      (entry) => textChanged || this.#marks[entry.ordinal] !== documentMark(entry),
+    );
+    if (changed.length === 0) return;
+    this.#noteChanged(changed.map((entry) => entry.ordinal));
+    this.#pendingRows += changed.length;
+    this.#pending = this.#pending.then(async () => {
+      for (let from = 0; from < changed.length && !this.#closed; from += SLICE_ROWS) {
+        if (from > 0) await nextTurn();
+        const slice = changed.slice(from, from + SLICE_ROWS);
+        // A failure is the next caller's no longer than this change.
+        await this.#reindex(slice).catch((error: unknown) => {
+          console.error("A changed memory could not be indexed again:", error);
+        });
+      }
+      this.#pendingRows -= changed.length;
+      this.#options.onChange?.(true);
+    });
+  }
+
+  async #reindex(entries: readonly CatalogEntry[]): Promise<void> {
+    const { catalog } = this.#store;
+    const changed = entries.filter((entry) => catalog.byOrdinal(entry.ordinal) !== undefined);
+    if (changed.length === 0) return;
+    // A vector tells of the text as well as words do.
+    for (const entry of changed)
+      if (!entry.embedded || (entry.keep === "gist" && !isEpisode(entry)))
+        this.vectors.remove(entry.ordinal);
+    const ordinals = changed.map((entry) => entry.ordinal);
+    const [texts, contents] = await Promise.all([
+      this.#store.getSummaries(ordinals),
+      this.#store.getContents(ordinals),
+    ]);
+    if (this.#closed) return;
+    const rows = changed.map((entry, i): IndexRow => {
+      const { summary, entities } = texts[i]!;
+      const { ordinal, id } = entry;
+      return { ordinal, id, content: contents[i] ?? null, summary, entities, embedding: null };
+    });
+    this.#addRows(rows.filter((row) => catalog.byOrdinal(row.ordinal) !== undefined));
+  }
+
+  #addRows(rows: readonly IndexRow[]): void {
+    this.filters.clear();
+    const documents: TextDocument[] = [];
+    for (const row of rows) {
+      const entry = this.#store.catalog.byOrdinal(row.ordinal);
+      if (entry === undefined) continue;
+      const entities = this.#names?.of(row, entry) ?? row.entities;
+      documents.push(toDocument({ ...row, entities }, entry));
+      this.#setMark(row.ordinal, documentMark(entry));
+      if (endsInQuestion(row.content ?? row.summary)) this.asks.add(row.ordinal);
+      else this.asks.delete(row.ordinal);
+      // The names of a gist are those of its members, who are counted.
+      if (!isEpisode(entry)) this.entities.add(row.ordinal, entities);
+      if (row.embedding) this.#setVector(row.ordinal, row.embedding);
+    }
+    this.text.add(documents);
+  }
+
+  #dropRow(ordinal: number): void {
+    this.entities.remove(ordinal);
+    this.asks.delete(ordinal);
+    if (ordinal < this.#marks.length) this.#marks[ordinal] = 0;
+  }
+
+  #setMark(ordinal: number, mark: number): void {
+    if (ordinal >= this.#marks.length) {
+      const grown = new Uint32Array(Math.max(ordinal + 1, Math.ceil(this.#marks.length * 1.5)));
+      grown.set(this.#marks);
+      this.#marks = grown;
+    }
+    this.#marks[ordinal] = mark;
+  }
+
+  /** Vectors of different models are never compared: those of another than the current one stay out. */
+  #setVector(ordinal: number, vector: QuantizedVector): void {
+    const model = this.#store.catalog.byOrdinal(ordinal)?.embeddingModel ?? null;
+    this.#model ??= model;
+    if (model === this.#model) this.vectors.set(ordinal, vector);
+    else this.vectors.remove(ordinal);
+  }
+}
+
+/** What snapshots there are; one that can't be read is left, and built again. */
+async function restore(store: MemoryStore, options: SearchIndexesOptions): Promise<Restored> {
+  if (options.snapshots === "never") return { text: null, state: null, generation: 0 };
+  const [textFile, stateFile] = [
+    await store.openDerived(TEXT_SNAPSHOT),
+    await store.openDerived(STATE_SNAPSHOT),
+  ];
+  // One without the other saves nothing: both are filled from the same rows.
+  if (textFile === null || stateFile === null) return { text: null, state: null, generation: 0 };
+  try {
+    const state = decodeIndexState(await stateFile.read());
+    if (state === null) return { text: null, state: null, generation: 0 };
+    const text = await SemanticIndex.restore(
+      await textFile.read(),
+      (ordinal) => store.catalog.byOrdinal(ordinal) !== undefined,
+    );
+    return { text, state, generation: Math.min(textFile.generation, stateFile.generation) };
+  } catch {
+    return { text: null, state: null, generation: 0 };
+  }
+}

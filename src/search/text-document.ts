@@ -1,0 +1,35 @@
+/** What the text index takes of a memory, and how to tell that it changed. */
+
+import { META } from "../model/memory.ts";
+import type { CatalogEntry, IndexRow } from "../storage/memory-store.ts";
+import type { TextDocument } from "./semantic-index.ts";
+
+/** The fields that the text index takes from the catalog. */
+function topicsOf({ metadata }: CatalogEntry): string {
+  return [META.title, META.speaker, META.recipients, META.source, META.thread]
+    .map((key) => metadata[key] ?? "")
+    .filter((value, i, all) => value !== "" && all.indexOf(value) === i)
+    .join("\n");
+}
+
+/** FNV-1a, 32 bits and never 0, of what a memory's row in the text index depends on beside its text. */
+export function documentMark(entry: CatalogEntry): number {
+  const source = `${entry.keep}\n${topicsOf(entry)}`;
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < source.length; i++)
+    hash = Math.imul(hash ^ source.charCodeAt(i), 0x01000193) >>> 0;
+  return hash || 1;
+}
+
+export function toDocument(row: IndexRow, entry: CatalogEntry): TextDocument {
+  const content = row.content ?? "";
+  return {
+    ordinal: row.ordinal,
+    // A summary that is the text itself, or sentences of it, adds nothing to find by but counts words twice.
+    summary:
+      content === "" ? row.summary : row.summary.trim() === content.trim() ? "" : row.summary,
+    entities: row.entities.map((entity) => entity.text).join("\n"),
+    topics: topicsOf(entry),
+    content,
+  };
+}
