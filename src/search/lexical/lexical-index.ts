@@ -100,6 +100,11 @@ export class LexicalIndex {
     return ordinal < this.#docOfOrdinal.length ? this.#docOfOrdinal[ordinal]! : -1;
   }
 
+  /** The memories that can be found. */
+  ordinals(): Int32Array {
+    return this.#ordinalOfDoc.subarray(0, this.#documents).filter((ordinal) => ordinal >= 0);
+  }
+
   /** Adds or replaces one memory. */
   add(document: TextDocument): void {
     this.remove(document.ordinal);

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { createRequire } from "node:module";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { OrdinalSet } from "../../../src/search/ordinal-set.ts";
-import { Fts5Reference } from "../../../src/search/fts5-reference.ts";
+import { Fts5Record, type DocumentSource } from "../../../src/search/fts5-record.ts";
 import { FTS5_BM25 } from "../../../src/search/lexical/norms.ts";
 import { SemanticIndex } from "../../../src/search/semantic-index.ts";
 
@@ -18,6 +18,12 @@ function addresses(count: number): string[] {
     if (texts.length >= count) break;
   }
   return texts.slice(0, count);
+}
+
+/** The store's texts as the record reads them. */
+function readFrom(texts: readonly string[]): DocumentSource {
+  return (ordinals) =>
+    Promise.resolve(ordinals.map((ordinal) => ({ ...EMPTY, ordinal, content: texts[ordinal]! })));
 }
 
 let index: SemanticIndex;
@@ -267,16 +273,50 @@ describe("a word being typed", () => {
 describe("beside FTS5", () => {
   it("has the same terms in as many memories, but for a few odd stems", async () => {
     const texts = addresses(3000);
-    add(...texts);
-    const documents = texts.map((content, ordinal) => ({ ...EMPTY, ordinal, content }));
-    const report = await index.verify(
-      (async function* () {
-        yield await Promise.resolve(documents);
-      })(),
-    );
-    expect(report.memories).toBe(texts.length);
+    const recorded = await SemanticIndex.create({ documentsOf: readFrom(texts) });
+    recorded.add(texts.map((content, ordinal) => ({ ...EMPTY, ordinal, content })));
+    recorded.remove([5, 6, 7]);
+    expect(recorded.recordStatus).toEqual({
+      memories: 0,
+      waiting: texts.length - 3,
+      isFull: false,
+    });
+    const report = await recorded.verify();
+    expect(report).toMatchObject({ isComplete: true, memories: texts.length - 3 });
     expect(report.terms).toBeGreaterThan(4000);
     expect(report.differingTerms.length / report.terms).toBeLessThan(0.004);
+    recorded.close();
+  });
+
+  it("is recorded in the background, follows changes and tells what it hasn't", async () => {
+    const texts = addresses(300);
+    const documentsOf = readFrom(texts);
+    const recorded = await SemanticIndex.create({ documentsOf, record: { idleMs: 5 } });
+    recorded.add(texts.map((content, ordinal) => ({ ...EMPTY, ordinal, content })));
+    await vi.waitFor(() => expect(recorded.recordStatus!.waiting).toBe(0), 10_000);
+    texts[3] = "an entirely quixotic sentence";
+    recorded.add([{ ...EMPTY, ordinal: 3, content: texts[3] }]);
+    recorded.remove([4]);
+    expect(recorded.recordStatus).toMatchObject({ waiting: 1 });
+    expect(await recorded.verify()).toMatchObject({ isComplete: true, memories: 299 });
+    const snapshot = recorded.snapshot();
+    const restored = await SemanticIndex.restore(snapshot, () => true, { documentsOf });
+    expect(restored.recordStatus).toMatchObject({ memories: 0, waiting: 299 });
+    expect(await restored.verify()).toMatchObject({ isComplete: true, memories: 299 });
+
+    const small = await SemanticIndex.create({ documentsOf, record: { budgetUnits: 1000 } });
+    small.add(texts.map((content, ordinal) => ({ ...EMPTY, ordinal, content })));
+    expect(await small.verify()).toMatchObject({ isComplete: false, terms: 0 });
+    expect(small.recordStatus!.isFull).toBe(true);
+    for (const one of [recorded, restored, small]) one.close();
+  });
+
+  it("tells when the two differ", async () => {
+    const texts = ["one thing", "another thing"];
+    const recorded = await SemanticIndex.create({ documentsOf: readFrom(["one thing", "else"]) });
+    recorded.add(texts.map((content, ordinal) => ({ ...EMPTY, ordinal, content })));
+    expect((await recorded.verify()).differingTerms).toEqual(["els", "thing"]);
+    recorded.close();
   });
 
   it("ranks and scores alike with the same parameters, from one segment or many", async () => {
@@ -287,8 +327,9 @@ describe("beside FTS5", () => {
       entities: ordinal % 2 === 0 ? content.slice(-60) : "",
       topics: `address ${ordinal % 9}`,
     }));
-    const fts5 = await Fts5Reference.create();
-    fts5.add(documents);
+    const fts5 = new Fts5Record((some) => Promise.resolve(some.map((one) => documents[one]!)));
+    fts5.changed(documents.keys());
+    await fts5.drain();
     const same = await SemanticIndex.create({ bm25: FTS5_BM25 });
     for (let at = 0; at < documents.length; at += 300) {
       same.add(documents.slice(at, at + 300));
