@@ -16,6 +16,7 @@ import type {
 import { CatalogIndex } from "./catalog-index.ts";
 import { EntityTable } from "./entity-table.ts";
 import { Filters } from "./filters.ts";
+import type { DocumentSource } from "./fts5-record.ts";
 import { decodeIndexState, encodeIndexState, type IndexState } from "./index-state.ts";
 import { OrdinalSet } from "./ordinal-set.ts";
 import { endsInQuestion } from "./question-form.ts";
@@ -103,14 +104,18 @@ export class SearchIndexes {
     store: MemoryStore,
     options: SearchIndexesOptions = {},
   ): Promise<SearchIndexes> {
-    const restored = await restore(store, options);
+    const holder: { indexes: SearchIndexes | null } = { indexes: null };
+    const documentsOf: DocumentSource = async (ordinals) =>
+      (await holder.indexes?.documentsOf(ordinals)) ?? [];
+    const restored = await restore(store, options, documentsOf);
     const indexes = new SearchIndexes(
       store,
       options,
-      restored.text ?? (await SemanticIndex.create()),
+      restored.text ?? (await SemanticIndex.create({ documentsOf })),
       await VectorSearch.create({ scanners: options.scanners ?? 1 }),
       restored.state,
     );
+    holder.indexes = indexes;
     // Subscribed before the scan: what changes meanwhile comes by this way.
     indexes.#unsubscribe = store.subscribe((change) => indexes.#apply(change));
     await indexes.#loadVectors();
@@ -322,18 +327,35 @@ export class SearchIndexes {
     for (const entry of changed)
       if (!entry.embedded || (entry.keep === "gist" && !isEpisode(entry)))
         this.vectors.remove(entry.ordinal);
-    const ordinals = changed.map((entry) => entry.ordinal);
+    const rows = await this.#readRows(changed);
+    if (this.#closed) return;
+    this.#addRows(rows.filter((row) => catalog.byOrdinal(row.ordinal) !== undefined));
+  }
+
+  async #readRows(entries: readonly CatalogEntry[]): Promise<IndexRow[]> {
+    const ordinals = entries.map((entry) => entry.ordinal);
     const [texts, contents] = await Promise.all([
       this.#store.getSummaries(ordinals),
       this.#store.getContents(ordinals),
     ]);
-    if (this.#closed) return;
-    const rows = changed.map((entry, i): IndexRow => {
+    return entries.map((entry, i): IndexRow => {
       const { summary, entities } = texts[i]!;
       const { ordinal, id } = entry;
       return { ordinal, id, content: contents[i] ?? null, summary, entities, embedding: null };
     });
-    this.#addRows(rows.filter((row) => catalog.byOrdinal(row.ordinal) !== undefined));
+  }
+
+  /** What the text index takes of those of the memories that are there. */
+  async documentsOf(ordinals: readonly number[]): Promise<TextDocument[]> {
+    const { catalog } = this.#store;
+    const rows = this.#closed
+      ? []
+      : await this.#readRows(ordinals.flatMap((ordinal) => catalog.byOrdinal(ordinal) ?? []));
+    return rows.flatMap((row) => {
+      const entry = catalog.byOrdinal(row.ordinal);
+      if (entry === undefined) return [];
+      return [toDocument({ ...row, entities: this.#names?.of(row, entry) ?? row.entities }, entry)];
+    });
   }
 
   #addRows(rows: readonly IndexRow[]): void {
@@ -379,7 +401,11 @@ export class SearchIndexes {
 }
 
 /** What snapshots there are; one that can't be read is left, and built again. */
-async function restore(store: MemoryStore, options: SearchIndexesOptions): Promise<Restored> {
+async function restore(
+  store: MemoryStore,
+  options: SearchIndexesOptions,
+  documentsOf: DocumentSource,
+): Promise<Restored> {
   if (options.snapshots === "never") return { text: null, state: null, generation: 0 };
   const [textFile, stateFile] = [
     await store.openDerived(TEXT_SNAPSHOT),
@@ -393,6 +419,7 @@ async function restore(store: MemoryStore, options: SearchIndexesOptions): Promi
     const text = await SemanticIndex.restore(
       await textFile.read(),
       (ordinal) => store.catalog.byOrdinal(ordinal) !== undefined,
+      { documentsOf },
     );
     return { text, state, generation: Math.min(textFile.generation, stateFile.generation) };
   } catch {

@@ -18,7 +18,7 @@ import type { Filters } from "./filters.ts";
 import { GistSpeakers } from "./gist-speakers.ts";
 import { recall, type RecallContext, type RecallDeps } from "./recall.ts";
 import { SearchIndexes, type SearchIndexesOptions } from "./search-indexes.ts";
-import type { SemanticIndex } from "./semantic-index.ts";
+import type { SemanticIndex, VerifyReport } from "./semantic-index.ts";
 import { SpeakerNames } from "./speaker-names.ts";
 import type { VectorSearch } from "./vector-index.ts";
 import { scannersFor, VectorPool } from "./vector-pool.ts";
@@ -101,6 +101,16 @@ export class SearchService {
     return this.#indexes.vectors;
   }
 
+  /** What a recall is made with; for checks and benchmarks. */
+  get context(): RecallContext {
+    return this.#context;
+  }
+
+  /** Memories that opening had to read because no snapshot had them. */
+  get caughtUpRows(): number {
+    return this.#indexes.caughtUpRows;
+  }
+
   get entities(): EntityTable {
     return this.#indexes.entities;
   }
@@ -173,6 +183,12 @@ export class SearchService {
   async saveSnapshots(): Promise<void> {
     await this.#ready();
     await this.#indexes.save();
+  }
+
+  /** Compares every term of the word index with FTS5, the index of record, which is brought up to date first. */
+  async verifyWords(): Promise<VerifyReport> {
+    await this.#ready();
+    return this.#indexes.text.verify();
   }
 
   /** Drops cached results: what they were made of changed outside the store (learned connections). */

@@ -200,6 +200,11 @@ describe("following the store", () => {
     expect((await texts(query))[0]).toBe("Unrelated words entirely.");
   });
 
+  it("agrees with the index of record about every word", async () => {
+    expect(await service.verifyWords()).toMatchObject({ isComplete: true, differingTerms: [] });
+    expect(service.textIndex.recordStatus).toMatchObject({ waiting: 0, isFull: false });
+  });
+
   it("opens from a snapshot with the same results as a fresh build", async () => {
     await service.close();
     const first = await SearchService.open(store, { snapshots: "always", clock });
