@@ -8,14 +8,16 @@ import type { CompressOptions, ErrorCode, Receipt, RememberOptions } from "../en
 import { createMemoryId } from "../model/id.ts";
 import { contentKind, META, type MemoryInput } from "../model/memory.ts";
 import { checkpoint } from "../model/task-control.ts";
-import { quantizeVector } from "../model/vector.ts";
+import { quantizeVector, type QuantizedVector } from "../model/vector.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { CompressionResult, LLMCompressor } from "../processing/compression/compressor.ts";
-import { sha256Hex } from "../processing/compression/residual.ts";
-import { analyzeContent } from "../processing/content/analysis.ts";
+import { detectKind } from "../processing/content/content-kind.ts";
+import { detectLanguage } from "../processing/content/language.ts";
+import { hashText } from "../storage/bytes.ts";
 import { encodeEnvelope } from "../storage/envelope.ts";
 import type { MemoryStore, NewMemory } from "../storage/memory-store.ts";
 import { DuplicateFinder, type Identity } from "./duplicate-finder.ts";
+import { givenVector, isReady, readyResult } from "./given-vectors.ts";
 import { MAX_MEMORY_CHARACTERS, memoryInputSchema, validate } from "./input-schemas.ts";
 import { QUOTES, areKept, quotedSources } from "./quoted-sources.ts";
 import { ThreadLinker } from "./thread-linker.ts";
@@ -43,11 +45,15 @@ interface Prepared {
   originalBytes: number;
   /** What it is recognised by; null for what is always new. */
   identity: Identity | null;
+  /** Its search vector where it was given. */
+  vector: QuantizedVector | null;
 }
 
 interface Compressed {
   item: Prepared;
   result: CompressionResult;
+  /** What made its vector; null without one. */
+  embeddingModel: string | null;
   /** Stored memories that keep what it quotes, so that its summary needn't; null: it stands for all. */
   quotes: string[] | null;
 }
@@ -95,10 +101,10 @@ export class IngestRun {
       }
     }
     await checkpoint(this.#options);
-    const { compressed, embeddingModel } = await this.#compressOrDoWithout(fresh, settled);
+    const compressed = await this.#compressFresh(fresh, settled);
     return async () => {
       await checkpoint(this.#options);
-      const stored = await this.#commit(compressed, embeddingModel);
+      const stored = await this.#commit(compressed);
       const receipts = [...settled, ...stored].sort((a, b) => a.index - b.index);
       for (const receipt of receipts) this.#options.onReceipt?.(receipt);
       return receipts;
@@ -122,15 +128,12 @@ export class IngestRun {
         { hint: "Import it as a file: files are cut into linked sections." },
       );
     const text = input.text.toWellFormed();
-    const bytes = new TextEncoder().encode(text);
     const metadata = { ...input.metadata };
-    const analysis = analyzeContent(
-      text,
-      metadata[META.source] === undefined ? {} : { path: metadata[META.source] },
-    );
-    metadata[META.kind] ??= analysis.kind;
-    metadata[META.language] ??= analysis.language;
-    const contentSha256 = sha256Hex(bytes);
+    const path = metadata[META.source];
+    metadata[META.kind] ??= detectKind(text, path === undefined ? {} : { path });
+    // Costs more than everything else about a text that is stored as it is.
+    if (!isReady(input, this.#options)) metadata[META.language] ??= detectLanguage(text);
+    const { sha256: contentSha256, sizeBytes } = hashText(text);
     return {
       index,
       input,
@@ -138,23 +141,45 @@ export class IngestRun {
       metadata,
       contentSha256,
       identity: identityOf(input, { metadata, contentSha256 }),
-      originalBytes: input.original?.byteLength ?? bytes.byteLength,
+      originalBytes: input.original?.byteLength ?? sizeBytes,
+      vector: givenVector(input),
     };
   }
 
+  /** In the order given: what is stored as it is, what brings only its vector, and the rest. */
+  async #compressFresh(fresh: readonly Prepared[], settled: Receipt[]): Promise<Compressed[]> {
+    const ready = (item: Prepared) => isReady(item.input, this.#options);
+    const keepsExact = (this.#options.keep ?? "exact") === "exact";
+    const brings = (item: Prepared) => keepsExact && item.vector !== null;
+    const bringing = fresh.filter((item) => !ready(item) && brings(item));
+    const others = fresh.filter((item) => !ready(item) && !brings(item));
+    const compressed = fresh.filter(ready).map((item): Compressed => ({
+      item,
+      result: readyResult({ ...item, entities: item.input.entities }, this.#options),
+      embeddingModel: item.input.embedding!.model,
+      quotes: null,
+    }));
+    if (bringing.length > 0) {
+      const { compressor } = await this.#deps.compressor(false);
+      compressed.push(...(await this.#compress(compressor, bringing, settled, null)));
+    }
+    if (others.length > 0) compressed.push(...(await this.#compressOrDoWithout(others, settled)));
+    return compressed.sort((a, b) => a.item.index - b.item.index);
+  }
+
   /** A model that fails costs vectors, never texts: they are stored without and embedded later. */
-  async #compressOrDoWithout(fresh: readonly Prepared[], settled: Receipt[]) {
+  async #compressOrDoWithout(
+    fresh: readonly Prepared[],
+    settled: Receipt[],
+  ): Promise<Compressed[]> {
     const { compressor, embeddingModel } = await this.#deps.compressor(this.#options.embed ?? true);
     try {
-      return { compressed: await this.#compress(compressor, fresh, settled), embeddingModel };
+      return await this.#compress(compressor, fresh, settled, embeddingModel);
     } catch (error) {
       const modelLost = error instanceof AppError && MODEL_LOST.has(error.code);
       if (!modelLost || embeddingModel === null) throw error;
       const without = await this.#deps.compressor(false);
-      return {
-        compressed: await this.#compress(without.compressor, fresh, settled),
-        embeddingModel: null,
-      };
+      return this.#compress(without.compressor, fresh, settled, null);
     }
   }
 
@@ -162,8 +187,8 @@ export class IngestRun {
     compressor: LLMCompressor,
     items: readonly Prepared[],
     settled: Receipt[],
+    embeddingModel: string | null,
   ): Promise<Compressed[]> {
-    if (items.length === 0) return [];
     const settings = {
       mode: this.#options.mode ?? "fast",
       keep: this.#options.keep ?? "exact",
@@ -196,19 +221,27 @@ export class IngestRun {
     const compressed: Compressed[] = [];
     results.forEach((result, position) => {
       const item = items[position]!;
-      if (result instanceof Error) settled.push(failedReceipt(item.index, item.input, result));
-      else compressed.push({ item, result, quotes: quotes[position] ?? null });
+      if (result instanceof Error) {
+        settled.push(failedReceipt(item.index, item.input, result));
+        return;
+      }
+      const entities =
+        item.vector === null ? result.entities : (item.input.entities ?? result.entities);
+      const model = item.vector === null ? embeddingModel : item.input.embedding!.model;
+      compressed.push({
+        item,
+        result: { ...result, entities },
+        embeddingModel: item.vector === null && result.vector === null ? null : model,
+        quotes: quotes[position] ?? null,
+      });
     });
     return compressed;
   }
 
-  async #commit(
-    compressed: readonly Compressed[],
-    embeddingModel: string | null,
-  ): Promise<Receipt[]> {
+  async #commit(compressed: readonly Compressed[]): Promise<Receipt[]> {
     if (compressed.length === 0) return [];
     try {
-      return await this.#deps.exclusively(() => this.#store(compressed, embeddingModel));
+      return await this.#deps.exclusively(() => this.#store(compressed));
     } catch (error) {
       if (isAbortError(error) || isClosed(error)) throw error;
       // The frame is all or none: nothing of this group was stored.
@@ -218,10 +251,7 @@ export class IngestRun {
   }
 
   /** Alone among writers: what another run stored since these were looked up is recognised here. */
-  async #store(
-    compressed: readonly Compressed[],
-    embeddingModel: string | null,
-  ): Promise<Receipt[]> {
+  async #store(compressed: readonly Compressed[]): Promise<Receipt[]> {
     if (this.#ended) throw this.#ended;
     const receipts: Receipt[] = [];
     const fresh: Compressed[] = [];
@@ -231,7 +261,7 @@ export class IngestRun {
       else receipts.push(this.#duplicateReceipt(one.item, known));
     }
     this.#threads.begin();
-    const memories = fresh.map((one) => this.#toMemory(one, embeddingModel));
+    const memories = fresh.map((one) => this.#toMemory(one));
     this.#duplicates.addOwn(memories.map(({ id }) => id));
     const entries = await this.#deps.store.append(memories);
     this.#threads.keep();
@@ -262,7 +292,7 @@ export class IngestRun {
     return { ...one, result: { ...result, keep: "exact", keepReason }, quotes: null };
   }
 
-  #toMemory({ item, result, quotes }: Compressed, embeddingModel: string | null): NewMemory {
+  #toMemory({ item, result, embeddingModel, quotes }: Compressed): NewMemory {
     const { input } = item;
     const now = this.#deps.clock.now();
     const id = createMemoryId();
@@ -275,8 +305,8 @@ export class IngestRun {
       envelope: exact ? encodeEnvelope(input.text, input.original) : null,
       summary: result.summary,
       entities: result.entities,
-      embedding: result.vector === null ? null : quantizeVector(result.vector),
-      embeddingModel: result.vector === null ? null : embeddingModel,
+      embedding: item.vector ?? (result.vector === null ? null : quantizeVector(result.vector)),
+      embeddingModel,
       timestamp,
       recordedAt: now,
       activation: 1,

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { AppError } from "../errors.ts";
-import { CONTENT_KINDS } from "../model/memory.ts";
+import { CONTENT_KINDS, ENTITY_TYPES } from "../model/memory.ts";
 
 /** Longest text of one memory, in UTF-16 units. Longer texts go through `importStore`, which cuts them into sections. */
 export const MAX_MEMORY_CHARACTERS = 1_048_576;
@@ -10,12 +10,29 @@ export const MAX_MEMORY_CHARACTERS = 1_048_576;
 const timestamp = z.number().min(-8.64e15).max(8.64e15);
 const metadata = z.record(z.string().min(1).max(200), z.string().max(10_000));
 
+const entity = z.object({
+  text: z.string().min(1).max(1_000),
+  type: z.enum(ENTITY_TYPES),
+  confidence: z.number().min(0).max(1),
+});
+
 export const memoryInputSchema = z.object({
   text: z.string(),
   original: z.instanceof(Uint8Array).optional(),
   timestamp: timestamp.optional(),
   userId: z.string().min(1).max(200).optional(),
   metadata: metadata.optional(),
+  embedding: z
+    .object({
+      model: z.string().min(1).max(300),
+      // Its values are checked where they are used: 384 of each of many items.
+      vector: z.custom<Float32Array | readonly number[]>(
+        (value) => value instanceof Float32Array || Array.isArray(value),
+        "Expected 384 numbers",
+      ),
+    })
+    .optional(),
+  entities: z.array(entity).max(10_000).optional(),
 });
 
 /** Of recall, browse and forget, also over HTTP. */

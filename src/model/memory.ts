@@ -139,6 +139,14 @@ export interface MemoryInput {
   userId?: string;
   /** See `META` for well-known keys; others are kept as given. */
   metadata?: Record<string, string>;
+  /**
+   * The text's search vector where the caller has it: 384 finite values, of any length but zero, and
+   * the id of the model that made it (vectors of different models are never compared). A text of up
+   * to 1,000 characters that is kept exactly is then stored as it is, without a model.
+   */
+  embedding?: { model: string; vector: Float32Array | readonly number[] };
+  /** Names that the caller found in a text that brings its vector; else they are looked for. */
+  entities?: Entity[];
 }
 
 /** Sizes of one memory or a whole store and the three ratios made of them (larger is smaller storage). */

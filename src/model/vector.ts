@@ -30,18 +30,22 @@ export function quantizeVector(
   { fine = true }: { fine?: boolean } = {},
 ): QuantizedVector {
   let max = 0;
-  for (const value of vector) {
-    if (!Number.isFinite(value))
-      throw new RangeError("The vector holds a value that is not finite.");
-    max = Math.max(max, Math.abs(value));
+  let sum = 0;
+  for (let i = 0; i < vector.length; i++) {
+    const size = Math.abs(vector[i]!);
+    sum += size;
+    if (size > max) max = size;
   }
+  // A sum of finite single-precision values doesn't overflow.
+  if (!Number.isFinite(sum)) throw new RangeError("The vector holds a value that is not finite.");
   const codes = new Int8Array(vector.length);
   const bits = fine ? new Uint8Array((vector.length + 7) >>> 3) : undefined;
   if (max === 0) return { codes, scale: 0, ...(bits && { fine: bits }) };
   const scale = Math.fround(max / 127);
   for (let i = 0; i < vector.length; i++) {
     const value = vector[i]! / scale;
-    codes[i] = Math.max(-127, Math.min(127, roundTiesToEven(value)));
+    const code = roundTiesToEven(value);
+    codes[i] = code > 127 ? 127 : code < -127 ? -127 : code;
     if (bits && value >= codes[i]!) bits[i >>> 3]! |= 1 << (i & 7);
   }
   return { codes, scale, ...(bits && { fine: bits }) };

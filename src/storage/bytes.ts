@@ -1,7 +1,6 @@
 /** Growing byte writer, bounded reader and CRC-32C: the tools of every binary format in this layer. */
 
 import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex } from "@noble/hashes/utils.js";
 import { AppError } from "../errors.ts";
 
 const POLYNOMIAL = 0x82f63b78; // Castagnoli, reflected
@@ -77,13 +76,25 @@ export async function sha256Hex(data: Uint8Array | string): Promise<string> {
   return hex;
 }
 
-/** A call of the platform's digest costs more than this many bytes take here. */
+/** Longer texts are hashed by the platform, where that may be waited for. */
 const SHORT_TEXT_UNITS = 4096;
+const scratch = new Uint8Array(3 * SHORT_TEXT_UNITS);
+const utf8 = new TextEncoder();
+
+/** SHA-256 of the UTF-8 of a well-formed text, in lower-case hex, and the bytes of it; without a promise. */
+export function hashText(text: string): { sha256: string; sizeBytes: number } {
+  const bytes =
+    text.length > SHORT_TEXT_UNITS
+      ? utf8.encode(text)
+      : scratch.subarray(0, utf8.encodeInto(text, scratch).written);
+  let hex = "";
+  for (const byte of sha256(bytes)) hex += HEX[byte]!;
+  return { sha256: hex, sizeBytes: bytes.length };
+}
 
 /** As `sha256Hex`; for short texts a promise is made only where one is needed. */
 export function textSha256(text: string): string | Promise<string> {
-  if (text.length > SHORT_TEXT_UNITS) return sha256Hex(text);
-  return bytesToHex(sha256(new TextEncoder().encode(text)));
+  return text.length > SHORT_TEXT_UNITS ? sha256Hex(text) : hashText(text).sha256;
 }
 
 /** Little-endian writer that grows. */

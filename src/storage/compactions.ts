@@ -12,8 +12,12 @@ import type { StoreCore } from "./store-core.ts";
 import type { ArrowStorageOptions } from "./store-options.ts";
 import type { MemoryRecord } from "./store-state.ts";
 
+/** While more is written, the journal grows to this many times its threshold before it is folded. */
+const BUSY = 8;
 /** Writers wait for compaction when the journal is this many times over its threshold. */
-const BACKPRESSURE = 4;
+const BACKPRESSURE = 3 * BUSY;
+/** Without a write for so long nobody waits for what a compaction takes. */
+const QUIET_MS = 2_000;
 
 type Options = Required<Omit<ArrowStorageOptions, "cacheBytes">>;
 
@@ -24,6 +28,7 @@ export class Compactions {
   /** Compactions run one after another. */
   #compacting: Promise<unknown> = Promise.resolve();
   #background: Promise<void> | null = null;
+  #quiet: ReturnType<typeof setTimeout> | undefined;
   #stopped = false;
 
   constructor(core: StoreCore, options: Options, emit: (change: StoreChange) => void) {
@@ -34,8 +39,9 @@ export class Compactions {
 
   /** No further one starts by itself; resolves when none runs. */
   async stop(): Promise<void> {
-    await this.idle();
     this.#stopped = true;
+    clearTimeout(this.#quiet);
+    await this.idle();
   }
 
   /** Resolves when those begun so far have ended. */
@@ -117,9 +123,21 @@ export class Compactions {
     );
   }
 
-  /** Starts one beside the writers when the journal is over its threshold. */
+  /**
+   * Starts one when the journal is over its threshold and the writers are quiet, or beside them when
+   * it is far over: many rows are folded in one go rather than in many, each rewriting the one before.
+   */
   maybeStart(): void {
+    clearTimeout(this.#quiet);
     if (this.#background || this.#stopped || !this.#overThreshold()) return;
+    if (this.#overThreshold(BUSY)) return this.#startFold();
+    this.#quiet = setTimeout(() => this.#startFold(), QUIET_MS);
+    // A process that is done needn't wait for it.
+    (this.#quiet as { unref?: () => void }).unref?.();
+  }
+
+  #startFold(): void {
+    if (this.#background || this.#stopped) return;
     this.#background = this.fold()
       // What failed here fails, and is told, at the next explicit call; nothing is lost meanwhile.
       .then(

@@ -24,6 +24,9 @@ const CODING_ZSTD = 1;
 const CODING_DICTIONARY = 2;
 /** Fast: a frame lives only until compaction, and the writer waits for it. */
 const LEVEL = 3;
+/** Of large groups speed counts more. */
+const LARGE_FRAME_BYTES = 256 * 1024;
+const LARGE_LEVEL = 1;
 /** With a dictionary the frames are small, so that more effort costs little. */
 const DICTIONARY_LEVEL = 9;
 /** Larger frames find their repetitions in themselves. */
@@ -119,7 +122,7 @@ export class Journal {
         payload.length <= MAX_DICTIONARY_FRAME_BYTES ? this.#dictionary?.bytes : undefined;
       const packed = dictionary
         ? this.#zstd.compress(payload, DICTIONARY_LEVEL, dictionary)
-        : this.#zstd.compress(payload, LEVEL);
+        : this.#zstd.compress(payload, payload.length > LARGE_FRAME_BYTES ? LARGE_LEVEL : LEVEL);
       if (packed.length < payload.length) {
         stored = packed;
         coding = dictionary ? CODING_DICTIONARY : CODING_ZSTD;

@@ -268,6 +268,7 @@ function withForgottenGists(state: StoreCore["state"], ids: readonly string[]): 
 /** As they will come back; text that isn't what its checksum says is refused. */
 async function checkedMemories(memories: readonly NewMemory[]): Promise<StoredRow[]> {
   const rows = memories.map(normalizeMemory);
+  ownVectors(rows);
   for (const { id, content, contentSha256 } of rows) {
     if (content === null) continue;
     const sha256 = textSha256(content);
@@ -277,4 +278,22 @@ async function checkedMemories(memories: readonly NewMemory[]): Promise<StoredRo
       });
   }
   return rows;
+}
+
+/** Gives rows vectors of their own, all in one buffer: that of each may be the caller's to change. */
+function ownVectors(rows: readonly StoredRow[]): void {
+  const size = rows.reduce((sum, { embedding }) => sum + (embedding?.codes.length ?? 0), 0);
+  const codes = new Int8Array(size);
+  let at = 0;
+  for (const row of rows) {
+    if (!row.embedding) continue;
+    const { codes: given, scale, fine } = row.embedding;
+    codes.set(given, at);
+    row.embedding = {
+      codes: codes.subarray(at, at + given.length),
+      scale: Math.fround(scale),
+      ...(fine ? { fine: fine.slice() } : {}),
+    };
+    at += given.length;
+  }
 }

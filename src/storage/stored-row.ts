@@ -285,7 +285,7 @@ function invalid(memory: NewMemory, why: string): AppError {
 
 /**
  * A copy as it will come back: strings well-formed, single precision where columns have it. Its
- * ordinal and `storedBytes` are the caller's to set.
+ * ordinal and `storedBytes` are the caller's to set, its vector is still the one that was given.
  * `invalid_input` or `too_large` for what no column can hold.
  */
 export function normalizeMemory(memory: NewMemory): StoredRow {
@@ -301,7 +301,7 @@ export function normalizeMemory(memory: NewMemory): StoredRow {
       type,
       confidence: Math.fround(confidence),
     })),
-    embedding: embedding && normalizeVector(embedding),
+    embedding,
     embeddingModel: embedding ? memory.embeddingModel : null,
     timestamp: memory.timestamp,
     recordedAt: memory.recordedAt,

@@ -1,7 +1,11 @@
 /** What the HTTP interface takes, checked before it reaches the engine. Bytes travel as base64. */
 
 import { z } from "zod";
-import { compressOptionFields, filterSchema } from "../../engine/input-schemas.ts";
+import {
+  compressOptionFields,
+  filterSchema,
+  memoryInputSchema,
+} from "../../engine/input-schemas.ts";
 import { ENTITY_TYPES } from "../../model/memory.ts";
 
 const timestamp = z.number().min(-8.64e15).max(8.64e15);
@@ -18,6 +22,8 @@ const item = z.strictObject({
   timestamp: timestamp.optional(),
   userId: z.string().min(1).max(200).optional(),
   metadata: z.record(z.string().min(1).max(200), z.string().max(10_000)).optional(),
+  embedding: memoryInputSchema.shape.embedding,
+  entities: memoryInputSchema.shape.entities,
 });
 
 export const rememberBody = z.strictObject({
