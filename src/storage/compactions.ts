@@ -12,10 +12,10 @@ import type { StoreCore } from "./store-core.ts";
 import type { ArrowStorageOptions } from "./store-options.ts";
 import type { MemoryRecord } from "./store-state.ts";
 
-/** While more is written, the journal grows to this many times its threshold before it is folded. */
-const BUSY = 8;
-/** Writers wait for compaction when the journal is this many times over its threshold. */
-const BACKPRESSURE = 3 * BUSY;
+/** While more is written, the journal grows to so many times its threshold before it is folded. */
+const BUSY = { rows: 8, bytes: 4 };
+/** Writers wait for compaction when the journal is so many times over its threshold. */
+const BACKPRESSURE = { rows: 24, bytes: 8 };
 /** Without a write for so long nobody waits for what a compaction takes. */
 const QUIET_MS = 2_000;
 
@@ -114,12 +114,12 @@ export class Compactions {
     return run;
   }
 
-  #overThreshold(times = 1): boolean {
+  #overThreshold(times = { rows: 1, bytes: 1 }): boolean {
     const { compactAtBytes, compactAtRows } = this.#options;
     const { journalPayloadBytes, journalRows } = this.#core;
     return (
-      (compactAtBytes > 0 && journalPayloadBytes >= compactAtBytes * times) ||
-      (compactAtRows > 0 && journalRows >= compactAtRows * times)
+      (compactAtBytes > 0 && journalPayloadBytes >= compactAtBytes * times.bytes) ||
+      (compactAtRows > 0 && journalRows >= compactAtRows * times.rows)
     );
   }
 

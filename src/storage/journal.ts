@@ -182,7 +182,18 @@ export async function replayJournal(
   dictionary: Dictionary | null,
 ): Promise<Replay> {
   const path = journalPath(number);
+  const sizeBytes = (await files.stat(path))?.sizeBytes ?? 0;
   const bytes = await files.read(path);
+  // What isn't there yet must not be taken for the end: it would be cut off.
+  if (bytes.length < sizeBytes)
+    throw new AppError(
+      "storage_unavailable",
+      `Only ${bytes.length} of ${sizeBytes} bytes of ${path} could be read.`,
+      {
+        hint: "Open the store again; nothing was changed.",
+        retryable: true,
+      },
+    );
   checkHeader(bytes, path, number);
   const replay: Replay = {
     frames: [],

@@ -109,8 +109,10 @@ export async function readManifest(files: FileStore): Promise<ManifestReading> {
   const damaged: string[] = [];
   for (const path of MANIFEST_PATHS) {
     if (!(await files.stat(path))) continue;
+    const read = async () => decodeManifest(await files.read(path), path);
     try {
-      found.push(decodeManifest(await files.read(path), path));
+      // A disk may err once.
+      found.push(await read().catch(read));
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== "corrupt_data") throw error;
       damaged.push(path);

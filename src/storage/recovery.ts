@@ -8,7 +8,14 @@ import { AppError } from "../errors.ts";
 import type { FileStore } from "../ports/file-store.ts";
 import { arrowSchemaMessage, columnsOfSchema, decodeBatch } from "./arrow-batch.ts";
 import { crc32c, equalBytes } from "./bytes.ts";
-import { Journal, journalPath, replayJournal, type Dictionary, type Frame } from "./journal.ts";
+import {
+  Journal,
+  journalPath,
+  replayJournal,
+  type Dictionary,
+  type Frame,
+  type Replay,
+} from "./journal.ts";
 import { decodeBundle, decodeChange, decodeVectors } from "./journal-records.ts";
 import { MANIFEST_PATHS, readManifest, writeManifest, type Manifest } from "./manifest.ts";
 import { Segment, segmentPath } from "./segment.ts";
@@ -146,7 +153,7 @@ async function openSegment(
   };
   let segment: Segment;
   try {
-    segment = await Segment.open(files, zstd, info, opened.primes);
+    segment = await readAgain(() => Segment.open(files, zstd, info, opened.primes));
   } catch (error) {
     if (!isCorrupt(error)) throw error;
     report(info.rows, error.message);
@@ -155,7 +162,7 @@ async function openSegment(
   opened.segments.set(info.number, segment);
   for (let group = 0; group < segment.groups.length; group++) {
     try {
-      const rows = await segment.readLightRows(group);
+      const rows = await readAgain(() => segment.readLightRows(group));
       rows.forEach((row, index) => opened.state.addSegmentRow(row, segment, group, index));
       for (const row of rows) opened.nextOrdinal = Math.max(opened.nextOrdinal, row.ordinal + 1);
     } catch (error) {
@@ -194,9 +201,13 @@ async function openDictionary(
 ): Promise<void> {
   const path = dictionaryPath(named.number);
   try {
-    const bytes = decodeDictionary(zstd, await files.read(path), path);
-    const crc = crc32c(bytes);
-    if (crc !== named.crc) throw new AppError("corrupt_data", `"${path}" fails its check.`);
+    const bytes = await readAgain(async () => {
+      const decoded = decodeDictionary(zstd, await files.read(path), path);
+      if (crc32c(decoded) !== named.crc)
+        throw new AppError("corrupt_data", `"${path}" fails its check.`);
+      return decoded;
+    });
+    const { crc } = named;
     opened.dictionaries.set(named.number, { bytes, crc });
   } catch (error) {
     if (!isCorrupt(error) && !(error instanceof AppError && error.code === "not_found"))
@@ -222,7 +233,7 @@ async function openJournal(
   };
   let replay;
   try {
-    replay = await replayJournal(files, zstd, number, known);
+    replay = await replayBest(() => replayJournal(files, zstd, number, known), minBytes);
   } catch (error) {
     if (isCorrupt(error))
       await report(`${error.message} What it held is lost; the file was set aside.`);
@@ -266,6 +277,35 @@ async function openJournal(
   if (dictionary !== null && !known) opened.journal = null;
   // Begun by an older program, with other columns.
   if (schema && !equalBytes(schema, arrowSchemaMessage())) opened.journal = null;
+}
+
+/** A disk may err once: what looks damaged is read again before anything is decided by it. */
+async function readAgain<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!isUnread(error)) throw error;
+    return read();
+  }
+}
+
+function isUnread(error: unknown): boolean {
+  return isCorrupt(error) || (error instanceof AppError && error.code === "storage_unavailable");
+}
+
+/** The reading of which more is intact, where the first one isn't whole. */
+async function replayBest(read: () => Promise<Replay>, minBytes: number): Promise<Replay> {
+  const first = await readAgain(read);
+  const isWhole =
+    first.damaged.length === 0 &&
+    first.intactBytes === first.sizeBytes &&
+    first.sizeBytes >= minBytes;
+  if (isWhole) return first;
+  const second = await read().catch((error: unknown) => {
+    if (!isUnread(error)) throw error;
+    return first;
+  });
+  return second.frames.length >= first.frames.length ? second : first;
 }
 
 function applyFrame(

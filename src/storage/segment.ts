@@ -33,6 +33,10 @@ import type { Zstd } from "./zstd.ts";
 /** A page of one 16 MB text and its neighbours fits; a damaged header can't ask for more. */
 const MAX_PAGE_BYTES = 128 * 1024 * 1024;
 
+const NO_BLOCKS: readonly number[] = [];
+/** Column chunks with so little between them are read in one go. */
+const GAP_BYTES = 64 * 1024;
+
 // A byte order mark at the start of a text belongs to the text.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
@@ -68,8 +72,8 @@ export class Segment {
   readonly #columns: ReadonlySet<string>;
   /** Blocks of coded text. */
   readonly blocks: readonly CodedBlock[];
-  /** By row group and row: the blocks that hold its text, in order. */
-  readonly #blocksOfRow = new Map<string, number[]>();
+  /** By row group and row: the blocks that hold its text, in order. Rows of one block share their list. */
+  readonly #blocksOfRow: (readonly number[] | undefined)[][];
 
   private constructor(
     files: FileStore,
@@ -108,11 +112,13 @@ export class Segment {
     this.blocks = text.directory
       ? decodeDirectory(text.directory, this.path, { dataBytes: info.dataBytes, groupRows })
       : [];
+    this.#blocksOfRow = this.groups.map(() => []);
     this.blocks.forEach(({ group, rows }, number) => {
+      const only = [number];
+      const ofRow = this.#blocksOfRow[group]!;
       for (const row of rows) {
-        const known = this.#blocksOfRow.get(`${group}/${row}`);
-        if (known) known.push(number);
-        else this.#blocksOfRow.set(`${group}/${row}`, [number]);
+        const known = ofRow[row];
+        ofRow[row] = known ? [...known, number] : only;
       }
     });
   }
@@ -154,7 +160,7 @@ export class Segment {
 
   /** The blocks that hold the text of a row, in order; none where it is in the column. */
   blocksOf(group: number, row: number): readonly number[] {
-    return this.#blocksOfRow.get(`${group}/${row}`) ?? [];
+    return this.#blocksOfRow[group]?.[row] ?? NO_BLOCKS;
   }
 
   /** A block's code, checked. */
@@ -206,6 +212,28 @@ export class Segment {
     return exactBuffer(bytes.subarray(start - from, end - from));
   }
 
+  /** The row group's chunks of some columns: those that lie side by side are read at once. */
+  #chunkBuffer(group: number, columns: readonly string[]): AsyncBuffer {
+    const runs: { start: number; end: number; bytes?: Promise<ArrayBuffer> }[] = [];
+    for (const { meta_data: chunk } of this.#metadata.row_groups[group]!.columns) {
+      if (!chunk || !columns.includes(chunk.path_in_schema[0]!)) continue;
+      const start = Number(chunk.dictionary_page_offset ?? chunk.data_page_offset);
+      const end = start + Number(chunk.total_compressed_size);
+      const last = runs.at(-1);
+      if (last && start >= last.start && start - last.end <= GAP_BYTES) last.end = end;
+      else runs.push({ start, end });
+    }
+    return {
+      byteLength: this.info.sizeBytes,
+      slice: async (start, end = this.info.dataBytes) => {
+        const run = runs.find((run) => run.start <= start && end <= run.end);
+        if (!run) return this.#slice(start, end);
+        run.bytes ??= this.#slice(run.start, run.end);
+        return (await run.bytes).slice(start - run.start, end - run.start);
+      },
+    };
+  }
+
   /**
    * Columns of one row group by name. Strings of heavy columns stay bytes.
    * @param reuse collects the compressed form of the pages that were read
@@ -216,10 +244,7 @@ export class Segment {
     options: { textAsBytes: boolean; reuse?: PageReuse; withoutCoded?: boolean },
   ): Promise<Record<string, unknown[]>> {
     const { firstRow, rows } = this.groups[group]!;
-    const file: AsyncBuffer = {
-      byteLength: this.info.sizeBytes,
-      slice: (start, end) => this.#slice(start, end ?? this.info.dataBytes),
-    };
+    const file = this.#chunkBuffer(group, columns);
     const found: Record<string, unknown[]> = {};
     await guard(this.path, () =>
       parquetRead({
