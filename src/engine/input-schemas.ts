@@ -54,6 +54,8 @@ export const recallQuerySchema = z.strictObject({
   filter: filterSchema.optional(),
   prefix: z.boolean().optional(),
   contextTokens: z.int().min(16).max(1_000_000).optional(),
+  diversity: z.number().min(0).max(1).optional(),
+  now: timestamp.optional(),
 });
 
 export const browseQuerySchema = z.strictObject({

@@ -40,7 +40,7 @@ export function diversify(
     chosen.push(next);
     if (chosen.length === limit) break;
     const alike = similarities(next);
-    for (const item of rest) likeness[item] = Math.max(likeness[item]!, alike[item]!);
+    for (const item of rest) likeness[item] = Math.max(likeness[item]!, alike[item] ?? 0);
   }
   return chosen;
 }

@@ -29,6 +29,16 @@ export function integerOption(min: number, max: number) {
     .pipe(z.number().min(min, message).max(max, message));
 }
 
+/** A number from 0 to 1: "0.3". */
+export function shareOption() {
+  const message = "must be a number from 0 to 1, like 0.3";
+  return z
+    .string()
+    .regex(/^(0|1|[01]?\.\d{1,9})$/, message)
+    .transform(Number)
+    .pipe(z.number().min(0, message).max(1, message));
+}
+
 /** US dollars: "0.05", "1". */
 export function usdOption(max: number) {
   const message = `must be an amount in US dollars from 0 to ${max.toLocaleString("en-US")}, like 0.05`;

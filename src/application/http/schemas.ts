@@ -38,6 +38,8 @@ export const recallBody = z.strictObject({
   filter: filterSchema.optional(),
   prefix: z.boolean().optional(),
   contextTokens: z.int().min(16).max(1_000_000).optional(),
+  diversity: unit.optional(),
+  now: timestamp.optional(),
 });
 
 export const evaluateBody = z.strictObject({

@@ -2,17 +2,21 @@
 
 import type { Command } from "commander";
 import { z } from "zod";
+import { SCORE_PARTS, timeWords, wayWords } from "../../explain.ts";
 import type { RecallHit, RecallResult } from "../../../model/query.ts";
 import { addFilterOptions, bind, examples, type Invocation } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { formatCount, formatPlural, formatTime } from "../format.ts";
-import { filterOptions, integerOption, toFilter } from "../options.ts";
+import { filterOptions, integerOption, shareOption, timeOption, toFilter } from "../options.ts";
 import { printable } from "../output.ts";
 
 const schema = filterOptions.extend({
   query: z.string().trim().min(1, "needs at least one word"),
   topK: integerOption(1, 1000),
   context: integerOption(16, 1_000_000).optional(),
+  diversity: shareOption().optional(),
+  now: timeOption.optional(),
+  explain: z.boolean().optional(),
 });
 
 export function registerSearch(program: Command, invocation: Invocation): void {
@@ -23,6 +27,9 @@ export function registerSearch(program: Command, invocation: Invocation): void {
       .description("Finds memories by words and by meaning, best first.")
       .option("-q, --query <text>", "what to look for (required)")
       .option("-k, --top-k <count>", "how many results, at most 1,000", "10")
+      .option("--diversity <share>", "0: best first; towards 1: results unlike each other", "0")
+      .option("--now <time>", 'what "last week" in the query is counted from (default: today)')
+      .option("--explain", "say why each result is where it is")
       .option(
         "--context <tokens>",
         "print instead what fits into so many tokens, ready for a prompt",
@@ -34,6 +41,8 @@ export function registerSearch(program: Command, invocation: Invocation): void {
         'llm-compress search --query "when does the lease end"',
         "llm-compress search --query invoice --source mails/2024.mbox --after 2024-05-01 --top-k 3",
         "llm-compress search --query lease --json | jq -r '.hits[].memory.id'",
+        'llm-compress search --query "what did Ann say last spring" --explain',
+        "llm-compress search --query holidays --diversity 0.4",
         'llm-compress search --query "what did we agree with the landlord" --context 2000',
       ),
     )
@@ -52,6 +61,8 @@ async function search(
       topK: input.topK,
       ...(filter ? { filter } : {}),
       ...(input.context === undefined ? {} : { contextTokens: input.context }),
+      ...(input.diversity === undefined ? {} : { diversity: input.diversity }),
+      ...(input.now === undefined ? {} : { now: input.now }),
     },
     { signal: context.signal },
   );
@@ -64,7 +75,10 @@ async function search(
     context.note(
       `${formatPlural(parts.length, "part", "parts")}, about ${formatCount(tokens)} of ${formatCount(budgetTokens)} tokens, standing for ${contextRatio.toFixed(1)} times as many.`,
     );
-  } else await context.print(renderHits(context, result));
+  } else {
+    for (const time of result.times ?? []) context.note(printable(timeWords(time)));
+    await context.print(renderHits(context, result, input.explain === true));
+  }
   return undefined;
 
   async function noteMissingModel(context: CommandContext): Promise<void> {
@@ -86,23 +100,40 @@ async function search(
   }
 }
 
-function renderHits(context: CommandContext, result: RecallResult): string {
-  const blocks = result.hits.map((hit, index) => renderHit(context, hit, index + 1));
+function renderHits(context: CommandContext, result: RecallResult, explain: boolean): string {
+  const ranks = new Map(result.hits.map((hit, index) => [hit.memory.id, index + 1]));
+  const blocks = result.hits.map((hit, index) => {
+    const lines = renderHit(context, hit, index + 1);
+    if (explain)
+      lines.push(`    ${context.paint("dim", printable(explanation(hit, (id) => ranks.get(id))))}`);
+    return [...lines, ""].join("\n");
+  });
   const { total, embed } = result.timings;
   const withoutEmbed = total - (embed ?? 0);
   const foot = `${formatCount(result.hits.length)} of ${formatCount(result.candidateCount)} candidates in ${total.toFixed(1)} ms (${withoutEmbed.toFixed(1)} ms without embedding the query)`;
   return `${blocks.join("\n")}\n${context.paint("dim", foot)}\n`;
 }
 
-function renderHit(context: CommandContext, hit: RecallHit, rank: number): string {
+/** "words 0.122 + meaning 0.051 = 0.173; matches lease, end; follows result 2" */
+function explanation(hit: RecallHit, rankOf: (id: string) => number | undefined): string {
+  const parts = SCORE_PARTS.filter(({ key }) => hit.score[key] >= 0.0005)
+    .map(({ key, name }) => `${name} ${hit.score[key].toFixed(3)}`)
+    .join(" + ");
+  const terms = hit.matchedTerms.length === 0 ? "" : `matches ${hit.matchedTerms.join(", ")}`;
+  return [`${parts} = ${hit.score.total.toFixed(3)}`, terms, wayWords(hit, rankOf)]
+    .filter((part) => part !== "")
+    .join("; ");
+}
+
+function renderHit(context: CommandContext, hit: RecallHit, rank: number): string[] {
   const { memory, score } = hit;
   const { title, speaker, source } = memory.metadata;
   const heading = [title, speaker, source].filter(Boolean).map((part) => printable(part!));
   const head = `${String(rank).padStart(2)}. ${score.total.toFixed(3)}  ${formatTime(memory.timestamp)}  ${memory.id}`;
   const lines = [context.paint("bold", head)];
   if (heading.length > 0) lines.push(`    ${heading.join(" · ")}`);
-  lines.push(`    ${highlight(context, hit)}`, "");
-  return lines.join("\n");
+  lines.push(`    ${highlight(context, hit)}`);
+  return lines;
 }
 
 /** The snippet with its matches in bold. */

@@ -22,7 +22,7 @@ class SearchState {
   #refreshTimer: ReturnType<typeof setTimeout> | null = null;
 
   /** Asks, after a short pause. An empty question clears the result. */
-  ask(query: string, filter: MemoryFilter | undefined, typing: boolean): void {
+  ask(query: string, filter: MemoryFilter | undefined, typing: boolean, diversity = 0): void {
     this.#abort?.abort();
     if (this.#timer !== null) clearTimeout(this.#timer);
     const turn = ++this.#latest;
@@ -35,9 +35,9 @@ class SearchState {
       return;
     }
     this.busy = true;
-    this.#again = () => this.#run(turn, query, filter, typing);
+    this.#again = () => this.#run(turn, query, filter, typing, diversity);
     this.#timer = setTimeout(
-      () => void this.#run(turn, query, filter, typing),
+      () => void this.#run(turn, query, filter, typing, diversity),
       typing ? DEBOUNCE_MS : 0,
     );
   }
@@ -56,6 +56,7 @@ class SearchState {
     query: string,
     filter: MemoryFilter | undefined,
     typing: boolean,
+    diversity: number,
   ): Promise<void> {
     const abort = new AbortController();
     this.#abort = abort;
@@ -68,6 +69,7 @@ class SearchState {
           ...(filter === undefined ? {} : { filter }),
           // A word that ends in a space is finished.
           prefix: typing && !/\s$/.test(query),
+          ...(diversity > 0 ? { diversity } : {}),
         },
         { signal: abort.signal },
       );
