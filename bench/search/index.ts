@@ -1,118 +1,138 @@
 /**
- * `npm run bench -- search [--count 10000] [--queries 300] [--json FILE]`: the whole recall over real
- * texts with real embeddings, per stage. The first run embeds what is missing (kept in `.cache/bench`).
+ * `npm run bench -- search [--count 100000] [--queries 400] [--rounds 5] [--workers 2] [--compacted]
+ * [--peers all|none] [--fresh] [--json FILE]`: the whole recall over real sentences, per stage, one
+ * caller after the other and many at once, beside full-text engines. Embeddings come from
+ * `.cache/bench`; queries that have none are embedded and kept there.
  */
 
-import { writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { ConnectionLearner } from "../../src/cognitive/connection-learner.ts";
-import { NetworkNavigator } from "../../src/cognitive/navigator.ts";
-import { META } from "../../src/model/memory.ts";
-import type { RecallTimings } from "../../src/model/query.ts";
-import { EntityExtractor } from "../../src/processing/compression/entities.ts";
-import { SearchService } from "../../src/search/search-service.ts";
-import { isFunctionWord, queryWords } from "../../src/search/text-analysis.ts";
-import { readCorpus, type CorpusText } from "./corpus.ts";
+import { isMainThread } from "node:worker_threads";
+import { prepareBigStore } from "./big-store.ts";
 import { EmbeddingCache } from "./embeddings.ts";
-import { percentile } from "./statistics.ts";
-import { openBenchStore } from "./store.ts";
-
-const STAGES = ["embed", "lexical", "semantic", "spread", "rank", "fetch", "total"] as const;
-
-/** Three kinds of queries made of the texts themselves: words, a question of words, a typed prefix. */
-function makeQueries(
-  texts: readonly CorpusText[],
-  count: number,
-): { query: string; prefix: boolean }[] {
-  return Array.from({ length: count }, (_, i) => {
-    const { text } = texts[(i * 7919) % texts.length]!;
-    const words = queryWords(text)
-      .map((word) => word.token)
-      .filter((word) => word.length > 3 && !isFunctionWord(word));
-    const at = (i * 31) % Math.max(1, words.length - 5);
-    if (i % 3 === 0) return { query: words.slice(at, at + 2).join(" "), prefix: false };
-    if (i % 3 === 1)
-      return { query: `what about the ${words.slice(at, at + 5).join(" ")}?`, prefix: false };
-    return { query: `${words[at]} ${words[at + 1]?.slice(0, 3) ?? ""}`.trim(), prefix: true };
-  });
-}
+import { exactAnswers } from "./exact.ts";
+import { openMeasured, type Measured } from "./measured-store.ts";
+import { peerRows } from "./peers.ts";
+import { makeQueries, type BenchQuery } from "./queries.ts";
+import { replicaRow, serveReplica } from "./replicas.ts";
+import { latencyRow, printRows, printStages, throughputRow, type Row } from "./rows.ts";
 
 export async function main(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
-    options: { count: { type: "string" }, queries: { type: "string" }, json: { type: "string" } },
+    options: {
+      count: { type: "string", default: "100000" },
+      queries: { type: "string", default: "400" },
+      rounds: { type: "string", default: "5" },
+      workers: { type: "string", default: "2" },
+      seconds: { type: "string", default: "5" },
+      compacted: { type: "boolean", default: false },
+      fresh: { type: "boolean", default: false },
+      peers: { type: "string", default: "all" },
+      json: { type: "string" },
+    },
   });
   const cache = await EmbeddingCache.open();
-  const texts = await readCorpus(Number(values.count ?? 10_000));
-  const vectors = await cache.embed(texts.map((one) => one.text));
-  const extractor = new EntityExtractor();
-  const { store } = await openBenchStore(
-    texts.map((one, i) => ({
-      text: one.text,
-      vector: vectors[i],
-      timestamp: one.timestamp,
-      entities: extractor.extract(one.text),
-      metadata: {
-        [META.source]: one.source,
-        [META.title]: one.title,
-        [META.speaker]: one.speaker,
-        [META.thread]: one.thread,
-      },
-    })),
-  );
-  const from = performance.now();
-  const service = await SearchService.open(store, { cacheEntries: 1 });
-  const openMs = performance.now() - from;
-  const navigator = new NetworkNavigator(
-    store,
-    service.entities,
-    await ConnectionLearner.open(store),
-  );
-  const queries = makeQueries(texts, Number(values.queries ?? 300));
-  const embedQuery = async (text: string): Promise<Float32Array> =>
-    (await cache.embedder.embed([text]))[0]!;
+  const big = await prepareBigStore(Number(values.count), cache, {
+    compacted: values.compacted,
+    fresh: values.fresh,
+  });
+  const directory = mkdtempSync(join(tmpdir(), "bench-search-"));
+  try {
+    cpSync(big.directory, directory, { recursive: true });
+    const data = `${big.texts.length} sentences, ${big.realVectors} with their embedding`;
+    console.log(data + (values.compacted ? ", texts coded by compact()" : ""));
+    const queries = makeQueries(big.texts, Number(values.queries));
+    const rows: Row[] = [];
+    let measured = await openMeasured(directory);
+    console.log(`opened: ${describeOpening(measured)}; memory ${measured.memory()}`);
+    const vectors = await embedQueries(measured, queries, cache);
+    await measured.service.saveSnapshots();
+    await measured.close();
+    measured = await openMeasured(directory);
+    console.log(`again, from snapshots: ${describeOpening(measured)}`);
 
-  const samples = new Map<string, number[]>(STAGES.map((stage) => [stage, []]));
-  const withoutEmbedding: number[] = [];
-  for (const [i, query] of queries.entries()) {
-    const { timings } = await service.recall(
-      { ...query, topK: 10 },
-      { embedQuery, spread: navigator.spread },
-    );
-    if (i < 20) continue; // warm-up
-    for (const stage of STAGES)
-      samples.get(stage)!.push(timings[stage as keyof RecallTimings] ?? 0);
-    withoutEmbedding.push(timings.total - (timings.embed ?? 0));
+    const answers = await measured.answer(queries, vectors);
+    const exact = await exactAnswers(measured, big.texts, queries, vectors);
+    const recall10 = exact.recallOf(answers);
+    const common = {
+      data,
+      recall10,
+      buildMs: measured.openMs,
+      bytesPerMemory: measured.bytesPerMemory,
+    };
+    const { row, stages } = await latencyRow(measured, queries, vectors, Number(values.rounds));
+    rows.push({ system: "ours, one thread, one caller", ...common, ...row });
+    printStages(stages, vectors.embedMs);
+    const seconds = Number(values.seconds);
+    rows.push({
+      system: "ours, one thread, 16 callers",
+      ...common,
+      ...(await throughputRow(measured, queries, vectors, seconds)),
+    });
+    await measured.close();
+
+    const pooled = await openMeasured(directory, { vectorWorkers: true });
+    rows.push({
+      system: "ours, vectors on workers, 16 callers",
+      ...common,
+      ...(await throughputRow(pooled, queries, vectors, seconds)),
+    });
+    await pooled.close();
+    const workers = Number(values.workers);
+    if (workers > 1) {
+      const replicas = await replicaRow(directory, queries, vectors, { workers, seconds });
+      rows.push({
+        system: `ours, ${workers} workers, each with the indexes`,
+        ...common,
+        ...replicas,
+      });
+    }
+    if (values.peers !== "none") rows.push(...(await peerRows(big, queries, vectors, exact, data)));
+    printRows(rows);
+    if (values.json !== undefined)
+      writeFileSync(
+        values.json,
+        JSON.stringify({ rows, stages, queryEmbeddingMs: vectors.embedMs }, null, 2),
+      );
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+    await cache.close();
   }
-  const bytes = texts.reduce((sum, one) => sum + Buffer.byteLength(one.text), 0);
-  const snapshot = service.textIndex.snapshot().length;
-  console.log(
-    `${texts.length} memories, ${(bytes / 1e6).toFixed(1)} MB of text; indexes built in ${openMs.toFixed(0)} ms; ` +
-      `text index ${(snapshot / 1e6).toFixed(1)} MB, vectors ${(service.vectorIndex.memoryBytes / 1e6).toFixed(1)} MB in memory`,
-  );
-  console.log(`\n${"stage".padEnd(24)}${"p50 ms".padStart(9)}${"p99 ms".padStart(9)}`);
-  const rows = [...samples, ["total without embedding", withoutEmbedding] as const].map(
-    ([stage, all]) => ({
-      stage,
-      p50Ms: percentile(all, 0.5),
-      p99Ms: percentile(all, 0.99),
-    }),
-  );
-  for (const row of rows)
-    console.log(
-      `${row.stage.padEnd(24)}${row.p50Ms.toFixed(2).padStart(9)}${row.p99Ms.toFixed(2).padStart(9)}`,
-    );
-  if (values.json !== undefined)
-    writeFileSync(
-      values.json,
-      JSON.stringify(
-        { memories: texts.length, textBytes: bytes, openMs, snapshotBytes: snapshot, rows },
-        null,
-        2,
-      ),
-    );
-  await service.close();
-  await cache.close();
 }
 
-await main(process.argv.slice(2));
+/** By query: the vector that recall asks for. */
+export interface QueryVectors {
+  of(text: string): Float32Array | null;
+  all: [string, Float32Array][];
+  /** Of those that weren't kept yet and of a few of the others: what embedding one query takes. */
+  embedMs: number[];
+}
+
+/** What recall embeds of each query, embedded as the product does. */
+async function embedQueries(
+  { context }: Measured,
+  queries: readonly BenchQuery[],
+  cache: EmbeddingCache,
+): Promise<QueryVectors> {
+  const texts = [...new Set(queries.map(({ query }) => context.speakers.withoutNames(query)))];
+  const vectors = await cache.embed(texts);
+  const embedMs: number[] = [];
+  for (const text of texts.slice(0, 50)) {
+    const from = performance.now();
+    await cache.embedder.embed([text]);
+    embedMs.push(performance.now() - from);
+  }
+  const known = new Map(texts.map((text, i) => [text, vectors[i]!]));
+  return { of: (text) => known.get(text) ?? null, all: [...known], embedMs };
+}
+
+function describeOpening(measured: Measured): string {
+  const { storeMs, openMs, openCpuMs, service } = measured;
+  return `store ${storeMs.toFixed(0)} ms, search ${(openMs - storeMs).toFixed(0)} ms, ${openCpuMs.toFixed(0)} ms of processor; ${service.caughtUpRows} memories read`;
+}
+
+if (isMainThread) await main(process.argv.slice(2));
+else await serveReplica();
