@@ -109,8 +109,9 @@ export class VectorDevice {
   ): Promise<(VectorHits | null)[] | null> {
     const plan = this.#index.plan(options);
     if (plan.slots !== null || plan.filter !== null || plan.limit <= 0) return null;
+    let ready: Ready | null = null;
     try {
-      const ready = await this.#prepare();
+      ready = await this.#prepare();
       if (ready === null) return null;
       this.#upload(ready);
       const { version } = this.#index;
@@ -130,7 +131,7 @@ export class VectorDevice {
         return { ordinals: ordinals.slice(0, count), scores: scores.slice(0, count), count };
       });
     } catch (error) {
-      this.#fail(error instanceof Error ? error.message : String(error));
+      this.#fail(ready, error instanceof Error ? error.message : String(error));
       return null;
     }
   }
@@ -147,7 +148,7 @@ export class VectorDevice {
     const scan = await SignScanGpu.create(got.device);
     const ready: Ready = { scan, name: got.name, version: -1, size: 0 };
     void got.device.lost.then(({ message }) => {
-      if (this.#ready === ready) this.#fail(message || "it was lost");
+      this.#fail(ready, message || "it was lost");
     });
     return (this.#ready = ready);
   }
@@ -160,10 +161,13 @@ export class VectorDevice {
     Object.assign(ready, { version, size });
   }
 
-  #fail(message: string): void {
+  /** @param ready what failed; null: it couldn't be got */
+  #fail(ready: Ready | null, message: string): void {
+    // A lost device is told of by each of its promises, and counts once.
+    if (this.#ready !== ready) return;
     this.#failures++;
     this.#rate = null;
     this.#ready = null;
-    this.#reason = `The graphics processor failed: ${message}. Queries are answered without it.`;
+    this.#reason = `The graphics processor failed: ${message.replace(/\.$/, "")}. Queries are answered without it.`;
   }
 }

@@ -19,6 +19,7 @@ import { runWllamaCases } from "./language-models.ts";
 import { runLanguageWorkerCases } from "./language-worker.ts";
 import { runOpfsFileStoreContract } from "./opfs-file-store.ts";
 import { runSqlContract } from "./sql-engine.ts";
+import { runVectorDeviceCases, runVectorPoolCases } from "./vector-search.ts";
 import { runWebLlmCases } from "./webllm-models.ts";
 
 interface Report {
@@ -35,6 +36,8 @@ const SUITES: Record<string, (argument: string) => Promise<Report>> = {
   webllm: runWebLlmCases,
   "key store": runKeyStoreCases,
   "language worker": runLanguageWorkerCases,
+  "vector pool": runVectorPoolCases,
+  "vector device": runVectorDeviceCases,
 };
 
 self.onmessage = async (event: MessageEvent<{ suite: string; argument: string }>) => {
