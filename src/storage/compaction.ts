@@ -34,6 +34,7 @@ import {
   encodeDictionary,
   isCorrupt,
   journalsNow,
+  readAgain,
   rotateJournal,
   type StoreCore,
 } from "./store-core.ts";
@@ -204,8 +205,8 @@ async function markDamaged(core: StoreCore, segments: readonly Segment[]): Promi
   let found = false;
   for (const segment of segments) {
     try {
-      await segment.verify();
-      if (segment.blocks.length > 0) await core.primes.check(segment.info.prime!);
+      await readAgain(() => segment.verify());
+      if (segment.blocks.length > 0) await readAgain(() => core.primes.check(segment.info.prime!));
     } catch (error) {
       if (!isCorrupt(error)) throw error;
       found = true;

@@ -25,6 +25,8 @@ import {
   decodeDictionary,
   dictionaryPath,
   isCorrupt,
+  isUnread,
+  readAgain,
 } from "./store-core.ts";
 import { StoreState } from "./store-state.ts";
 import { PrimeStore, primeOfPath, primePath, primePaths } from "./text-codec/prime-store.ts";
@@ -277,20 +279,6 @@ async function openJournal(
   if (dictionary !== null && !known) opened.journal = null;
   // Begun by an older program, with other columns.
   if (schema && !equalBytes(schema, arrowSchemaMessage())) opened.journal = null;
-}
-
-/** A disk may err once: what looks damaged is read again before anything is decided by it. */
-async function readAgain<T>(read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    if (!isUnread(error)) throw error;
-    return read();
-  }
-}
-
-function isUnread(error: unknown): boolean {
-  return isCorrupt(error) || (error instanceof AppError && error.code === "storage_unavailable");
 }
 
 /** The reading of which more is intact, where the first one isn't whole. */

@@ -114,3 +114,18 @@ export async function rotateJournal(
 export function isCorrupt(error: unknown): error is AppError {
   return error instanceof AppError && error.code === "corrupt_data";
 }
+
+/** A disk may err once: what looks damaged is read again before anything is decided by it. */
+export async function readAgain<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!isUnread(error)) throw error;
+    return read();
+  }
+}
+
+/** Whether another try may succeed. */
+export function isUnread(error: unknown): boolean {
+  return isCorrupt(error) || (error instanceof AppError && error.code === "storage_unavailable");
+}
