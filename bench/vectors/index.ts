@@ -1,167 +1,136 @@
 /**
- * `npm run bench -- vectors [--count 100000] [--queries 200] [--json FILE]`: nearest-vector search,
- * ours beside a plain float32 loop in the same run, interleaved, with recall against exact search.
- * Data: clusters with noise 0.7 and 1.5 (seeded), and the real embeddings that other benchmarks cached.
+ * `npm run bench -- vectors [--count 100000] [--queries 1000] [--data 0.7,1.5,real]
+ *  [--peers all|none|usearch,…] [--install] [--browser] [--json FILE]`: nearest-vector search, ours
+ * beside others on the same queries, with recall against exact search. `--pool`: several workers
+ * (pool.ts).
  */
 
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { dotProduct, normalizeVector, quantizeVector } from "../../src/model/vector.ts";
+import { quantizeVector } from "../../src/model/vector.ts";
 import { ReferenceKernel } from "../../src/search/kernels/reference.ts";
+import { NodeVectorThreads } from "../../src/platform/node/vector-threads.ts";
 import { VectorSearch } from "../../src/search/vector-index.ts";
-import { EmbeddingCache } from "../search/embeddings.ts";
-import { percentile } from "../search/statistics.ts";
+import { scannersFor } from "../../src/search/vector-pool.ts";
+import { DIMENSIONS, NEAREST, clustered, real, type Chunk, type DataSet } from "./data.ts";
+import { measure, printRows, type Row, type System } from "./measure.ts";
+import { PACKAGES, installPeers, peerSystems, sqliteVecRow } from "./peers.ts";
+import { main as poolMain, poolRows } from "./pool.ts";
 
-interface Row {
-  system: string;
-  data: string;
-  queriesPerSecond: number;
-  p50Ms: number;
-  p99Ms: number;
-  recall10: number;
+/** The reference kernel is the specification, not a system: a look at what SIMD brings. */
+const REFERENCE_ROWS = 20_000;
+
+interface Ours {
+  index: VectorSearch;
   buildMs: number;
-  bytesPerMemory: number;
+  add(chunk: Chunk): void;
 }
 
-const DIMENSIONS = 384;
-const CLUSTERS = 1000;
-
-/** mulberry32, then Box–Muller: the same data in every run. */
-function gaussians(seed: number): () => number {
-  const uniform = (): number => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return (((t ^ (t >>> 14)) >>> 0) + 0.5) / 2 ** 32;
-  };
-  return () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
-}
-
-function clustered(count: number, noise: number, seed: number): Float32Array[] {
-  const next = gaussians(seed);
-  const centers = Array.from({ length: CLUSTERS }, () =>
-    Float32Array.from({ length: DIMENSIONS }, next),
-  );
-  return Array.from({ length: count }, (_, i) =>
-    normalizeVector(centers[(i * 7919) % CLUSTERS]!.map((value) => value + noise * next())),
-  );
-}
-
-function exactTop(vectors: readonly Float32Array[], query: Float32Array, k: number): number[] {
-  const scores = Float64Array.from(vectors, (vector) => dotProduct(vector, query));
-  const threshold = scores.slice().sort()[scores.length - k]!;
-  return Array.from(scores.keys()).filter((i) => scores[i]! >= threshold);
-}
-
-type Search = (query: Float32Array) => number[];
-
-function bench(
-  data: string,
-  vectors: readonly Float32Array[],
-  queries: readonly Float32Array[],
-  systems: { name: string; search: Search; buildMs: number; bytes: number; maxQueries?: number }[],
-): Row[] {
-  const truth = queries.map((query) => new Set(exactTop(vectors, query, 10)));
-  const times = systems.map((): number[] => []);
-  const found = systems.map(() => 0);
-  for (const query of queries.slice(0, 10))
-    for (const { search } of systems.slice(0, 1)) search(query);
-  // Interleaved: a slow moment of the machine meets all systems alike.
-  queries.forEach((query, q) =>
-    systems.forEach(({ search, maxQueries = Infinity }, s) => {
-      if (q >= maxQueries) return;
+/** The index as the product has it. Only its own part of the work is timed: neither the data's making nor its quantization. */
+async function ours(): Promise<Ours> {
+  const index = await VectorSearch.create({ scanners: scannersFor(new NodeVectorThreads()) });
+  const made: Ours = {
+    index,
+    buildMs: 0,
+    add: ({ firstId, rows }) => {
+      const vectors = Array.from({ length: rows.length / DIMENSIONS }, (_, i) =>
+        quantizeVector(rows.subarray(i * DIMENSIONS, (i + 1) * DIMENSIONS), { fine: true }),
+      );
       const from = performance.now();
-      const hits = search(query);
-      times[s]!.push(performance.now() - from);
-      found[s]! += hits.filter((hit) => truth[q]!.has(hit)).length / 10;
-    }),
-  );
-  return systems.map(({ name, buildMs, bytes }, s) => {
-    const all = times[s]!;
-    return {
-      system: name,
-      data,
-      queriesPerSecond: (1000 * all.length) / all.reduce((a, b) => a + b, 0),
-      p50Ms: percentile(all, 0.5),
-      p99Ms: percentile(all, 0.99),
-      recall10: found[s]! / all.length,
-      buildMs,
-      bytesPerMemory: bytes / vectors.length,
-    };
-  });
+      vectors.forEach((vector, i) => index.set(firstId + i, vector));
+      made.buildMs += performance.now() - from;
+    },
+  };
+  return made;
 }
 
-async function run(data: string, all: Float32Array[], queryCount: number): Promise<Row[]> {
-  const queries = all.slice(0, queryCount);
-  const vectors = all.slice(queryCount);
-  const quantized = vectors.map((vector) => quantizeVector(vector, { fine: true }));
-  const build = (index: VectorSearch): number => {
-    const from = performance.now();
-    quantized.forEach((vector, i) => index.set(i, vector));
-    return performance.now() - from;
-  };
-  const ours = await VectorSearch.create();
-  const oursMs = build(ours);
-  const reference = new VectorSearch(new ReferenceKernel());
-  const referenceMs = build(reference);
-  const of =
-    (index: VectorSearch, rescoreCount: number): Search =>
-    (query) =>
-      index.search(query, { limit: 10, rescoreCount }).map((hit) => hit.ordinal);
-  return bench(data, vectors, queries, [
-    ...[200, 600, 1600].map((r) => ({
-      name: `ours ${ours.kernelName} R=${r}`,
-      search: of(ours, r),
-      buildMs: oursMs,
-      bytes: ours.memoryBytes,
-    })),
+async function run(
+  load: (take: (chunk: Chunk) => void) => Promise<DataSet | null>,
+  peers: readonly string[],
+  inBrowser: boolean,
+): Promise<Row[]> {
+  const made = await ours();
+  const data = await load((chunk) => made.add(chunk));
+  if (data === null) {
+    console.error("SKIPPED real MiniLM: too few embeddings are cached (npm run bench -- search).");
+    return [];
+  }
+  const { index, buildMs } = made;
+  const systems: System[] = [
     {
-      name: "ours reference R=600",
-      search: of(reference, 600),
-      buildMs: referenceMs,
-      bytes: reference.memoryBytes,
-      maxQueries: 20,
+      name: `ours ${index.kernelName}, one thread`,
+      search: (query) => {
+        const { ordinals, count } = index.searchInto(query, { limit: NEAREST });
+        return ordinals.slice(0, count);
+      },
+      buildMs,
+      bytes: index.memoryBytes,
     },
-    {
-      name: "float32 loop",
-      search: (query) => exactTop(vectors, query, 10),
-      buildMs: 0,
-      bytes: vectors.length * DIMENSIONS * 4,
-      maxQueries: 20,
-    },
-  ]);
+  ];
+  const isHeld = data.rows.length > 0;
+  if (isHeld && data.count <= REFERENCE_ROWS) systems.push(referenceOf(data));
+  if (isHeld) systems.push(...(await peerSystems(data, peers)));
+  const rows = await measure(data, systems);
+  for (const { close } of systems) await close?.();
+  const one = rows[0]!;
+  for (const pooled of (await poolRows(data.name, index, data.queries)).slice(1))
+    rows.splice(1, 0, { ...one, ...pooled, recall10: pooled.same === 1 ? one.recall10 : 0 });
+  const sqlite = isHeld && peers.includes("sqlite-vec") ? sqliteVecRow(data) : null;
+  if (sqlite) rows.push(sqlite);
+  if (inBrowser && isHeld) {
+    const { browserRows } = await import("./browser.ts");
+    rows.push(...(await browserRows(data)));
+  }
+  return rows;
+}
+
+function referenceOf(data: DataSet): System {
+  const index = new VectorSearch(new ReferenceKernel());
+  const from = performance.now();
+  for (let i = 0; i < data.count; i++) {
+    const row = data.rows.subarray(i * DIMENSIONS, (i + 1) * DIMENSIONS);
+    index.set(i, quantizeVector(row, { fine: true }));
+  }
+  const buildMs = performance.now() - from;
+  const search = (query: Float32Array): number[] =>
+    index.search(query, { limit: NEAREST }).map((hit) => hit.ordinal);
+  return { name: "ours reference", search, buildMs, bytes: index.memoryBytes, maxQueries: 20 };
 }
 
 export async function main(args: string[]): Promise<void> {
+  if (args.includes("--pool")) return poolMain(args);
   const { values } = parseArgs({
     args,
-    options: { count: { type: "string" }, queries: { type: "string" }, json: { type: "string" } },
+    options: {
+      count: { type: "string", default: "100000" },
+      queries: { type: "string", default: "1000" },
+      data: { type: "string", default: "0.7,1.5,real" },
+      peers: { type: "string", default: "all" },
+      install: { type: "boolean", default: false },
+      browser: { type: "boolean", default: false },
+      json: { type: "string" },
+    },
   });
-  const count = Number(values.count ?? 100_000);
-  const queryCount = Number(values.queries ?? 200);
+  const count = Number(values.count);
+  const queryCount = Number(values.queries);
+  const all = Object.keys(PACKAGES);
+  const peers =
+    values.peers === "all" ? all : values.peers === "none" ? [] : values.peers.split(",");
+  if (values.install) installPeers(peers);
   const rows: Row[] = [];
-  for (const noise of [0.7, 1.5])
+  for (const kind of values.data.split(",")) {
     rows.push(
       ...(await run(
-        `${count} clustered, noise ${noise}`,
-        clustered(count + queryCount, noise, 1),
-        queryCount,
+        (take) =>
+          kind === "real"
+            ? real(count, queryCount, take)
+            : clustered(count, queryCount, Number(kind), take),
+        peers,
+        values.browser,
       )),
     );
-  const cache = await EmbeddingCache.open().catch(() => null);
-  const real = cache?.all() ?? [];
-  if (real.length > 5 * queryCount)
-    rows.push(...(await run(`${real.length - queryCount} real MiniLM`, real, queryCount)));
-  else console.log("No real embeddings are cached: run `npm run bench -- search` first.");
-  await cache?.close();
-
-  console.log(
-    "system                     data                              queries/s  p50 ms  p99 ms  recall@10  build ms  B/memory",
-  );
-  for (const row of rows)
-    console.log(
-      `${row.system.padEnd(26)} ${row.data.padEnd(32)} ${row.queriesPerSecond.toFixed(0).padStart(10)} ${row.p50Ms.toFixed(2).padStart(7)} ${row.p99Ms.toFixed(2).padStart(7)} ${row.recall10.toFixed(4).padStart(10)} ${row.buildMs.toFixed(0).padStart(9)} ${row.bytesPerMemory.toFixed(0).padStart(9)}`,
-    );
+  }
+  printRows(rows);
   if (values.json !== undefined) writeFileSync(values.json, JSON.stringify({ rows }, null, 2));
 }
 

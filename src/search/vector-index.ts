@@ -39,9 +39,9 @@ export interface VectorSearchOptions {
   allow?: OrdinalSet | undefined;
   /** Hits below this cosine are left out. */
   minScore?: number;
-  /** Rows scored in the last stage. Default max(256, 1.5 × limit), at most 4,096. */
+  /** Rows scored in the last stage. Default max(256, 1.5 × limit), at most 2,048. */
   rescoreCount?: number;
-  /** Rows that the sign scan gives to the second stage, and those as far as the last of them. Default max(1,000, 4 × rescored, size / 80), at most 8,192. */
+  /** Rows that the sign scan gives to the second stage, and those as far as the last of them. Default max(1,000, 4 × rescored, size / 80), at most 4,096. */
   candidateCount?: number;
 }
 

@@ -23,12 +23,10 @@ export const BLOCK_BYTES = ROWS_IN_BLOCK + BLOCK_SLOTS * DIMENSIONS;
 export const SLOT_BYTES = BLOCK_BYTES / BLOCK_SLOTS;
 
 /** Most rows that the sign scan is asked for; ties come on top, up to the size of the buffer. */
-export const MAX_CANDIDATES = 8192;
-export const BUFFER_KEYS = 16_384;
+export const MAX_CANDIDATES = 4096;
+export const BUFFER_KEYS = 8192;
 /** Most rows that are scored, and most hits. */
-export const MAX_RESCORED = 4096;
-/** Greatest weighted distance: weights are 0…7. */
-export const MAX_WEIGHTED = 7 * DIMENSIONS;
+export const MAX_RESCORED = 2048;
 
 /** Offsets within a scratch area. */
 export const QUERY_SIGNS = 0;
@@ -39,10 +37,8 @@ export const FILTER_BITS = 1024;
 export const COUNTERS = 2048;
 /** The near rows of one block. */
 export const NEAR = COUNTERS + 2048;
-/** Candidates by weighted distance. */
-export const BINS = NEAR + 4096;
-export const KEYS = BINS + 11_264;
-/** The candidates' Hamming distances; then the hits' ordinals. */
+export const KEYS = NEAR + 4096;
+/** The candidates' Hamming distances; then their number by weighted distance; then the hits' ordinals. */
 export const DISTANCES = KEYS + BUFFER_KEYS * 8;
 /** The chosen slots. */
 export const CHOSEN = DISTANCES + BUFFER_KEYS * 2;

@@ -18,7 +18,6 @@ import {
   type VectorKernel,
 } from "./kernel.ts";
 import {
-  BINS,
   BLOCK_BYTES,
   BLOCK_SLOTS,
   BUFFER_KEYS,
@@ -342,7 +341,7 @@ export class WasmKernel implements VectorKernel {
       scratchAt + KEYS,
       count,
       Math.min(wanted, MAX_RESCORED),
-      scratchAt + BINS,
+      scratchAt + DISTANCES,
       scratchAt + CHOSEN,
     );
   }

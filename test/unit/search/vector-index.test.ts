@@ -93,7 +93,7 @@ describe("VectorSearch", () => {
     for (let q = 0; q < 10; q++) {
       const query = clustered(1);
       // Rescoring every row: which rows tie in the sign scan depends on the order of slots.
-      const options = { limit: 20, rescoreCount: 4096, candidateCount: 8192 };
+      const options = { limit: 20, rescoreCount: 2048, candidateCount: 4096 };
       expect(index.search(query, options)).toEqual(fresh.search(query, options));
     }
   });
