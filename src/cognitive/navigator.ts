@@ -187,8 +187,9 @@ export class NetworkNavigator {
       const thread = this.#links.threadOf(arrivals.ordinals[place]!);
       if (thread < 0) continue;
       const places = threads.get(thread);
-      if (places === undefined) threads.set(thread, [place]);
-      else places.push(place);
+      if (places !== undefined) places.push(place);
+      // Without a direct hit there is no lead to share.
+      else if (place < arrivals.seedCount) threads.set(thread, [place]);
     }
     for (const places of threads.values())
       if (places.length <= MAX_TOGETHER) this.#shareAmong(places, seeds);
@@ -263,9 +264,17 @@ export class NetworkNavigator {
       )
         brought.push(place);
     }
-    if (brought.length > limit)
-      brought.sort((a, b) => energy[b]! - energy[a]! || ordinals[a]! - ordinals[b]!);
-    for (const place of brought.slice(0, limit)) put(place);
+    if (brought.length <= limit) for (const place of brought) put(place);
+    else {
+      const energies = Float64Array.from(brought, (place) => energy[place]!);
+      const strongest = topPlaces(
+        energies,
+        brought.map((place) => ordinals[place]!),
+        brought.length,
+        limit,
+      );
+      for (const at of strongest) put(brought[at]!);
+    }
     return out;
   }
 

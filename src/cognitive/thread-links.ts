@@ -1,43 +1,46 @@
 /**
  * Who stands beside whom in a conversation, by ordinal: previous, next, answered, and the thread itself.
- * Read from the catalog when first asked for, kept in typed arrays until the store changes. For the
- * spread of activation, which asks for the neighbours of hundreds of memories per query.
+ * Read from the catalog when first asked for and kept in typed arrays; a change of the store drops what
+ * it may have made wrong, and no more. For the spread of activation, which asks for the neighbours of
+ * hundreds of memories per query.
  */
 
 import { META } from "../model/memory.ts";
-import type { MemoryStore } from "../storage/memory-store.ts";
+import type { CatalogEntry, MemoryStore, StoreChange } from "../storage/memory-store.ts";
 
 const UNKNOWN = -2;
 const NONE = -1;
 
 export class ThreadLinks {
   readonly #store: MemoryStore;
-  #generation = -1;
   #previous = new Int32Array(0);
   #next = new Int32Array(0);
   #repliesTo = new Int32Array(0);
+  /** UNKNOWN: nothing was read of this ordinal yet. */
   #threads = new Int32Array(0);
   #threadNumbers = new Map<string, number>();
+  /** Read, but a link of theirs led to what wasn't there: it may come. */
+  #dangling = new Set<number>();
 
   constructor(store: MemoryStore) {
     this.#store = store;
+    store.subscribe((change) => this.#apply(change));
   }
 
-  /** To be called before a series of questions: drops what the store no longer says. */
+  /** To be called before a series of questions: makes room for what was added. */
   refresh(): void {
-    const { generation, catalog } = this.#store;
-    if (generation === this.#generation) return;
-    this.#generation = generation;
-    this.#threadNumbers.clear();
-    const limit = catalog.ordinalLimit;
-    if (this.#threads.length < limit) {
-      const length = Math.ceil(limit * 1.1) + 64;
-      this.#previous = new Int32Array(length);
-      this.#next = new Int32Array(length);
-      this.#repliesTo = new Int32Array(length);
-      this.#threads = new Int32Array(length);
-    }
-    this.#threads.fill(UNKNOWN);
+    const limit = this.#store.catalog.ordinalLimit;
+    const known = this.#threads.length;
+    if (known >= limit) return;
+    const grown = (from: Int32Array): Int32Array<ArrayBuffer> => {
+      const to = new Int32Array(Math.ceil(limit * 1.1) + 64);
+      to.set(from);
+      return to;
+    };
+    this.#previous = grown(this.#previous);
+    this.#next = grown(this.#next);
+    this.#repliesTo = grown(this.#repliesTo);
+    this.#threads = grown(this.#threads).fill(UNKNOWN, known);
   }
 
   /** The ordinal before it in its thread, or -1. */
@@ -59,6 +62,35 @@ export class ThreadLinks {
     return this.#known(ordinal) ? this.#threads[ordinal]! : NONE;
   }
 
+  #apply(change: StoreChange): void {
+    switch (change.type) {
+      case "added":
+        for (const entry of change.entries) this.#forget(entry);
+        for (const ordinal of this.#dangling) this.#threads[ordinal] = UNKNOWN;
+        this.#dangling.clear();
+        break;
+      case "updated":
+        for (const entry of change.entries) this.#forget(entry);
+        break;
+      case "removed":
+        // Who led to one of them leads nowhere: all that was read is read again.
+        this.#threads.fill(UNKNOWN);
+        this.#threadNumbers.clear();
+        this.#dangling.clear();
+    }
+  }
+
+  /** What was read of a memory and of those beside it. */
+  #forget(entry: CatalogEntry): void {
+    const { catalog } = this.#store;
+    const drop = (ordinal: number | undefined): void => {
+      if (ordinal !== undefined && ordinal < this.#threads.length) this.#threads[ordinal] = UNKNOWN;
+    };
+    drop(entry.ordinal);
+    for (const id of [entry.previousId, entry.nextId])
+      if (id !== null) drop(catalog.byId(id)?.ordinal);
+  }
+
   #known(ordinal: number): boolean {
     if (ordinal < 0 || ordinal >= this.#threads.length) return false;
     if (this.#threads[ordinal] === UNKNOWN) this.#read(ordinal);
@@ -68,13 +100,18 @@ export class ThreadLinks {
   #read(ordinal: number): void {
     const { catalog } = this.#store;
     const entry = catalog.byOrdinal(ordinal);
-    const at = (id: string | null): number =>
-      id === null ? NONE : (catalog.byId(id)?.ordinal ?? NONE);
+    const at = (id: string | null): number => {
+      if (id === null) return NONE;
+      const other = catalog.byId(id)?.ordinal ?? NONE;
+      if (other === NONE) this.#dangling.add(ordinal);
+      return other;
+    };
     this.#previous[ordinal] = at(entry?.previousId ?? null);
     this.#next[ordinal] = at(entry?.nextId ?? null);
     const replyTo = entry?.metadata[META.replyTo];
     const answered =
       replyTo === undefined ? NONE : (catalog.byExternalId(replyTo)?.ordinal ?? NONE);
+    if (replyTo !== undefined && answered === NONE) this.#dangling.add(ordinal);
     this.#repliesTo[ordinal] = answered === this.#previous[ordinal] ? NONE : answered;
     const key =
       entry?.metadata[META.thread] ??

@@ -37,8 +37,12 @@ const MAX_NAME_WORDS = 4;
 const MAX_NAME_STARTS = 64;
 const MAX_TITLES = 20_000;
 
-/** 0–1 for a memory. */
-export type FieldScore = (entry: CatalogEntry) => number;
+export interface FieldSignals {
+  /** What no memory's score is above, 0–1. */
+  max: number;
+  /** 0–1 for a memory. */
+  of(entry: CatalogEntry): number;
+}
 
 export interface FieldContext {
   catalog: Catalog;
@@ -55,7 +59,7 @@ export function fieldSignals(
   times: readonly TimeMatch[],
   context: FieldContext,
   changedShares: Partial<FieldShares> = {},
-): FieldScore {
+): FieldSignals {
   const shares = { ...FIELD_SHARES, ...changedShares };
   const isAsking = isQuestion(query);
   const words = queryWords(query);
@@ -65,7 +69,13 @@ export function fieldSignals(
     words.map((word) => word.token),
     context,
   );
-  return (entry) => {
+  const max =
+    (isAsking ? shares.statement : 0) +
+    (speakers.size > 0 ? shares.speaker : 0) +
+    (times.length > 0 ? shares.time : 0) +
+    shares.title +
+    (named.length > 0 ? shares.entity : 0);
+  const of = (entry: CatalogEntry): number => {
     const { metadata, timestamp, ordinal } = entry;
     const title = metadata[META.title];
     let score = isAsking && !context.asks.has(ordinal) ? shares.statement : 0;
@@ -74,9 +84,14 @@ export function fieldSignals(
     for (const time of times) inTime = Math.max(inTime, time.score(timestamp));
     score += inTime * shares.time;
     if (title !== undefined && covers(context.titles.of(title), stems)) score += shares.title;
-    if (named.some((group) => group.has(ordinal))) score += shares.entity;
+    for (const group of named)
+      if (group.has(ordinal)) {
+        score += shares.entity;
+        break;
+      }
     return Math.min(1, score);
   };
+  return { max: Math.min(1, max), of };
 }
 
 /** Whether the query has most of the words that make up a title. */

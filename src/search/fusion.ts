@@ -26,16 +26,15 @@ export function fuse(
   if (vector === null) return;
   const lexicalCount = pool.count;
   for (const hit of nearest) pool.semantic[pool.place(hit.ordinal)] = semanticScore(hit.score);
+  // Whose cosine the scan of the nearest didn't give.
   const rest: number[] = [];
   for (let place = 0; place < lexicalCount; place++)
     if (pool.semantic[place] === 0) rest.push(place);
-  const cosines = vectors.scores(
-    vector,
-    rest.map((place) => pool.ordinals[place]!),
-  );
+  const cosines = new Float32Array(rest.length);
+  const ordinals = Int32Array.from(rest, (place) => pool.ordinals[place]!);
+  vectors.scoresInto(vector, ordinals, rest.length, cosines);
   rest.forEach((place, i) => {
-    const cosine = cosines[i];
-    if (cosine !== undefined) pool.semantic[place] = semanticScore(cosine);
+    if (!Number.isNaN(cosines[i]!)) pool.semantic[place] = semanticScore(cosines[i]!);
   });
 }
 

@@ -13,7 +13,6 @@ import type { CandidatePools } from "./candidate-pool.ts";
 import type { CatalogIndex } from "./catalog-index.ts";
 import type { EntityTable } from "./entity-table.ts";
 import type { ContextPack } from "../model/episode.ts";
-import { isEpisode } from "../model/memory.ts";
 import { PACK_DEPTH, packContext, type PackTuning } from "./context-pack.ts";
 import { fieldSignals, type FieldShares, type TitleStems } from "./field-signals.ts";
 import type { Filters } from "./filters.ts";
@@ -208,7 +207,8 @@ export async function recall(
     // In one go with the ranking: the ways are there until the next spread.
     const ranked = await stage("rank", () => {
       fuse(context.vectors, pool, vector, lexical.hits, nearest);
-      fuse(context.vectors, pool, vector, inPeriods.lexical, inPeriods.nearest);
+      if (inPeriods.lexical.length + inPeriods.nearest.length > 0)
+        fuse(context.vectors, pool, vector, inPeriods.lexical, inPeriods.nearest);
       let wayTo: (ordinal: number) => Way | null = () => null;
       if (spread) {
         const from = clock.elapsed();
@@ -236,19 +236,20 @@ export async function recall(
       );
       // Gists that speak for no memory, and what was forgotten meanwhile, are no hits.
       for (let place = 0; place < pool.count; place++) {
-        const entry = store.catalog.byOrdinal(pool.ordinals[place]!);
-        const isHit = entry !== undefined && (!isEpisode(entry) || gists.has(entry.ordinal));
+        const ordinal = pool.ordinals[place]!;
+        const isHit = context.index.live.has(ordinal) || (gists.size > 0 && gists.has(ordinal));
         pool.total[place] = isHit ? totalScore(pool, place, weights) : -Infinity;
       }
       const wide = diversity === 0 ? depth : Math.max(depth, DIVERSE_DEPTH);
       // Fields and recency only where they can bring a candidate among the shown.
       const shown = pool.best(pool.total, wide);
       const last = shown.length < wide ? -Infinity : pool.total[shown.at(-1)!]!;
-      const reachable = last - weights.fields - weights.recency - ROUNDING;
+      const reachable = last - weights.fields * fields.max - weights.recency - ROUNDING;
       for (let place = 0; place < pool.count; place++) {
         if (pool.total[place]! < reachable || pool.total[place] === -Infinity) continue;
-        const entry = store.catalog.byOrdinal(pool.ordinals[place]!)!;
-        pool.fields[place] = fields(entry);
+        const entry = store.catalog.byOrdinal(pool.ordinals[place]!);
+        if (entry === undefined) continue;
+        pool.fields[place] = fields.of(entry);
         pool.recency[place] = recencyScore(entry.timestamp, nowMs);
         pool.total[place] = totalScore(pool, place, weights);
       }

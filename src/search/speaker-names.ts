@@ -6,8 +6,9 @@
 
 import type { MemoryStore } from "../storage/memory-store.ts";
 import type { CatalogIndex } from "./catalog-index.ts";
-import { isFunctionWord, queryWords } from "./text-analysis.ts";
+import { isFunctionWord, queryWords, stemOf } from "./text-analysis.ts";
 
+const ASCII = /^[\0-\x7f]*$/;
 /** A name typed in lower case counts as one when this share of the memories is by that speaker. */
 const FREQUENT_SHARE = 0.01;
 
@@ -58,8 +59,8 @@ export class SpeakerNames {
       /[\p{L}\p{N}][\p{L}\p{N}\p{M}]*(['’]s\b)?/gu,
       (word, genitive?: string) => {
         const token = genitive === undefined ? word : word.slice(0, -genitive.length);
-        const first = queryWords(token)[0];
-        if (first !== undefined && this.isName(token, first.stem)) return "";
+        const stem = ASCII.test(token) ? stemOf(token) : queryWords(token)[0]?.stem;
+        if (stem !== undefined && this.isName(token, stem)) return "";
         if (!isFunctionWord(token)) subject = true;
         return word;
       },

@@ -4,7 +4,7 @@
  * ("since …", "before …", "early …") and joined.
  */
 
-import { DAY_MS, PERIOD_RULES, type Period } from "./time-grammar.ts";
+import { DAY_MS, MAY_NAME_TIME, PERIOD_RULES, type Period } from "./time-grammar.ts";
 
 export interface TimeExpression {
   /** As found in the query, with the words that bound it. */
@@ -41,6 +41,7 @@ const PART =
 /** Every time that the query names, in its order; empty when there is none. */
 export function findTimes(query: string, nowMs: number): TimeExpression[] {
   const text = query.slice(0, MAX_UNITS);
+  if (!MAY_NAME_TIME.test(text)) return [];
   const found = findPeriods(text, nowMs);
   const times: TimeExpression[] = [];
   for (let i = 0; i < found.length; i++) {

@@ -47,6 +47,10 @@ const UNIT = "(?<unit>day|week|weekend|fortnight|month|quarter|year|decade)";
 const BEFORE_NAMES =
   "in|during|over|since|before|after|until|till|by|of|early|mid|late|between|from|through|and|to";
 
+/** Something of each rule: most queries name no time, and needn't be tried against them all. */
+export const MAY_NAME_TIME =
+  /\d|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|spring|summer|autumn|fall|winter|day|night|christmas|new year|halloween|valentine|easter|thanksgiving|quarter|ties|this|today|yesterday|tomorrow|recently|lately|last|past|previous|next|coming|ago|earlier|back/iu;
+
 const rule = (pattern: string, read: PeriodRule["read"]): PeriodRule => ({
   pattern: new RegExp(`(?<![\\p{L}\\p{N}])${pattern}(?![\\p{L}\\p{N}])`, "giu"),
   read,

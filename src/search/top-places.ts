@@ -14,15 +14,21 @@ export function topPlaces(
     const [x, y] = [values[a]!, values[b]!];
     return x > y || (x === y && ordinals[a]! < ordinals[b]!);
   };
-  if (limit > count >> 2) {
+  if (limit <= 0 || count === 0) return [];
+  // Many of many: the native sort of numbers finds the lowest that is in, and only those that are get sorted.
+  if (limit > 48) {
+    const sorted = Float64Array.from(values as ArrayLike<number>)
+      .subarray(0, count)
+      .sort();
+    const lowest = limit >= count ? -Infinity : sorted[count - limit]!;
     const all: number[] = [];
-    for (let place = 0; place < count; place++) if (values[place] !== -Infinity) all.push(place);
+    for (let place = 0; place < count; place++)
+      if (values[place]! >= lowest && values[place] !== -Infinity) all.push(place);
     all.sort((a, b) => (before(a, b) ? -1 : 1));
     if (all.length > limit) all.length = limit;
     return all;
   }
   const best: number[] = [];
-  if (limit <= 0) return best;
   for (let place = 0; place < count; place++) {
     if (values[place] === -Infinity) continue;
     const isFull = best.length === limit;
