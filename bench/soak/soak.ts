@@ -92,8 +92,8 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
   while (!over()) {
     const cwd = join(options.folder, `store-${report.stores++}`);
     mkdirSync(cwd, { recursive: true });
-    // Every third store has the model: there texts fade, and episodes are built.
-    const models = report.stores % 3 === 0 ? options.models : null;
+    // In a third of the stores there is the model: there texts fade, and episodes are built.
+    const models = random.chance(1 / 3) ? options.models : null;
     const store: SoakStore = {
       ...shared,
       cli: { build: options.build, store: join(cwd, "store"), cwd, models },

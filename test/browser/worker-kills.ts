@@ -4,7 +4,7 @@
  * Runs in the page, as an application does; each worker that the engine starts is caught here.
  */
 
-import { Model, assert, type Slot } from "../../bench/soak/model.ts";
+import { Model, Violation, assert, type Slot } from "../../bench/soak/model.ts";
 import { Random } from "../../bench/soak/random.ts";
 import { AppError } from "../../src/errors.ts";
 import { META } from "../../src/model/memory.ts";
@@ -38,6 +38,7 @@ window.Worker = class extends RealWorker {
 
 /** Longest that a worker may work before it is killed, ms. */
 const MAX_LIFE_MS = 1_500;
+const HANGS_MS = 120_000;
 const CLIENTS = 3;
 const MOST_MEMORIES = 400;
 
@@ -49,10 +50,23 @@ interface Run {
   steps: string[];
 }
 
+/** None may wait for ever. */
+async function soon<T>(work: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const forever = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Violation("HANGS: a call has no answer")), HANGS_MS);
+  });
+  try {
+    return await Promise.race([work, forever]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Whether the call was answered; a worker that ended takes its calls with it. */
 async function answered(call: Promise<unknown>): Promise<boolean> {
   try {
-    await call;
+    await soon(call);
     return true;
   } catch (error) {
     if (error instanceof AppError && error.code === "worker_lost") return false;
@@ -249,12 +263,13 @@ window.runKills = async ({ kills, seed }) => {
   const serials = (): number => run.serial++;
   try {
     while (report.kills < kills) {
-      const worker = engineWorkers.at(-1);
+      // The first one may be killed while it starts, the others work already.
+      if (report.kills > 0) await answered(run.engine.status());
       let dead = false;
       const lifeMs = random.next() * MAX_LIFE_MS;
       setTimeout(() => {
         dead = true;
-        (worker ?? engineWorkers.at(-1))?.terminate();
+        engineWorkers.at(-1)?.terminate();
       }, lifeMs);
       if (random.chance(0.25)) await compact(run);
       const client = async (): Promise<void> => {
@@ -263,7 +278,8 @@ window.runKills = async ({ kills, seed }) => {
       await Promise.all(Array.from({ length: CLIENTS }, client));
       report.kills++;
       run.steps.push(`killed after ${Math.round(lifeMs)} ms`);
-      await verify(run, report);
+      await soon(verify(run, report));
+      console.log(`${report.kills} kills, ${report.memoriesChecked} memories checked`);
     }
     const before = await answers(run);
     await run.engine.close();

@@ -11,9 +11,10 @@ const KILLS = Number(process.env["TEST_WORKER_KILLS"] ?? 15);
 const SEED = Number(process.env["TEST_WORKER_SEED"] ?? Date.now() % 1_000_000);
 
 test(`a store survives ${KILLS} kills of its worker`, async ({ profile }) => {
-  test.setTimeout(120_000 + KILLS * 20_000);
+  test.setTimeout(180_000 + KILLS * 30_000);
   const context = await profile.start();
   const page = await context.newPage();
+  page.on("console", (message) => console.log(message.text()));
   await page.goto(`http://localhost:${TEST_PORT + 1}/kills.html`);
   await page.waitForFunction(() => "runKills" in window);
   const report = await page.evaluate((options) => window.runKills(options), {

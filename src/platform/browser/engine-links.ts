@@ -35,6 +35,8 @@ export type WorkerReady = { alive: true } | { ready: true } | { ready: false; er
 
 /** After this many workers in a row that ended without having answered anything, the leader gives up. */
 const MAX_USELESS_WORKERS = 3;
+/** A worker that ends before it holds its lock tells nobody. The next one is given twice the time. */
+const START_TIMEOUT_MS = 20_000;
 
 export class EngineLinks {
   onNotification: (notification: Notification) => void = () => undefined;
@@ -135,7 +137,7 @@ export class EngineLinks {
   async #lead(): Promise<void> {
     this.#setRole("leader");
     for (let useless = 0; !this.#closing.signal.aborted;) {
-      const ended = await this.#runWorker();
+      const ended = await this.#runWorker(START_TIMEOUT_MS * 2 ** useless);
       if (ended === "refused") return this.#untilClosed();
       useless = ended === "useless" ? useless + 1 : 0;
       if (useless >= MAX_USELESS_WORKERS && !this.#closing.signal.aborted) {
@@ -150,7 +152,7 @@ export class EngineLinks {
   }
 
   /** One worker's life: "refused" when it could not open the store, "useless" when it never answered. */
-  async #runWorker(): Promise<"ended" | "useless" | "refused"> {
+  async #runWorker(startTimeoutMs: number): Promise<"ended" | "useless" | "refused"> {
     const epoch = crypto.randomUUID();
     let worker: Worker;
     try {
@@ -198,7 +200,11 @@ export class EngineLinks {
         ),
       )
       .catch(() => undefined); // closing
-    const gone = Promise.race([ended, this.#untilClosed()]).then(() => {
+    const silent = createDeferred<null>();
+    const patience = setTimeout(() => silent.resolve(null), startTimeoutMs);
+    void alive.promise.then(() => clearTimeout(patience));
+    const gone = Promise.race([ended, silent.promise, this.#untilClosed()]).then(() => {
+      clearTimeout(patience);
       builtIn?.stop();
       return null;
     });
