@@ -13,9 +13,9 @@ import type { ArrowStorageOptions } from "./store-options.ts";
 import type { MemoryRecord } from "./store-state.ts";
 
 /** While more is written, the journal grows to so many times its threshold before it is folded. */
-const BUSY = { rows: 8, bytes: 4 };
+const BUSY = { rows: 32, bytes: 12 };
 /** Writers wait for compaction when the journal is so many times over its threshold. */
-const BACKPRESSURE = { rows: 24, bytes: 8 };
+const BACKPRESSURE = { rows: 64, bytes: 24 };
 /** Without a write for so long nobody waits for what a compaction takes. */
 const QUIET_MS = 2_000;
 

@@ -27,6 +27,10 @@ import type { Zstd } from "./zstd.ts";
 /** Identifiers, times and vectors hardly shrink further at more effort. */
 const LIGHT_LEVEL = 6;
 
+/** Of vectors only the unevenness of their codes can be used, which every level does alike. */
+const VECTOR_LEVEL = 1;
+const VECTOR_COLUMNS: ReadonlySet<string> = new Set(["embedding", "embedding_fine"]);
+
 /** The columns that `storedBytes` accounts for, and a row's part of each, in bytes. */
 const TEXT_COLUMNS: Record<string, (row: StoredRow) => number> = {
   content: (row) => (row.content === null ? 0 : utf8Length(row.content)),
@@ -145,9 +149,10 @@ export class SegmentWriter {
     const rows = given.map((row, i) => (coded.has(i) ? { ...row, content: null } : row));
     this.#reuse = reuse;
     for (const spec of COLUMNS) {
+      if (VECTOR_COLUMNS.has(spec.name)) this.#prepare(spec, rows, VECTOR_LEVEL);
       const measure = TEXT_COLUMNS[spec.name];
       if (!measure) continue;
-      const packedBytes = this.#prepare(spec, rows);
+      const packedBytes = this.#prepare(spec, rows, this.#level);
       const sizes = rows.map(measure);
       const total = sizes.reduce((sum, size) => sum + size, 0);
       if (total > 0) sizes.forEach((size, i) => (shares[i]! += (packedBytes * size) / total));
@@ -208,7 +213,7 @@ export class SegmentWriter {
   }
 
   /** Compresses the pages of one column ahead of writing them; returns their compressed bytes. */
-  #prepare(spec: ColumnSpec, rows: readonly StoredRow[]): number {
+  #prepare(spec: ColumnSpec, rows: readonly StoredRow[], level: number): number {
     let packedBytes = 0;
     const trial = new ParquetWriter({
       writer: new ParquetBytes(),
@@ -216,7 +221,7 @@ export class SegmentWriter {
       codec: "ZSTD",
       compressors: {
         ZSTD: (page) => {
-          const packed = this.#pack(page, this.#level);
+          const packed = this.#pack(page, level);
           this.#prepared.add(page.slice(), packed);
           packedBytes += packed.length;
           return packed;
