@@ -1,20 +1,15 @@
 /**
  * `npm run bench -- words [--count 100000] [--queries 300] [--peers all|none] [--install] [--json FILE]`:
  * the word index over real sentences by kind of query, beside FTS5 and other full-text engines in the
- * same run. Ours is measured as it is shipped: built, not as modules
- * of vite-node, whose imports cost in hot loops.
+ * same run.
  */
 
 import { writeFileSync } from "node:fs";
-import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { build } from "vite";
-import { assemblyScript } from "../../scripts/vite-plugin-assemblyscript.ts";
 import { Fts5Record } from "../../src/search/fts5-record.ts";
 import { FTS5_BM25 } from "../../src/search/lexical/norms.ts";
 import { planQuery, type QueryPlan } from "../../src/search/query-plan.ts";
-import type { SemanticIndex, TextDocument } from "../../src/search/semantic-index.ts";
+import { SemanticIndex, type TextDocument } from "../../src/search/semantic-index.ts";
 import type { CorpusText } from "../search/corpus.ts";
 import { readSentences } from "../search/sentences.ts";
 import { percentile } from "../search/statistics.ts";
@@ -38,26 +33,6 @@ interface Row {
   recall10: number | null;
   buildMs: number;
   bytesPerMemory: number | null;
-}
-
-/** The module as the product's build makes it. */
-async function built(): Promise<typeof SemanticIndex> {
-  const outDir = resolve(".cache", "bench", "built");
-  await build({
-    configFile: false,
-    logLevel: "error",
-    plugins: [assemblyScript()],
-    publicDir: false,
-    build: {
-      ssr: "src/search/semantic-index.ts",
-      outDir,
-      emptyOutDir: true,
-      rolldownOptions: { output: { entryFileNames: "semantic-index.mjs" } },
-    },
-  });
-  const file = pathToFileURL(resolve(outDir, "semantic-index.mjs")).href;
-  const module = (await import(/* @vite-ignore */ file)) as { SemanticIndex: typeof SemanticIndex };
-  return module.SemanticIndex;
 }
 
 function toDocument(text: CorpusText, ordinal: number): TextDocument {
@@ -140,15 +115,14 @@ export async function main(args: string[]): Promise<void> {
   const texts = await readSentences(Number(values.count));
   const documents = texts.map(toDocument);
   const data = `${texts.length} sentences`;
-  const Index = await built();
 
-  const ours = await Index.create();
+  const ours = await SemanticIndex.create();
   const build1 = await timed(async () => {
     for (let at = 0; at < documents.length; at += BATCH) ours.add(documents.slice(at, at + BATCH));
     await ours.search("ready", { limit: 1 });
   });
   const snapshot = await timed(() => ours.snapshot());
-  const restored = await timed(() => Index.restore(snapshot.value, () => true));
+  const restored = await timed(() => SemanticIndex.restore(snapshot.value, () => true));
   const bytesPerMemory = restored.value.memoryBytes / documents.length;
   const perSecond = (documents.length / build1.cpuMs) * 1000;
   console.log(
@@ -159,7 +133,7 @@ export async function main(args: string[]): Promise<void> {
   );
 
   const withPeers = values.peers !== "none";
-  const likeFts5 = await Index.create({ bm25: FTS5_BM25 });
+  const likeFts5 = await SemanticIndex.create({ bm25: FTS5_BM25 });
   const fts5 = new Fts5Record((some) => Promise.resolve(some.map((one) => documents[one]!)));
   let ftsBuildMs = 0;
   if (withPeers) {
