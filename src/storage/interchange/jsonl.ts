@@ -42,6 +42,7 @@ function toLine(memory: PortableMemory, embeddings: JsonlEmbeddings): string {
               ),
             ),
             scale: embedding.scale,
+            ...(embedding.fine ? { fine: toBase64(embedding.fine) } : {}),
           };
   return JSON.stringify(record);
 }
@@ -153,12 +154,15 @@ export function parseLine(text: string, where: string): ExportRecord {
   const record = { ...(value as ExportRecord) };
   checkVersion(record["version"], where);
   record["envelope"] = bytesField(record["envelope"], where, "envelope");
-  const { embedding } = record as { embedding?: { codes?: unknown } | null };
+  const { embedding } = record as { embedding?: { codes?: unknown; fine?: unknown } | null };
   if (embedding && !Array.isArray(embedding)) {
     const codes = bytesField(embedding.codes, where, "embedding.codes");
     record["embedding"] = {
       ...embedding,
       codes: codes instanceof Uint8Array ? new Int8Array(codes.buffer) : codes,
+      ...(embedding.fine === undefined
+        ? {}
+        : { fine: bytesField(embedding.fine, where, "embedding.fine") }),
     };
   }
   return record;

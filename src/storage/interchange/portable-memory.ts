@@ -24,13 +24,24 @@ const optionalId = id.nullish().transform((value) => value ?? null);
 const optionalTime = milliseconds.nullish().transform((value) => value ?? null);
 const byteCount = z.number().int().min(0);
 
+const fineBits = z
+  .instanceof(Uint8Array)
+  .refine(({ length }) => length === EMBEDDING_DIMENSIONS / 8, "needs a bit per code");
+
 const embeddingSchema = z.union([
-  z.object({
-    codes: z.instanceof(Int8Array).refine((codes) => codes.length === EMBEDDING_DIMENSIONS, {
-      message: `needs ${EMBEDDING_DIMENSIONS} codes`,
-    }),
-    scale: z.number().min(0),
-  }),
+  z
+    .object({
+      codes: z.instanceof(Int8Array).refine((codes) => codes.length === EMBEDDING_DIMENSIONS, {
+        message: `needs ${EMBEDDING_DIMENSIONS} codes`,
+      }),
+      scale: z.number().min(0),
+      fine: fineBits.optional(),
+    })
+    .transform(({ codes, scale, fine }): QuantizedVector => ({
+      codes,
+      scale,
+      ...(fine ? { fine } : {}),
+    })),
   z
     .array(z.number())
     .length(EMBEDDING_DIMENSIONS)

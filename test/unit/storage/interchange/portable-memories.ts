@@ -20,15 +20,20 @@ const uuid = fc.uuid({ version: 7 });
 
 /** `text` makes the strings: well-formed ones where the format is UTF-8, any where it isn't. */
 export function arbitraryMemory(text: fc.Arbitrary<string>): fc.Arbitrary<PortableMemory> {
-  const embedding = fc.record({
-    codes: fc.int8Array({
-      min: -127,
-      max: 127,
-      minLength: EMBEDDING_DIMENSIONS,
-      maxLength: EMBEDDING_DIMENSIONS,
-    }),
-    scale: fc.float({ min: Math.fround(1e-6), max: 1, noNaN: true }),
-  });
+  const bits = EMBEDDING_DIMENSIONS / 8;
+  const embedding = fc.record(
+    {
+      codes: fc.int8Array({
+        min: -127,
+        max: 127,
+        minLength: EMBEDDING_DIMENSIONS,
+        maxLength: EMBEDDING_DIMENSIONS,
+      }),
+      scale: fc.float({ min: Math.fround(1e-6), max: 1, noNaN: true }),
+      fine: fc.uint8Array({ minLength: bits, maxLength: bits }),
+    },
+    { requiredKeys: ["codes", "scale"] },
+  );
   const memory = fc.record<PortableMemory>({
     id: uuid,
     content: optional(text),
