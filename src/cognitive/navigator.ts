@@ -241,7 +241,7 @@ export class NetworkNavigator {
   }
 
   /** Seeds with what arrived at them, then the strongest of what was brought. */
-  #collect({ limit, allow }: SpreadOptions): number {
+  #collect({ limit, allow, minScore = 0 }: SpreadOptions): number {
     const { seedCount, count, energy, ordinals } = this.#arrivals;
     const { catalog } = this.#store;
     if (this.#outOrdinals.length < count) {
@@ -255,10 +255,11 @@ export class NetworkNavigator {
     };
     for (let place = 0; place < seedCount; place++) put(place);
     const brought: number[] = [];
+    const minEnergy = Math.max(MIN_ENERGY, minScore * FULL_ENERGY);
     for (let place = seedCount; place < count; place++) {
       const ordinal = ordinals[place]!;
       if (
-        energy[place]! >= MIN_ENERGY &&
+        energy[place]! >= minEnergy &&
         catalog.byOrdinal(ordinal) !== undefined &&
         (allow === undefined || allow(ordinal))
       )

@@ -9,7 +9,7 @@ import type { RecallHit, RecallQuery, RecallResult, RecallTimings } from "../mod
 import type { Clock } from "../ports/clock.ts";
 import type { MemoryStore } from "../storage/memory-store.ts";
 import { wholeNumber } from "./browse.ts";
-import type { CandidatePools } from "./candidate-pool.ts";
+import type { CandidatePool, CandidatePools } from "./candidate-pool.ts";
 import type { CatalogIndex } from "./catalog-index.ts";
 import type { EntityTable } from "./entity-table.ts";
 import type { ContextPack } from "../model/episode.ts";
@@ -209,6 +209,18 @@ export async function recall(
       fuse(context.vectors, pool, vector, lexical.hits, nearest);
       if (inPeriods.lexical.length + inPeriods.nearest.length > 0)
         fuse(context.vectors, pool, vector, inPeriods.lexical, inPeriods.nearest);
+      const fields = fieldSignals(
+        text,
+        plan,
+        times,
+        { ...context, catalog: store.catalog },
+        deps.fieldShares,
+      );
+      const isHit = (ordinal: number): boolean =>
+        context.index.live.has(ordinal) || (gists.size > 0 && gists.has(ordinal));
+      const wide = diversity === 0 ? depth : Math.max(depth, DIVERSE_DEPTH);
+      /** What fields and recency can add at most. */
+      const extra = weights.fields * fields.max + weights.recency + ROUNDING;
       let wayTo: (ordinal: number) => Way | null = () => null;
       if (spread) {
         const from = clock.elapsed();
@@ -217,6 +229,7 @@ export async function recall(
           { count: pool.count, ordinals: pool.ordinals, scores: pool.total },
           {
             limit,
+            minScore: leastActivation(pool, wide, { weights, extra, isHit }),
             allow: (ordinal) => allow === null || allow.has(ordinal),
             asks: (ordinal) => context.asks.has(ordinal),
           },
@@ -227,24 +240,15 @@ export async function recall(
         timings.spread += spent;
         timings.rank -= spent;
       }
-      const fields = fieldSignals(
-        text,
-        plan,
-        times,
-        { ...context, catalog: store.catalog },
-        deps.fieldShares,
-      );
       // Gists that speak for no memory, and what was forgotten meanwhile, are no hits.
       for (let place = 0; place < pool.count; place++) {
         const ordinal = pool.ordinals[place]!;
-        const isHit = context.index.live.has(ordinal) || (gists.size > 0 && gists.has(ordinal));
-        pool.total[place] = isHit ? totalScore(pool, place, weights) : -Infinity;
+        pool.total[place] = isHit(ordinal) ? totalScore(pool, place, weights) : -Infinity;
       }
-      const wide = diversity === 0 ? depth : Math.max(depth, DIVERSE_DEPTH);
       // Fields and recency only where they can bring a candidate among the shown.
       const shown = pool.best(pool.total, wide);
       const last = shown.length < wide ? -Infinity : pool.total[shown.at(-1)!]!;
-      const reachable = last - weights.fields * fields.max - weights.recency - ROUNDING;
+      const reachable = last - extra;
       for (let place = 0; place < pool.count; place++) {
         if (pool.total[place]! < reachable || pool.total[place] === -Infinity) continue;
         const entry = store.catalog.byOrdinal(pool.ordinals[place]!);
@@ -272,6 +276,25 @@ export async function recall(
   } finally {
     context.pools.give(pool);
   }
+}
+
+/**
+ * The activation that a memory without words or meaning of the query needs to be among the `wide` best:
+ * the text signals alone give those so much already. `pool.total` holds `scoreDirectly`.
+ */
+function leastActivation(
+  pool: CandidatePool,
+  wide: number,
+  {
+    weights,
+    extra,
+    isHit,
+  }: { weights: SignalWeights; extra: number; isHit(ordinal: number): boolean },
+): number {
+  const best = pool.best(pool.total, wide);
+  if (best.length < wide || !best.every((place) => isHit(pool.ordinals[place]!))) return 0;
+  const least = pool.total[best.at(-1)!]! * (weights.lexical + weights.semantic);
+  return weights.activation === 0 ? 0 : (least - extra) / weights.activation;
 }
 
 function newest(

@@ -13,6 +13,8 @@ export interface SpreadSeeds {
 export interface SpreadOptions {
   /** Memories that are brought beside the seeds, at most. */
   limit: number;
+  /** Memories brought with less may be left out: they can't be among the results. Default 0. */
+  minScore?: number;
   /** Limits what may be brought. */
   allow?: (ordinal: number) => boolean;
   /** Whether a memory ends in a question: what follows it answers it. */

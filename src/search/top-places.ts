@@ -11,8 +11,8 @@ export function topPlaces(
   limit: number,
 ): number[] {
   const before = (a: number, b: number): boolean => {
-    const [x, y] = [values[a]!, values[b]!];
-    return x > y || (x === y && ordinals[a]! < ordinals[b]!);
+    const difference = values[a]! - values[b]!;
+    return difference > 0 || (difference === 0 && ordinals[a]! < ordinals[b]!);
   };
   if (limit <= 0 || count === 0) return [];
   // Many of many: the native sort of numbers finds the lowest that is in, and only those that are get sorted.
