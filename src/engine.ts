@@ -159,6 +159,22 @@ export interface ImportReport {
   elapsedMs: number;
 }
 
+/** The search by meaning: what it holds in memory, and which processors answer. */
+export interface VectorStatus {
+  count: number;
+  /** Shared by all workers. */
+  memoryBytes: number;
+  /** "wasm-simd", or "reference" where WebAssembly SIMD is absent. */
+  kernel: string;
+  /** Workers that run now, and why so many or none. */
+  workers: number;
+  workersReason: string;
+  /** Queries per second as measured on this machine; `workers` 0 is the engine's own thread. Empty before. */
+  measured: { workers: number; queriesPerSecond: number }[];
+  /** For batches of queries; null where the platform has none. */
+  gpu: { name: string | null; reason: string } | null;
+}
+
 export interface EngineStatus {
   version: string;
   store: {
@@ -188,6 +204,7 @@ export interface EngineStatus {
   embeddings: { model: ModelState; embeddedCount: number; pendingCount: number };
   usage: { usedBytes: number; quotaBytes: number | null; persistent: boolean | null };
   caches: Record<string, { entries: number; hits: number; misses: number }>;
+  vectors: VectorStatus;
   /** Rolling recall latency in ms over the last 200 queries; null before the first. */
   recallMs: { p50: number; p99: number; count: number } | null;
   language: {

@@ -1,9 +1,10 @@
 /** Computes what the product says about itself: sizes from files, ratios from stored bytes, counts from the catalog. */
 
-import type { EngineStatus } from "../engine.ts";
+import type { EngineStatus, VectorStatus } from "../engine.ts";
 import type { Entity, KeepLevel, Ratios } from "../model/memory.ts";
 import { VERSION } from "../model/version.ts";
 import { estimateTokens, recallContext } from "../processing/compression/ratios.ts";
+import type { SearchService } from "../search/search-service.ts";
 import type { EpisodeService } from "./episode-service.ts";
 import type { LanguageService } from "./language-service.ts";
 import type { EngineParts } from "./local-engine.ts";
@@ -122,6 +123,7 @@ export class StatusReporter {
         results: search.cacheStats(),
         ...(embeddingCache ? { embedding: embeddingCache } : {}),
       },
+      vectors: vectorStatus(search),
       recallMs: this.#latency.summary(),
       language: await this.#language.status(),
       episodes: this.#episodes.counts(),
@@ -146,4 +148,17 @@ export class StatusReporter {
       0,
     );
   }
+}
+
+function vectorStatus({ vectorIndex, vectorPool }: SearchService): VectorStatus {
+  const { workers, reason, measured, device } = vectorPool.status();
+  return {
+    count: vectorIndex.size,
+    memoryBytes: vectorIndex.memoryBytes,
+    kernel: vectorIndex.kernelName,
+    workers,
+    workersReason: reason,
+    measured,
+    gpu: device && { name: device.name, reason: device.reason },
+  };
 }

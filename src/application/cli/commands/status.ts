@@ -94,6 +94,7 @@ function verboseRows({
   store,
   usage,
   caches,
+  vectors,
   recallMs,
 }: EngineStatus): [string, string][] {
   const rows: [string, string][] = [
@@ -113,6 +114,15 @@ function verboseRows({
       `Cache ${name}`,
       `${formatCount(cache.entries)} entries, ${formatCount(cache.hits)} hits, ${formatCount(cache.misses)} misses`,
     ]);
+  rows.push(
+    [
+      "Vectors",
+      `${formatCount(vectors.count)} in ${formatBytes(vectors.memoryBytes)} of memory, ${vectors.kernel}`,
+    ],
+    ["Workers", `${formatCount(vectors.workers)} for vectors. ${vectors.workersReason}`],
+  );
+  if (vectors.gpu)
+    rows.push(["Graphics", `${vectors.gpu.name ?? "not in use"}. ${vectors.gpu.reason}`]);
   rows.push([
     "Recall",
     recallMs === null

@@ -133,7 +133,10 @@ describe("recall, compress, status", () => {
   it("tells the state of the store", async () => {
     await rememberOne("One.");
     const response = await app.request("/v1/status");
-    expect(await response.json()).toMatchObject({ store: { memoryCount: 1, kind: "memory" } });
+    expect(await response.json()).toMatchObject({
+      store: { memoryCount: 1, kind: "memory" },
+      vectors: { count: 0, workers: 0, workersReason: expect.stringMatching(/./), gpu: null },
+    });
   });
 });
 
