@@ -14,7 +14,11 @@ import {
   type Fts5RecordStatus,
 } from "./fts5-record.ts";
 import { ByteSink, getU32 } from "./lexical/byte-sink.ts";
-import { LexicalIndex } from "./lexical/lexical-index.ts";
+import {
+  LexicalIndex,
+  type LexicalIndexOptions,
+  type StoredPart,
+} from "./lexical/lexical-index.ts";
 import { LexicalSearcher, type LexicalMatches } from "./lexical/lexical-searcher.ts";
 import { BM25, type Bm25Parameters } from "./lexical/norms.ts";
 import type { TextDocument } from "./lexical/recent-documents.ts";
@@ -70,6 +74,8 @@ export interface SemanticIndexOptions {
   bm25?: Bm25Parameters;
   /** Score in TypeScript instead of WebAssembly. */
   scalar?: boolean;
+  /** Where large indexes are kept, see `LexicalIndexOptions`. */
+  lexical?: LexicalIndexOptions;
   /** Where the record in FTS5 reads the texts; without it there is none. */
   documentsOf?: DocumentSource;
   record?: Fts5RecordOptions;
@@ -94,7 +100,7 @@ export class SemanticIndex {
   static async create(options: SemanticIndexOptions = {}): Promise<SemanticIndex> {
     const { bm25 = BM25, scalar = false } = options;
     const scorer = (scalar ? null : await WasmScorer.create(bm25)) ?? new ScalarScorer(bm25);
-    const index = new LexicalIndex();
+    const index = new LexicalIndex(options.lexical);
     const { documentsOf } = options;
     const record = documentsOf ? new Fts5Record(documentsOf, options.record) : null;
     return new SemanticIndex(index, new LexicalSearcher(index, scorer), record);
@@ -106,9 +112,14 @@ export class SemanticIndex {
     isKnown: (ordinal: number) => boolean,
     options: SemanticIndexOptions = {},
   ): Promise<SemanticIndex> {
-    const images = readSnapshot(snapshot);
+    const parts = readSnapshot(snapshot);
     const restored = await SemanticIndex.create(options);
-    for (const image of images) restored.#index.attach(image, isKnown);
+    // A file that is gone leaves its memories unknown: the owner sees by `has` what to add again.
+    for (const part of parts)
+      if ("image" in part) restored.#index.attach(part.image, isKnown);
+      else if (options.lexical?.files) await restored.#index.attachFile(part.file, isKnown);
+    await restored.#index.removeOtherFiles();
+    restored.#index.tidy();
     restored.#record?.changed(restored.#index.ordinals());
     return restored;
   }
@@ -184,15 +195,24 @@ export class SemanticIndex {
   snapshot(): Uint8Array {
     this.#index.purge();
     this.#index.freeze();
-    const images = this.#index.images();
-    const sizes = new ByteSink();
-    for (const image of images) sizes.u32(image.length);
+    const parts = this.#index.stored();
+    const images = parts.flatMap((part) => ("image" in part ? [part.image] : []));
+    const table = new TextEncoder().encode(
+      JSON.stringify(
+        parts.map((part) => ("image" in part ? { sizeBytes: part.image.length } : part)),
+      ),
+    );
     const head = new ByteSink(HEAD_BYTES);
     head.u32(SNAPSHOT_MAGIC);
     head.u32(SNAPSHOT_VERSION);
-    head.u32(images.length);
-    head.u32(crc32c(sizes.copy()));
-    return concatBytes([head.copy(), sizes.copy(), ...images]);
+    head.u32(table.length);
+    head.u32(crc32c(table));
+    return concatBytes([head.copy(), table, ...images]);
+  }
+
+  /** Resolves when nothing is merged or written to files any more; after `purge` no file has what was removed. */
+  settled(): Promise<void> {
+    return this.#index.settled();
   }
 
   /** Brings the record up to date and compares every term with it. Takes seconds at 100,000 memories that it hasn't yet. */
@@ -225,23 +245,26 @@ function toResult(plan: QueryPlan, matches: LexicalMatches): LexicalResult {
   return { hits, ordinals, scores, plan, usedTerms, phraseOrdinals };
 }
 
-/** The images of the segments in a snapshot. */
-function readSnapshot(snapshot: Uint8Array): Uint8Array[] {
+/** The segments of a snapshot. */
+function readSnapshot(snapshot: Uint8Array): StoredPart[] {
   if (snapshot.length < HEAD_BYTES || getU32(snapshot, 0) !== SNAPSHOT_MAGIC)
     throw damaged("it is no snapshot");
   const version = getU32(snapshot, 4);
   if (version !== SNAPSHOT_VERSION) throw damaged(`its format version ${version} is unknown`);
-  const count = getU32(snapshot, 8);
-  let at = HEAD_BYTES + count * 4;
-  const sizes = snapshot.subarray(HEAD_BYTES, at);
-  if (at > snapshot.length || crc32c(sizes) !== getU32(snapshot, 12))
+  let at = HEAD_BYTES + getU32(snapshot, 8);
+  const table = snapshot.subarray(HEAD_BYTES, at);
+  if (at > snapshot.length || crc32c(table) !== getU32(snapshot, 12))
     throw damaged("its table of segments is not whole");
-  const images = Array.from({ length: count }, (_, i) => {
+  const listed = JSON.parse(new TextDecoder().decode(table)) as (
+    { sizeBytes: number } | { file: string }
+  )[];
+  const parts = listed.map((part): StoredPart => {
+    if ("file" in part) return part;
     const from = at;
-    at += getU32(sizes, i * 4);
+    at += part.sizeBytes;
     // Own bytes: the snapshot around them needn't stay.
-    return snapshot.slice(from, at);
+    return { image: snapshot.slice(from, at) };
   });
   if (at !== snapshot.length) throw damaged("its size is wrong");
-  return images;
+  return parts;
 }

@@ -8,6 +8,13 @@ import { mergeSegments, type MergeInput } from "./merge.ts";
 import { lengthOf } from "./norms.ts";
 import { RecentDocuments, type TextDocument } from "./recent-documents.ts";
 import { MemorySource, Segment, verifyImage } from "./segment.ts";
+import {
+  FILE_PAGE_BYTES,
+  FileSource,
+  LostSegment,
+  PageCache,
+  type SegmentFiles,
+} from "./segment-files.ts";
 import type { Steps } from "./steps.ts";
 
 export interface Part {
@@ -16,20 +23,40 @@ export interface Part {
   base: number;
 }
 
+export interface LexicalIndexOptions {
+  /** Where segments go that memory is too small for; without it all stay in memory. */
+  files?: SegmentFiles;
+  /** Bytes of segments in memory above which the largest go to files. */
+  residentBytes?: number;
+  /** Told what must be added again: its file can't be read any more. */
+  onLost?: (ordinals: number[]) => void;
+}
+
+/** What a segment is restored from: its bytes, or the name of its file. */
+export type StoredPart = { image: Uint8Array } | { file: string };
+
+/** Files are named this and a number. */
+export const FILE_PREFIX = "words-";
 /** Words that make a segment of their own while documents are added in bulk. */
 const FREEZE_TOKENS = 32_768;
 /** A run of as many segments of about the same size becomes one. */
-const FAN_IN = 8;
+const FAN_IN = 4;
 /** Segments of fewer words are of the lowest size class. */
 const SMALLEST_TOKENS = 2048;
 /** Larger merges are done in the background. */
 const MERGE_NOW_TOKENS = 65_536;
 /** So many segments of one size are merged at once, even when nothing has let the background run. */
-const MAX_RUN = 4 * FAN_IN;
+const MAX_RUN = 8 * FAN_IN;
 /** How long the background keeps the thread. */
 const SLICE_MS = 4;
+const DEFAULT_RESIDENT_BYTES = 192 * 1024 * 1024;
+/** Smaller segments aren't worth a file. */
+const MIN_FILE_SHARE = 1 / 16;
 
 export class LexicalIndex {
+  readonly #options: LexicalIndexOptions;
+  readonly #residentBytes: number;
+  readonly pages = new PageCache();
   #recent = new RecentDocuments();
   #parts: Part[] = [];
   /** Documents in segments; the recent ones follow. */
@@ -46,6 +73,18 @@ export class LexicalIndex {
   version = 0;
   /** Grows with every change of documents. */
   revision = 0;
+
+  /** Number of the next file. */
+  #nextFile = 1;
+  /** What is being written to files, one after the other. */
+  #filing: Promise<void> = Promise.resolve();
+  #isSpilling = false;
+  #closed = false;
+
+  constructor(options: LexicalIndexOptions = {}) {
+    this.#options = options;
+    this.#residentBytes = options.residentBytes ?? DEFAULT_RESIDENT_BYTES;
+  }
 
   /** Memories that can be found. */
   get size(): number {
@@ -85,6 +124,7 @@ export class LexicalIndex {
     return (
       this.#parts.reduce((sum, part) => sum + part.segment.memoryBytes, 0) +
       this.#recent.memoryBytes +
+      this.pages.sizeBytes +
       this.#ordinalOfDoc.byteLength +
       this.#docOfOrdinal.byteLength +
       this.#norms.byteLength
@@ -130,9 +170,13 @@ export class LexicalIndex {
     this.#frozen = this.#documents;
     this.version++;
     this.#mergeRuns();
+    this.#spill();
   }
 
-  /** Drops every byte of removed memories, and the words that were remembered from them. */
+  /**
+   * Drops every byte of removed memories, and the words that were remembered from them. Files that hold
+   * some are written anew; `settled` resolves when they are.
+   */
   purge(): void {
     if (this.dead === 0) return;
     this.#stopMerging();
@@ -140,33 +184,89 @@ export class LexicalIndex {
     this.#stopMerging();
     for (let i = 0; i < this.#parts.length;) {
       const { length } = this.#parts;
-      if (this.#hasRemoved(this.#parts[i]!)) this.#merge([this.#parts[i]!]);
+      const part = this.#parts[i]!;
+      if (this.#hasRemoved(part)) {
+        if (fileOf(part) === null) this.#merge([part]);
+        else this.#rewrite(part.segment);
+      }
       // A part of removed documents only is gone.
       if (this.#parts.length === length) i++;
     }
     this.#recent = new RecentDocuments();
   }
 
-  /** Merges everything into at most one segment without removed memories. */
-  optimize(): void {
-    this.#stopMerging();
-    this.freeze();
-    this.#stopMerging();
-    if (this.#parts.length > 1 || this.dead > 0) this.#merge([...this.#parts]);
+  /** Merges what a snapshot or a bulk left in many segments, in the background. */
+  tidy(): void {
+    this.#mergeRuns();
+    this.#spill();
   }
 
-  /** The segments' bytes, each a file that can be opened again. */
-  images(): Uint8Array[] {
-    return this.#parts.flatMap(({ segment: { source } }) =>
-      source instanceof MemorySource ? [source.bytes] : [],
+  /** Resolves when nothing is merged and no file is written any more. */
+  async settled(): Promise<void> {
+    await this.#filing;
+    while (this.#merging !== null) await new Promise((resolve) => setTimeout(resolve, 1));
+    await this.#filing;
+  }
+
+  /** What the index can be restored from: a segment's bytes, or its file. */
+  stored(): StoredPart[] {
+    return this.#parts.map(({ segment: { source } }) =>
+      source instanceof MemorySource
+        ? { image: source.bytes }
+        : { file: (source as FileSource).name },
     );
+  }
+
+  /** Takes up a segment's file; false when it can't be read. */
+  async attachFile(name: string, isKnown: (ordinal: number) => boolean): Promise<boolean> {
+    try {
+      const segment = await this.#openFile(name);
+      if (segment === null) return false;
+      this.#take(segment, await segment.ordinals(), isKnown);
+      this.#nextFile = Math.max(this.#nextFile, Number(/\d+$/.exec(name)?.[0] ?? 0) + 1);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Removes files that no part is in. */
+  async removeOtherFiles(): Promise<void> {
+    const { files } = this.#options;
+    for (const name of (await files?.list()) ?? [])
+      if (!this.#parts.some((part) => fileOf(part)?.name === name)) await files!.remove(name);
+  }
+
+  /** Leaves a segment whose file can't be read, and says what was in it. */
+  lose(source: FileSource): void {
+    const part = this.#parts.find((one) => one.segment.source === source);
+    if (part === undefined) return;
+    const to = part.base + part.segment.documents;
+    const ordinals = this.#ordinalOfDoc.slice(part.base, to).filter((ordinal) => ordinal >= 0);
+    for (const ordinal of ordinals) this.remove(ordinal);
+    this.#replace([part], this.#inputs([part]), null);
+    this.#options.onLost?.([...ordinals]);
   }
 
   /** Takes up a segment made before; memories that `isKnown` denies count as removed. `corrupt_data` when it isn't whole. */
   attach(image: Uint8Array, isKnown: (ordinal: number) => boolean): void {
     verifyImage(image);
     const segment = Segment.ofBytes(image);
-    const ordinals = segment.ordinals() as Uint32Array;
+    this.#take(segment, segment.ordinals() as Uint32Array, isKnown);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#stopMerging();
+    this.pages.clear();
+    this.#parts = [];
+    this.#recent = new RecentDocuments();
+    this.#docOfOrdinal = new Int32Array(0);
+    this.#frozen = this.#documents = this.#live = this.#liveTokens = 0;
+    this.version++;
+  }
+
+  #take(segment: Segment, ordinals: Uint32Array, isKnown: (ordinal: number) => boolean): void {
     this.#parts.push({ segment, base: this.#frozen });
     for (let doc = 0; doc < segment.documents; doc++) {
       const ordinal = isKnown(ordinals[doc]!) ? ordinals[doc]! : -1;
@@ -177,13 +277,85 @@ export class LexicalIndex {
     this.version++;
   }
 
-  close(): void {
-    this.#stopMerging();
-    this.#parts = [];
-    this.#recent = new RecentDocuments();
-    this.#docOfOrdinal = new Int32Array(0);
-    this.#frozen = this.#documents = this.#live = this.#liveTokens = 0;
-    this.version++;
+  async #openFile(name: string): Promise<Segment | null> {
+    const file = await this.#options.files!.open(name);
+    return file && Segment.open(new FileSource(name, file, this.pages));
+  }
+
+  /** Moves the largest segment to a file when those in memory are too large together. */
+  #spill(): void {
+    if (this.#options.files === undefined || this.#isSpilling || this.#closed) return;
+    const resident = this.#parts.filter((part) => fileOf(part) === null);
+    const size = resident.reduce((sum, part) => sum + part.segment.source.sizeBytes, 0);
+    if (size <= this.#residentBytes) return;
+    const largest = resident
+      .filter((part) => this.#merging?.parts.includes(part) !== true)
+      .reduce<Part | null>(
+        (best, part) =>
+          best === null || part.segment.source.sizeBytes > best.segment.source.sizeBytes
+            ? part
+            : best,
+        null,
+      );
+    if (largest === null) return;
+    const { segment } = largest;
+    if (segment.source.sizeBytes < this.#residentBytes * MIN_FILE_SHARE) return;
+    this.#isSpilling = true;
+    this.#file(async () => {
+      const { bytes } = segment.source as MemorySource;
+      const pieces = async function* (): AsyncGenerator<Uint8Array> {
+        for (let at = 0; at < bytes.length; at += FILE_PAGE_BYTES)
+          yield bytes.subarray(at, at + FILE_PAGE_BYTES);
+      };
+      const filed = await this.#writeFile(pieces());
+      this.#isSpilling = false;
+      const at = this.#parts.findIndex((part) => part.segment === segment);
+      if (filed === null) return;
+      if (at < 0) return this.#options.files!.remove((filed.source as FileSource).name);
+      this.#parts[at] = { segment: filed, base: this.#parts[at]!.base };
+      this.version++;
+      this.#spill();
+    });
+  }
+
+  /** Writes a file anew without what was removed. */
+  #rewrite(segment: Segment): void {
+    this.#file(async () => {
+      const part = this.#parts.find((one) => one.segment === segment);
+      if (part === undefined || !this.#hasRemoved(part)) return;
+      const old = fileOf(part)!.name;
+      const inputs = this.#inputs([part]);
+      const ready: Uint8Array[] = [];
+      const steps = mergeSegments(inputs, (bytes) => ready.push(bytes));
+      const pieces = async function* (): AsyncGenerator<Uint8Array> {
+        for (let isDone = false; !isDone;) {
+          const step = steps.next();
+          isDone = step.done === true;
+          if (step.value instanceof Promise) await step.value;
+          yield* ready.splice(0);
+        }
+      };
+      const filed = await this.#writeFile(pieces());
+      const now = this.#parts.find((one) => one.segment === segment);
+      if (filed === null || now === undefined) return;
+      this.#replace([now], inputs, filed);
+      await this.#options.files!.remove(old);
+    });
+  }
+
+  #file(work: () => Promise<void>): void {
+    this.#filing = this.#filing
+      .then(() => (this.#closed ? undefined : work()))
+      .catch((error: unknown) => {
+        this.#isSpilling = false;
+        if (error instanceof LostSegment) this.lose(error.source);
+        else console.error("A file of the word index could not be written:", error);
+      });
+  }
+
+  async #writeFile(pieces: AsyncIterable<Uint8Array>): Promise<Segment | null> {
+    const name = `${FILE_PREFIX}${this.#nextFile++}`;
+    return (await this.#options.files!.write(name, pieces)) ? this.#openFile(name) : null;
   }
 
   #hasRemoved({ base, segment }: Part): boolean {
@@ -237,7 +409,12 @@ export class LexicalIndex {
     const last = this.#parts[from - 1];
     if (last === undefined) return null;
     const level = levelOf(last.segment);
-    while (from > 0 && levelOf(this.#parts[from - 1]!.segment) <= level) from--;
+    while (
+      from > 0 &&
+      fileOf(this.#parts[from - 1]!) === null &&
+      levelOf(this.#parts[from - 1]!.segment) <= level
+    )
+      from--;
     return this.#parts.length - from >= FAN_IN ? this.#parts.slice(from) : null;
   }
 
@@ -259,7 +436,7 @@ export class LexicalIndex {
     const inputs = this.#inputs(parts);
     const pieces: Uint8Array[] = [];
     const steps = mergeSegments(inputs, (bytes) => pieces.push(bytes));
-    return { steps, finish: () => this.#replace(parts, inputs, joined(pieces)) };
+    return { steps, finish: () => this.#replace(parts, inputs, Segment.ofBytes(joined(pieces))) };
   }
 
   #merge(parts: readonly Part[]): void {
@@ -279,6 +456,7 @@ export class LexicalIndex {
           this.#merging = null;
           finish();
           this.#mergeRuns();
+          this.#spill();
           return;
         }
       this.#timer = setTimeout(slice, 0);
@@ -292,12 +470,11 @@ export class LexicalIndex {
   }
 
   /** Puts the merged segment in the place of its inputs and numbers the documents after it anew. */
-  #replace(parts: readonly Part[], inputs: readonly MergeInput[], image: Uint8Array): void {
+  #replace(parts: readonly Part[], inputs: readonly MergeInput[], segment: Segment | null): void {
     const first = this.#parts.indexOf(parts[0]!);
     // Parts that were replaced meanwhile: what was made of them is of no use.
     if (parts.some((part, i) => this.#parts[first + i] !== part)) return;
     const { base } = parts[0]!;
-    const segment = Segment.ofBytes(image);
     let to = base;
     inputs.forEach(({ renumber }, i) => {
       for (let doc = 0; doc < renumber.length; doc++)
@@ -312,7 +489,7 @@ export class LexicalIndex {
     this.#parts.splice(
       first,
       parts.length,
-      ...(segment.documents === 0 ? [] : [{ segment, base }]),
+      ...(segment === null || segment.documents === 0 ? [] : [{ segment, base }]),
     );
     for (let i = first, next = base; i < this.#parts.length; i++) {
       const part = this.#parts[i]!;
@@ -329,6 +506,10 @@ export class LexicalIndex {
     this.#norms[to] = this.#norms[from]!;
     if (ordinal >= 0) this.#docOfOrdinal[ordinal] = to;
   }
+}
+
+function fileOf({ segment: { source } }: Part): FileSource | null {
+  return source instanceof FileSource ? source : null;
 }
 
 /** Size class of a segment: each is `FAN_IN` times the one before. */

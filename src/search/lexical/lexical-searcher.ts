@@ -12,6 +12,7 @@ import type { LexicalIndex, Part } from "./lexical-index.ts";
 import { idf } from "./norms.ts";
 import type { NumberedList, Scorer } from "./scorer.ts";
 import type { TermEntry } from "./segment.ts";
+import { LostSegment } from "./segment-files.ts";
 import { runNow, wait, type Steps } from "./steps.ts";
 import { termBytes } from "./tokenizer.ts";
 
@@ -106,7 +107,13 @@ export class LexicalSearcher {
     let waitsFor = firstWait;
     let version = firstVersion;
     for (;;) {
-      await waitsFor;
+      try {
+        await waitsFor;
+      } catch (error) {
+        // Its memories are indexed again; the others answer.
+        if (!(error instanceof LostSegment)) throw error;
+        this.#index.lose(error.source);
+      }
       if (this.#index.version !== version) {
         ({ version } = this.#prepare());
         steps = start();
@@ -155,7 +162,8 @@ export class LexicalSearcher {
   *#lists(stem: string): Steps<TermLists> {
     const lists: TermLists = { count: 0, entries: [] };
     for (const { segment, base } of this.#index.parts) {
-      const entry = yield* wait(segment.find(stem));
+      const asked = segment.find(stem);
+      const entry = asked instanceof Promise ? yield* wait(asked) : asked;
       if (entry === null) continue;
       lists.count += entry.count;
       lists.entries.push({ entry, base });
@@ -165,7 +173,8 @@ export class LexicalSearcher {
 
   *#load({ entry, base }: { entry: TermEntry; base: number }): Steps<NumberedList> {
     const size = entry.docBytes + entry.positionBytes;
-    const span = yield* wait(entry.segment.source.span(entry.at, size));
+    const asked = entry.segment.source.span(entry.at, size);
+    const span = asked instanceof Promise ? yield* wait(asked) : asked;
     const { count, docBytes, positionBytes } = entry;
     return { span, count, docBytes, positionBytes, base };
   }

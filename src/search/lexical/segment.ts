@@ -160,6 +160,25 @@ export class Segment {
     );
   }
 
+  /** Opens a segment of a file: reads its footer, length codes and table of terms. */
+  static async open(source: SegmentSource): Promise<Segment> {
+    if (source.sizeBytes < FOOTER_BYTES) throw damaged("it has no footer");
+    const tail = await source.span(source.sizeBytes - FOOTER_BYTES, FOOTER_BYTES);
+    const footerBytes = tail.bytes.slice(tail.at, tail.at + FOOTER_BYTES);
+    const { pages, checksumsAt } = layoutOf(footerBytes, source.sizeBytes);
+    const sums = await source.span(checksumsAt, pages * 4);
+    verifyFooter(sums.bytes.subarray(sums.at, sums.at + pages * 4), footerBytes);
+    const footer = readFooter(footerBytes);
+    const norms = await source.span(0, footer.documents);
+    const table = await source.span(footer.tableAt, footer.tableBytes);
+    return new Segment(
+      source,
+      footer,
+      norms.bytes.slice(norms.at, norms.at + footer.documents),
+      table.bytes.subarray(table.at, table.at + footer.tableBytes),
+    );
+  }
+
   get memoryBytes(): number {
     const norms = this.source instanceof MemorySource ? 0 : this.norms.length;
     return (

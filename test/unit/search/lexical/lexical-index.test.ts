@@ -60,7 +60,7 @@ describe("segments that are merged in the background", () => {
     const fresh = new LexicalIndex();
     for (const [ordinal, content] of live)
       fresh.add({ ordinal, summary: "", entities: "", topics: "", content });
-    fresh.optimize();
+    fresh.freeze();
     index.purge();
     expect(index.dead).toBe(0);
     const [found, expected] = [await answers(index), await answers(fresh)];
