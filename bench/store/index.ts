@@ -1,8 +1,9 @@
 /**
  * `npm run bench -- store [--count 100000] [--gigabytes G] [--kilobytes 100] [--words] [--json FILE]`:
  * how long a store takes to fill, fold and open, and what is resident meanwhile; each step in a
- * process of its own. First `--count` real sentences with seeded vectors, opened from the journal
- * alone and from segments with snapshots; with `--gigabytes` a store of that much text, composed of
+ * process of its own. First `--count` real sentences with seeded vectors: through the whole engine,
+ * one by one and in groups, beside SQLite's FTS5 with the vectors as blobs; then opened from the
+ * journal alone and from segments with snapshots; with `--gigabytes` a store of that much text, composed of
  * real paragraphs into memories of `--kilobytes`, too (`--words`: with its word index). Everything is
  * made in a temporary folder and removed.
  */
@@ -12,10 +13,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { build } from "vite";
-import { assemblyScript } from "../../scripts/vite-plugin-assemblyscript.ts";
-import { threadCode } from "../../scripts/vite-plugin-thread.ts";
-import type { StepReport } from "./steps.ts";
+import { runStep, type StepReport } from "./steps.ts";
+
+if (process.argv[2] === "--step") {
+  await runStep(process.argv.slice(3));
+  process.exit();
+}
 
 const { values } = parseArgs({
   options: {
@@ -27,31 +30,12 @@ const { values } = parseArgs({
   },
 });
 
-/** As the product is built: what runs the other benchmarks would be most of the memory. */
-async function bundle(): Promise<string> {
-  const outDir = join(".cache", "bench", "store");
-  await build({
-    configFile: false,
-    logLevel: "warn",
-    plugins: [assemblyScript(), threadCode()],
-    publicDir: false,
-    build: {
-      ssr: "bench/store/steps.ts",
-      outDir,
-      target: "node20",
-      minify: false,
-      rolldownOptions: { output: { entryFileNames: "steps.mjs", chunkFileNames: "[name].mjs" } },
-    },
-  });
-  return join(outDir, "steps.mjs");
-}
-
-const program = await bundle();
-
 async function run(step: string, ...args: string[]): Promise<StepReport[]> {
-  const child = spawn(process.execPath, [program, step, ...args], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const child = spawn(
+    process.execPath,
+    [...process.execArgv, process.argv[1]!, "--step", step, ...args],
+    { stdio: ["ignore", "pipe", "inherit"] },
+  );
   let output = "";
   child.stdout.on("data", (data: Buffer) => (output += data.toString()));
   const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
@@ -88,6 +72,10 @@ async function section(store: string, steps: [string, ...string[]][]): Promise<v
 
 const { count } = values;
 if (Number(count) > 0) {
+  await section(`Taking in ${count} sentences that bring their vectors`, [
+    ["remember", count],
+    ["sqlite", count],
+  ]);
   await section(`${count} sentences, journal only`, [["fill-journal", count], ["open"]]);
   await section(`${count} sentences, segments and snapshots`, [["fill-segments", count], ["open"]]);
 }
