@@ -56,7 +56,10 @@ export class EntityExtractor {
     const shaped = findShapedEntities(masked);
     let rest = blankSpans(masked, shaped);
     const sentences = options.sentences ?? splitSentences(text);
-    const quantities = findQuantities(rest, sentences);
+    // What is left of a figure of which a part was taken for something else is no figure.
+    const quantities = findQuantities(rest, sentences).filter(
+      ({ start, end }) => !/\d/.test(`${text[start - 1] ?? ""}${text[end] ?? ""}`),
+    );
     rest = blankSpans(rest, quantities);
     const names = findNames(rest, sentences);
     return [...shaped, ...quantities, ...names].sort((a, b) => a.start - b.start);

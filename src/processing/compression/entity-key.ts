@@ -21,3 +21,13 @@ export function entityKey(text: string): string {
     .replace(/\s+/gu, " ")
     .replace(/^[^\p{L}\p{N}$€£¥+]+|[^\p{L}\p{N}%]+$/gu, "");
 }
+
+/** Whether a text in the form of `entityKey` holds a key as words of its own. */
+export function holdsKey(hay: string, key: string): boolean {
+  if (key === "") return false;
+  for (let at = hay.indexOf(key); at >= 0; at = hay.indexOf(key, at + 1)) {
+    const around = `${hay[at - 1] ?? " "}${hay[at + key.length] ?? " "}`;
+    if (!/[\p{L}\p{N}]/u.test(around)) return true;
+  }
+  return false;
+}

@@ -4,7 +4,7 @@
  */
 
 import type { Entity } from "../../model/memory.ts";
-import { entityKey, isNumericEntity } from "./entity-key.ts";
+import { entityKey, holdsKey, isNumericEntity } from "./entity-key.ts";
 import { tokenize } from "./facts.ts";
 
 /** Words of dates and amounts that the number beside them makes clear. */
@@ -31,13 +31,7 @@ export class MentionIndex {
   }
 
   #holds(key: string): boolean {
-    if (key === "") return false;
-    for (let at = this.#hay.indexOf(key); at >= 0; at = this.#hay.indexOf(key, at + 1)) {
-      const before = this.#hay[at - 1] ?? " ";
-      const after = this.#hay[at + key.length] ?? " ";
-      if (!/[\p{L}\p{N}]/u.test(before) && !/[\p{L}\p{N}]/u.test(after)) return true;
-    }
-    return false;
+    return holdsKey(this.#hay, key);
   }
 
   #hasValues(text: string): boolean {

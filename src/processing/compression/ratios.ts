@@ -1,7 +1,7 @@
 /** The three ratios of one text, from its real bytes. */
 
 import type { Entity, Ratios } from "../../model/memory.ts";
-import { entityKey } from "./entity-key.ts";
+import { entityKey, holdsKey } from "./entity-key.ts";
 
 /** Tokens of a text for a language model: by characters for scripts with spaces, one per ideograph. */
 export function estimateTokens(text: string): number {
@@ -14,7 +14,7 @@ export function estimateTokens(text: string): number {
 /** What a language model would be handed instead of the text: the summary and the entities it doesn't name. */
 export function recallContext(summary: string, entities: readonly Entity[]): string {
   const said = entityKey(summary);
-  const rest = entities.filter((entity) => !said.includes(entityKey(entity.text)));
+  const rest = entities.filter((entity) => !holdsKey(said, entityKey(entity.text)));
   return rest.length === 0 ? summary : `${summary} ${rest.map((entity) => entity.text).join(", ")}`;
 }
 

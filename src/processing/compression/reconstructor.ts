@@ -2,7 +2,7 @@
 
 import type { CompressedMemory, DecompressResult } from "../../model/compressed-memory.ts";
 import type { Entity, QualityVector } from "../../model/memory.ts";
-import { entityKey, isNumericEntity } from "./entity-key.ts";
+import { entityKey, holdsKey, isNumericEntity } from "./entity-key.ts";
 import { decodeResidual, encodeText, sha256Hex } from "./residual.ts";
 
 /** The quality of an exact restoration. */
@@ -52,7 +52,7 @@ export class Reconstructor {
 /** The summary, then what is known beside it: "Also mentioned: …" and "Dates, amounts and numbers: …". */
 export function reconstructText(summary: string, entities: readonly Entity[]): string {
   const said = entityKey(summary);
-  const rest = entities.filter((entity) => !said.includes(entityKey(entity.text)));
+  const rest = entities.filter((entity) => !holdsKey(said, entityKey(entity.text)));
   const names = rest.filter((entity) => !isNumericEntity(entity.type)).map((entity) => entity.text);
   const numbers = rest
     .filter((entity) => isNumericEntity(entity.type))

@@ -170,8 +170,8 @@ export class SourceIndex {
       at >= 0 && key !== "";
       at = this.#hay.indexOf(key, at + 1)
     ) {
-      const around = `${this.#hay[at - 1] ?? " "}${this.#hay[at + key.length] ?? " "}`;
-      if (!/[\p{L}\p{N}]/u.test(around)) return true;
+      const [before, after] = [this.#hay[at - 1] ?? " ", this.#hay[at + key.length] ?? " "];
+      if (!runsOn(before, key[0]!) && !runsOn(key.at(-1)!, after)) return true;
     }
     return [...this.speakers].some((speaker) => speaker === key);
   }
@@ -346,6 +346,12 @@ export class SourceIndex {
 /** Question and answer as one statement: what the answer denies is what was asked. */
 function answered(question: string, answer: string): string {
   return `${answer.replace(/[\s.!?]+$/u, "")} ${question.replace(/[\s?"”’)]+$/u, "")}`;
+}
+
+/** Whether two characters are of one word or number: a figure ends where its unit begins ("300MB"). */
+function runsOn(a: string, b: string): boolean {
+  const isDigit = (one: string): boolean => /\p{N}/u.test(one);
+  return /[\p{L}\p{N}]/u.test(a) && /[\p{L}\p{N}]/u.test(b) && isDigit(a) === isDigit(b);
 }
 
 function nameValues(name: string | null | undefined): string[] {
