@@ -121,6 +121,8 @@ export class StatusReporter {
       usage: await fileStore.usage(),
       caches: {
         results: search.cacheStats(),
+        filters: search.filters.stats(),
+        blocks: store.cacheStats(),
         ...(embeddingCache ? { embedding: embeddingCache } : {}),
       },
       vectors: vectorStatus(search),

@@ -237,5 +237,7 @@ export interface MemoryStore {
    */
   sqlSources(options?: { content?: boolean }): Promise<SqlSources>;
   sizes(): Promise<StoreSizes>;
+  /** Decoded pages and text blocks kept for single rows. */
+  cacheStats(): { entries: number; hits: number; misses: number };
   close(): Promise<void>;
 }

@@ -240,6 +240,10 @@ export class InMemoryStore implements MemoryStore {
     return true;
   }
 
+  cacheStats(): { entries: number; hits: number; misses: number } {
+    return { entries: 0, hits: 0, misses: 0 };
+  }
+
   async removeDerived(name: string): Promise<void> {
     this.derived.delete(name);
   }
