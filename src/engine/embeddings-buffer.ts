@@ -4,7 +4,7 @@
  */
 
 import type { EmbeddingsBuffer, EmbeddingsQuery } from "../model/embeddings-buffer.ts";
-import { EMBEDDING_DIMENSIONS, writeDequantized, type QuantizedVector } from "../model/vector.ts";
+import { EMBEDDING_DIMENSIONS, writeDequantized } from "../model/vector.ts";
 import type { CatalogEntry, MemoryStore } from "../storage/memory-store.ts";
 
 /** @param passes what `query.filter` lets pass; absent: all */
@@ -25,25 +25,57 @@ export async function gatherEmbeddings(
         }
       : { format, embeddings: new Float32Array(chosen.length * dimensions) };
   const filled = new Uint8Array(chosen.length);
-  const place = (row: number, vector: QuantizedVector): void => {
-    filled[row] = 1;
-    if (vectors.format === "float32")
-      writeDequantized(vector, vectors.embeddings, row * dimensions);
-    else {
-      vectors.codes.set(vector.codes, row * dimensions);
-      vectors.scales[row] = vector.scale;
-    }
-  };
   if (chosen.length > 0)
-    for await (const rows of store.scan({ columns: ["embedding"] }))
-      for (const { ordinal, embedding } of rows) {
-        const row = rowOf.get(ordinal);
-        if (row !== undefined && embedding) place(row, embedding);
+    for await (const column of store.scanVectors())
+      for (const { from, to, row } of runs(column.ordinals, rowOf)) {
+        filled.fill(1, row, row + to - from);
+        const codes = column.codes.subarray(from * dimensions, to * dimensions);
+        const scales = column.scales.subarray(from, to);
+        if (vectors.format === "float32") {
+          const fine = column.fine?.subarray((from * dimensions) / 8, (to * dimensions) / 8);
+          writeFloats(vectors.embeddings, row * dimensions, { codes, scales, fine });
+        } else {
+          vectors.codes.set(codes, row * dimensions);
+          vectors.scales.set(scales, row);
+        }
       }
   return withoutEmptyRows(
     { ids: chosen.map(({ id }) => id), model, dimensions, ...vectors },
     filled,
   );
+}
+
+/** Parts of a column whose rows follow each other in the buffer, too. */
+function* runs(
+  ordinals: Int32Array,
+  rowOf: ReadonlyMap<number, number>,
+): Generator<{ from: number; to: number; row: number }> {
+  for (let from = 0; from < ordinals.length;) {
+    const row = rowOf.get(ordinals[from]!);
+    let to = from + 1;
+    if (row !== undefined) {
+      while (to < ordinals.length && rowOf.get(ordinals[to]!) === row + to - from) to++;
+      yield { from, to, row };
+    }
+    from = to;
+  }
+}
+
+function writeFloats(
+  out: Float32Array,
+  at: number,
+  { codes, scales, fine }: { codes: Int8Array; scales: Float32Array; fine: Uint8Array | undefined },
+): void {
+  for (let i = 0; i < scales.length; i++) {
+    const values = {
+      codes: codes.subarray(i * EMBEDDING_DIMENSIONS, (i + 1) * EMBEDDING_DIMENSIONS),
+      scale: scales[i]!,
+      ...(fine && {
+        fine: fine.subarray((i * EMBEDDING_DIMENSIONS) / 8, ((i + 1) * EMBEDDING_DIMENSIONS) / 8),
+      }),
+    };
+    writeDequantized(values, out, at + i * EMBEDDING_DIMENSIONS);
+  }
 }
 
 /** The memories asked for that have a vector, of the model that most of them have. */
