@@ -47,6 +47,7 @@ export {
 } from "./model/vector.ts";
 
 export { systemClock, type Clock } from "./ports/clock.ts";
+export type * from "./ports/compute.ts";
 export type * from "./ports/embedder.ts";
 export type * from "./ports/file-store.ts";
 export type * from "./ports/language-model.ts";
@@ -71,6 +72,7 @@ export type * from "./storage/memory-store.ts";
 
 export { SemanticIndex } from "./search/semantic-index.ts";
 export { VectorSearch } from "./search/vector-index.ts";
+export { scannersFor, VectorPool, type VectorPoolOptions } from "./search/vector-pool.ts";
 
 export { ConnectionLearner } from "./cognitive/connection-learner.ts";
 export { NetworkNavigator } from "./cognitive/navigator.ts";

@@ -21,7 +21,7 @@ import { SearchIndexes, type SearchIndexesOptions } from "./search-indexes.ts";
 import type { SemanticIndex, VerifyReport } from "./semantic-index.ts";
 import { SpeakerNames } from "./speaker-names.ts";
 import type { VectorSearch } from "./vector-index.ts";
-import { scannersFor, VectorPool } from "./vector-pool.ts";
+import { scannersFor, VectorPool, type VectorPoolOptions } from "./vector-pool.ts";
 
 export interface SearchServiceOptions extends Omit<SearchIndexesOptions, "onChange" | "scanners"> {
   clock?: Clock;
@@ -29,6 +29,8 @@ export interface SearchServiceOptions extends Omit<SearchIndexesOptions, "onChan
   vectorWorkers?: ComputeWorkers | undefined;
   /** For batches of queries. */
   gpu?: GpuProvider | undefined;
+  /** From how many vectors workers are considered, and how long they wait for work. */
+  vectorPool?: Pick<VectorPoolOptions, "minSize" | "maxWorkers" | "idleMs">;
   /** Results kept. Default 128. */
   cacheEntries?: number;
 }
@@ -56,6 +58,7 @@ export class SearchService {
       workers: options.vectorWorkers,
       gpu: options.gpu,
       clock,
+      ...options.vectorPool,
     });
     this.#context = {
       store,
