@@ -19,8 +19,9 @@ import { Filters } from "./filters.ts";
 import type { DocumentSource } from "./fts5-record.ts";
 import { decodeIndexState, encodeIndexState, type IndexState } from "./index-state.ts";
 import { OrdinalSet } from "./ordinal-set.ts";
+import { segmentFilesOf } from "./lexical/segment-files.ts";
 import { endsInQuestion } from "./question-form.ts";
-import { SemanticIndex, type TextDocument } from "./semantic-index.ts";
+import { SemanticIndex, type SemanticIndexOptions, type TextDocument } from "./semantic-index.ts";
 import { SummaryNames, type NameFinder } from "./summary-names.ts";
 import { documentMark, toDocument } from "./text-document.ts";
 import { VectorSearch } from "./vector-index.ts";
@@ -97,7 +98,7 @@ export class SearchIndexes {
     this.#names =
       options.findNames === undefined
         ? null
-        : new SummaryNames(store, options.findNames, (ordinals) => this.#indexNames(ordinals));
+        : new SummaryNames(store, options.findNames, (ordinals) => this.addAgain(ordinals));
   }
 
   static async open(
@@ -107,11 +108,13 @@ export class SearchIndexes {
     const holder: { indexes: SearchIndexes | null } = { indexes: null };
     const documentsOf: DocumentSource = async (ordinals) =>
       (await holder.indexes?.documentsOf(ordinals)) ?? [];
-    const restored = await restore(store, options, documentsOf);
+    const onLost = (ordinals: number[]): void => holder.indexes?.addAgain(ordinals);
+    const text = { documentsOf, lexical: { files: segmentFilesOf(store), onLost } };
+    const restored = await restore(store, options, text);
     const indexes = new SearchIndexes(
       store,
       options,
-      restored.text ?? (await SemanticIndex.create({ documentsOf })),
+      restored.text ?? (await SemanticIndex.create(text)),
       await VectorSearch.create({ scanners: options.scanners ?? 1 }),
       restored.state,
     );
@@ -148,9 +151,11 @@ export class SearchIndexes {
   async save(): Promise<void> {
     await this.#pending;
     await this.#names?.save();
+    this.text.purge();
+    await this.text.written();
     const { snapshots = "auto" } = this.#options;
     if (snapshots === "never" || (snapshots === "auto" && this.text.textUnits < SNAPSHOT_MIN_UNITS))
-      return this.text.purge();
+      return;
     await this.#store.writeDerived(TEXT_SNAPSHOT, this.text.snapshot());
     const marks = this.#marks.subarray(0, this.#store.catalog.ordinalLimit);
     const state = { marks, asks: this.asks, entities: this.entities };
@@ -289,7 +294,8 @@ export class SearchIndexes {
     for (const ordinal of ordinals) this.#changedMeanwhile?.add(ordinal);
   }
 
-  #indexNames(ordinals: readonly number[]): void {
+  /** Indexes memories again that changed by more than their rows. */
+  addAgain(ordinals: readonly number[]): void {
     const { catalog } = this.#store;
     this.#enqueue(
       ordinals.flatMap((ordinal) => catalog.byOrdinal(ordinal) ?? []),
@@ -404,7 +410,7 @@ export class SearchIndexes {
 async function restore(
   store: MemoryStore,
   options: SearchIndexesOptions,
-  documentsOf: DocumentSource,
+  textOptions: SemanticIndexOptions,
 ): Promise<Restored> {
   if (options.snapshots === "never") return { text: null, state: null, generation: 0 };
   const [textFile, stateFile] = [
@@ -419,7 +425,7 @@ async function restore(
     const text = await SemanticIndex.restore(
       await textFile.read(),
       (ordinal) => store.catalog.byOrdinal(ordinal) !== undefined,
-      { documentsOf },
+      textOptions,
     );
     return { text, state, generation: Math.min(textFile.generation, stateFile.generation) };
   } catch {

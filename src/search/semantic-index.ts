@@ -97,7 +97,14 @@ export class SemanticIndex {
     this.#record = record;
   }
 
+  /** An empty index; files that an earlier one left are removed. */
   static async create(options: SemanticIndexOptions = {}): Promise<SemanticIndex> {
+    const created = await SemanticIndex.#empty(options);
+    await created.#index.removeOtherFiles();
+    return created;
+  }
+
+  static async #empty(options: SemanticIndexOptions): Promise<SemanticIndex> {
     const { bm25 = BM25, scalar = false } = options;
     const scorer = (scalar ? null : await WasmScorer.create(bm25)) ?? new ScalarScorer(bm25);
     const index = new LexicalIndex(options.lexical);
@@ -113,7 +120,7 @@ export class SemanticIndex {
     options: SemanticIndexOptions = {},
   ): Promise<SemanticIndex> {
     const parts = readSnapshot(snapshot);
-    const restored = await SemanticIndex.create(options);
+    const restored = await SemanticIndex.#empty(options);
     // A file that is gone leaves its memories unknown: the owner sees by `has` what to add again.
     for (const part of parts)
       if ("image" in part) restored.#index.attach(part.image, isKnown);
@@ -210,7 +217,12 @@ export class SemanticIndex {
     return concatBytes([head.copy(), table, ...images]);
   }
 
-  /** Resolves when nothing is merged or written to files any more; after `purge` no file has what was removed. */
+  /** Resolves when no file is written any more; after `purge` none has what was removed. */
+  written(): Promise<void> {
+    return this.#index.written();
+  }
+
+  /** Resolves when nothing is merged or written any more. */
   settled(): Promise<void> {
     return this.#index.settled();
   }

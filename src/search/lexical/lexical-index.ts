@@ -10,6 +10,7 @@ import { RecentDocuments, type TextDocument } from "./recent-documents.ts";
 import { MemorySource, Segment, verifyImage } from "./segment.ts";
 import {
   FILE_PAGE_BYTES,
+  FILE_PREFIX,
   FileSource,
   LostSegment,
   PageCache,
@@ -35,8 +36,6 @@ export interface LexicalIndexOptions {
 /** What a segment is restored from: its bytes, or the name of its file. */
 export type StoredPart = { image: Uint8Array } | { file: string };
 
-/** Files are named this and a number. */
-export const FILE_PREFIX = "words-";
 /** Words that make a segment of their own while documents are added in bulk. */
 const FREEZE_TOKENS = 32_768;
 /** A run of as many segments of about the same size becomes one. */
@@ -201,6 +200,11 @@ export class LexicalIndex {
     this.#spill();
   }
 
+  /** Resolves when no file is written any more. */
+  written(): Promise<void> {
+    return this.#filing;
+  }
+
   /** Resolves when nothing is merged and no file is written any more. */
   async settled(): Promise<void> {
     await this.#filing;
@@ -348,6 +352,7 @@ export class LexicalIndex {
       .then(() => (this.#closed ? undefined : work()))
       .catch((error: unknown) => {
         this.#isSpilling = false;
+        if (this.#closed) return;
         if (error instanceof LostSegment) this.lose(error.source);
         else console.error("A file of the word index could not be written:", error);
       });

@@ -4,6 +4,7 @@
  */
 
 import { LRUCache } from "lru-cache";
+import type { MemoryStore } from "../../storage/memory-store.ts";
 import type { SegmentSource, Span } from "./segment.ts";
 
 /** A file of which ranges can be read; `storage`'s derived files are such. */
@@ -21,9 +22,23 @@ export interface SegmentFiles {
   list(): Promise<string[]>;
 }
 
+/** Files are named this and a number. */
+export const FILE_PREFIX = "words-";
 /** Bytes of a page; also what the files should be checked by. */
 export const FILE_PAGE_BYTES = 64 * 1024;
 const CACHE_BYTES = 32 * 1024 * 1024;
+
+/** The files among the store's derived data. */
+export function segmentFilesOf(
+  store: Pick<MemoryStore, "openDerived" | "writeDerived" | "removeDerived" | "listDerived">,
+): SegmentFiles {
+  return {
+    open: (name) => store.openDerived(name),
+    write: (name, bytes) => store.writeDerived(name, bytes, { partBytes: FILE_PAGE_BYTES }),
+    remove: (name) => store.removeDerived(name),
+    list: () => store.listDerived(FILE_PREFIX),
+  };
+}
 
 /** Pages of all files of one index. */
 export class PageCache {
