@@ -267,13 +267,13 @@ export class NetworkNavigator {
     }
     if (brought.length <= limit) for (const place of brought) put(place);
     else {
-      const energies = Float64Array.from(brought, (place) => energy[place]!);
-      const strongest = topPlaces(
-        energies,
-        brought.map((place) => ordinals[place]!),
-        brought.length,
-        limit,
-      );
+      const energies = new Float64Array(brought.length);
+      const numbers = new Int32Array(brought.length);
+      brought.forEach((place, at) => {
+        energies[at] = energy[place]!;
+        numbers[at] = ordinals[place]!;
+      });
+      const strongest = topPlaces(energies, numbers, brought.length, limit);
       for (const at of strongest) put(brought[at]!);
     }
     return out;

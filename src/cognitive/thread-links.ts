@@ -10,14 +10,16 @@ import type { CatalogEntry, MemoryStore, StoreChange } from "../storage/memory-s
 
 const UNKNOWN = -2;
 const NONE = -1;
+const PREVIOUS = 0;
+const NEXT = 1;
+const ANSWERED = 2;
+const THREAD = 3;
+const FIELDS = 4;
 
 export class ThreadLinks {
   readonly #store: MemoryStore;
-  #previous = new Int32Array(0);
-  #next = new Int32Array(0);
-  #repliesTo = new Int32Array(0);
-  /** UNKNOWN: nothing was read of this ordinal yet. */
-  #threads = new Int32Array(0);
+  /** Four numbers an ordinal, side by side in memory: previous, next, answered, thread (UNKNOWN: none was read yet). */
+  #links = new Int32Array(0);
   #threadNumbers = new Map<string, number>();
   /** Read, but a link of theirs led to what wasn't there: it may come. */
   #dangling = new Set<number>();
@@ -30,43 +32,37 @@ export class ThreadLinks {
   /** To be called before a series of questions: makes room for what was added. */
   refresh(): void {
     const limit = this.#store.catalog.ordinalLimit;
-    const known = this.#threads.length;
-    if (known >= limit) return;
-    const grown = (from: Int32Array): Int32Array<ArrayBuffer> => {
-      const to = new Int32Array(Math.ceil(limit * 1.1) + 64);
-      to.set(from);
-      return to;
-    };
-    this.#previous = grown(this.#previous);
-    this.#next = grown(this.#next);
-    this.#repliesTo = grown(this.#repliesTo);
-    this.#threads = grown(this.#threads).fill(UNKNOWN, known);
+    const known = this.#links.length;
+    if (known >= FIELDS * limit) return;
+    const grown = new Int32Array(FIELDS * (Math.ceil(limit * 1.1) + 64)).fill(UNKNOWN, known);
+    grown.set(this.#links);
+    this.#links = grown;
   }
 
   /** The ordinal before it in its thread, or -1. */
   previous(ordinal: number): number {
-    return this.#known(ordinal) ? this.#previous[ordinal]! : NONE;
+    return this.#known(ordinal) ? this.#links[FIELDS * ordinal + PREVIOUS]! : NONE;
   }
 
   next(ordinal: number): number {
-    return this.#known(ordinal) ? this.#next[ordinal]! : NONE;
+    return this.#known(ordinal) ? this.#links[FIELDS * ordinal + NEXT]! : NONE;
   }
 
   /** What it answers, when that isn't just the one before it. */
   repliesTo(ordinal: number): number {
-    return this.#known(ordinal) ? this.#repliesTo[ordinal]! : NONE;
+    return this.#known(ordinal) ? this.#links[FIELDS * ordinal + ANSWERED]! : NONE;
   }
 
   /** A number for its thread (conversation, mail thread, or the document that it is a part of), or -1. */
   threadOf(ordinal: number): number {
-    return this.#known(ordinal) ? this.#threads[ordinal]! : NONE;
+    return this.#known(ordinal) ? this.#links[FIELDS * ordinal + THREAD]! : NONE;
   }
 
   #apply(change: StoreChange): void {
     switch (change.type) {
       case "added":
         for (const entry of change.entries) this.#forget(entry);
-        for (const ordinal of this.#dangling) this.#threads[ordinal] = UNKNOWN;
+        for (const ordinal of this.#dangling) this.#links[FIELDS * ordinal + THREAD] = UNKNOWN;
         this.#dangling.clear();
         break;
       case "updated":
@@ -74,7 +70,7 @@ export class ThreadLinks {
         break;
       case "removed":
         // Who led to one of them leads nowhere: all that was read is read again.
-        this.#threads.fill(UNKNOWN);
+        this.#links.fill(UNKNOWN);
         this.#threadNumbers.clear();
         this.#dangling.clear();
     }
@@ -84,7 +80,8 @@ export class ThreadLinks {
   #forget(entry: CatalogEntry): void {
     const { catalog } = this.#store;
     const drop = (ordinal: number | undefined): void => {
-      if (ordinal !== undefined && ordinal < this.#threads.length) this.#threads[ordinal] = UNKNOWN;
+      if (ordinal !== undefined && FIELDS * ordinal < this.#links.length)
+        this.#links[FIELDS * ordinal + THREAD] = UNKNOWN;
     };
     drop(entry.ordinal);
     for (const id of [entry.previousId, entry.nextId])
@@ -92,8 +89,8 @@ export class ThreadLinks {
   }
 
   #known(ordinal: number): boolean {
-    if (ordinal < 0 || ordinal >= this.#threads.length) return false;
-    if (this.#threads[ordinal] === UNKNOWN) this.#read(ordinal);
+    if (ordinal < 0 || FIELDS * ordinal >= this.#links.length) return false;
+    if (this.#links[FIELDS * ordinal + THREAD] === UNKNOWN) this.#read(ordinal);
     return true;
   }
 
@@ -106,17 +103,18 @@ export class ThreadLinks {
       if (other === NONE) this.#dangling.add(ordinal);
       return other;
     };
-    this.#previous[ordinal] = at(entry?.previousId ?? null);
-    this.#next[ordinal] = at(entry?.nextId ?? null);
+    this.#links[FIELDS * ordinal + PREVIOUS] = at(entry?.previousId ?? null);
+    this.#links[FIELDS * ordinal + NEXT] = at(entry?.nextId ?? null);
     const replyTo = entry?.metadata[META.replyTo];
     const answered =
       replyTo === undefined ? NONE : (catalog.byExternalId(replyTo)?.ordinal ?? NONE);
     if (replyTo !== undefined && answered === NONE) this.#dangling.add(ordinal);
-    this.#repliesTo[ordinal] = answered === this.#previous[ordinal] ? NONE : answered;
+    const previous = this.#links[FIELDS * ordinal + PREVIOUS];
+    this.#links[FIELDS * ordinal + ANSWERED] = answered === previous ? NONE : answered;
     const key =
       entry?.metadata[META.thread] ??
       (entry?.metadata[META.part] === undefined ? undefined : entry.metadata[META.source]);
-    this.#threads[ordinal] =
+    this.#links[FIELDS * ordinal + THREAD] =
       entry === undefined || key === undefined ? NONE : this.#numberOf(`${entry.userId}\n${key}`);
   }
 
