@@ -1,5 +1,5 @@
 /**
- * The retrieval pipeline: embed the query → FTS5 candidates → vector candidates → fuse → spread →
+ * The retrieval pipeline: embed the query → word candidates → vector candidates → fuse → spread →
  * rank → fetch. Filters are pushed down into both candidate stages; every stage is timed and every
  * hit explained by score parts that add up.
  */

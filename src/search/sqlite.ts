@@ -1,4 +1,4 @@
-/** Loads SQLite (WebAssembly) once per thread, with in-memory databases only. Used by the FTS5 index. */
+/** Loads SQLite (WebAssembly) once per thread, with in-memory databases only. Used by the index of record (fts5-record.ts). */
 
 import type { Sqlite3Static } from "@sqlite.org/sqlite-wasm";
 import { AppError } from "../errors.ts";

