@@ -3,6 +3,7 @@
 import { ConnectionLearner } from "../../src/cognitive/connection-learner.ts";
 import { NetworkNavigator, type SpreadTuning } from "../../src/cognitive/navigator.ts";
 import { META } from "../../src/model/memory.ts";
+import { weightedMeanVector } from "../../src/model/vector.ts";
 import { EntityExtractor } from "../../src/processing/compression/entities.ts";
 import type { FieldShares } from "../../src/search/field-signals.ts";
 import type { SignalWeights } from "../../src/search/ranking.ts";
@@ -45,6 +46,7 @@ export interface Loaded {
   turnOf: Map<string, string>;
 }
 
+const PIECE_UNITS = 900;
 const RANKED = 50;
 const POOL = 200;
 
@@ -54,7 +56,10 @@ export async function loadConversation(
   cache: EmbedTexts,
 ): Promise<Loaded> {
   const extractor = new EntityExtractor();
-  const vectors = await cache.embed(conversation.turns.map((turn) => turn.text));
+  const vectors = await embedWhole(
+    cache,
+    conversation.turns.map((turn) => turn.text),
+  );
   const { store, ids } = await openBenchStore(
     conversation.turns.map((turn, i) => ({
       text: turn.text,
@@ -73,6 +78,40 @@ export async function loadConversation(
   const navigator = new NetworkNavigator(store, service.entities, learner);
   const turnOf = new Map(ids.map((id, i) => [id, conversation.turns[i]!.id]));
   return { conversation, store, service, learner, navigator, turnOf };
+}
+
+/** Vectors of whole texts: what is longer than the model's window is embedded in pieces and averaged. */
+async function embedWhole(
+  cache: EmbedTexts,
+  texts: readonly string[],
+): Promise<(Float32Array | undefined)[]> {
+  const pieces = texts.map(piecesOf);
+  const vectors = await cache.embed(pieces.flat());
+  let at = 0;
+  return pieces.map((own) => {
+    const part = vectors.slice(at, (at += own.length));
+    const known = part.filter((vector) => vector !== undefined);
+    if (own.length === 1 || known.length < own.length) return part[0];
+    return weightedMeanVector(
+      known,
+      own.map((piece) => piece.length),
+    );
+  });
+}
+
+/** Sentences together, up to what surely fits into 256 tokens. */
+function piecesOf(text: string): string[] {
+  if (text.length <= PIECE_UNITS) return [text];
+  const pieces: string[] = [];
+  for (const match of text.match(/[^.!?\n]+[.!?\n]*\s*|[.!?\n]+/g) ?? [text])
+    for (let start = 0; start < match.length; start += PIECE_UNITS) {
+      const sentence = match.slice(start, start + PIECE_UNITS);
+      const last = pieces.at(-1);
+      if (last !== undefined && last.length + sentence.length <= PIECE_UNITS)
+        pieces[pieces.length - 1] = last + sentence;
+      else pieces.push(sentence);
+    }
+  return pieces.map((piece) => piece.trim()).filter((piece) => piece !== "");
 }
 
 export async function answer(
