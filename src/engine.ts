@@ -159,6 +159,19 @@ export interface ImportReport {
   elapsedMs: number;
 }
 
+/** The search by words: what it holds in memory, and how far the index of record in FTS5 is. */
+export interface WordStatus {
+  count: number;
+  memoryBytes: number;
+  record: {
+    memories: number;
+    /** Memories that the record has not, or not as they are now; taken in while nobody works. */
+    waiting: number;
+    /** Its budget of text is used up: what waits stays out. */
+    isFull: boolean;
+  };
+}
+
 /** The search by meaning: what it holds in memory, and which processors answer. */
 export interface VectorStatus {
   count: number;
@@ -205,6 +218,7 @@ export interface EngineStatus {
   usage: { usedBytes: number; quotaBytes: number | null; persistent: boolean | null };
   caches: Record<string, { entries: number; hits: number; misses: number }>;
   vectors: VectorStatus;
+  words: WordStatus;
   /** Rolling recall latency in ms over the last 200 queries; null before the first. */
   recallMs: { p50: number; p99: number; count: number } | null;
   language: {
@@ -281,6 +295,17 @@ export interface RepairReport {
   discarded: boolean;
   /** Memories that went with them. */
   lostCount: number;
+  /** With `check`: the word index beside FTS5 over the same texts. */
+  words?: WordCheck;
+}
+
+export interface WordCheck {
+  /** False when the record's budget doesn't hold every memory: nothing was compared. */
+  isComplete: boolean;
+  memories: number;
+  terms: number;
+  /** Terms with another number of memories; up to 4 in 1,000 are by the rules of stemming. */
+  differingCount: number;
 }
 
 export interface Engine {
@@ -328,7 +353,7 @@ export interface Engine {
    * Names damaged files. They are kept, in case a copy of them can be put back; until then nothing can
    * be erased for sure. `discard` gives them up, with the memories in them: for good.
    */
-  repair(options?: { discard?: boolean }): Promise<RepairReport>;
+  repair(options?: { discard?: boolean; check?: boolean }): Promise<RepairReport>;
   status(): Promise<EngineStatus>;
   subscribe(listener: (event: EngineEvent) => void): () => void;
   close(): Promise<void>;

@@ -126,6 +126,11 @@ export class StatusReporter {
         ...(embeddingCache ? { embedding: embeddingCache } : {}),
       },
       vectors: vectorStatus(search),
+      words: {
+        count: search.textIndex.size,
+        memoryBytes: search.textIndex.memoryBytes,
+        record: search.textIndex.recordStatus ?? { memories: 0, waiting: 0, isFull: false },
+      },
       recallMs: this.#latency.summary(),
       language: await this.#language.status(),
       episodes: this.#episodes.counts(),

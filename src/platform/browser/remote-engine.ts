@@ -148,7 +148,7 @@ export class RemoteEngine implements Engine {
   compact(options?: TaskOptions): Promise<void> {
     return this.#call("compact", [], options);
   }
-  repair(options: { discard?: boolean } = {}): Promise<RepairReport> {
+  repair(options: { discard?: boolean; check?: boolean } = {}): Promise<RepairReport> {
     return this.#call("repair", [options]);
   }
   status(): Promise<EngineStatus> {

@@ -8,7 +8,7 @@ import type { CommandContext } from "../context.ts";
 import { formatPlural } from "../format.ts";
 import { printable } from "../output.ts";
 
-const schema = z.object({ discard: z.boolean().default(false) });
+const schema = z.object({ discard: z.boolean().default(false), check: z.boolean().default(false) });
 
 export function registerRepair(program: Command, invocation: Invocation): void {
   program
@@ -18,17 +18,18 @@ export function registerRepair(program: Command, invocation: Invocation): void {
       "Opening a store repairs what can be repaired. Files that can't be read in whole are kept and named here: put copies of them back where you have some. As long as they are there, nothing can be erased for sure. --discard removes them, and with them the memories that only they hold. Ends with 5 while there are any.",
     )
     .option("--discard", "remove the damaged files; can't be undone")
+    .option("--check", "compare the search by words with SQLite's FTS5 over the same texts")
     .addHelpText("after", examples("llm-compress repair", "llm-compress repair --discard"))
     .action(bind(invocation, schema, repair));
 }
 
 async function repair(
   context: CommandContext,
-  { discard }: z.output<typeof schema>,
+  { discard, check }: z.output<typeof schema>,
 ): Promise<number | undefined> {
   const engine = await context.openStore("read");
   const { recovered } = (await engine.status()).store;
-  const report = await engine.repair({ discard });
+  const report = await engine.repair({ discard, check });
   const left = !report.discarded && report.files.length > 0;
   if (context.json) await context.printJson({ ...report, recovered });
   else {
@@ -45,5 +46,12 @@ async function repair(
         `${files}. Put a copy back where you have one, or give up what can't be read: llm-compress repair --discard`,
       );
   }
+  const { words } = report;
+  if (words && !context.json)
+    context.note(
+      words.isComplete
+        ? `${formatPlural(words.terms, "term", "terms")} of ${formatPlural(words.memories, "memory", "memories")} compared with FTS5: ${words.differingCount === 0 ? "all the same" : `${words.differingCount} differ (a few by the rules of stemming)`}.`
+        : "The texts are more than the FTS5 record takes: nothing was compared.",
+    );
   return left ? EXIT_CODE.corrupt_data : undefined;
 }

@@ -95,6 +95,7 @@ function verboseRows({
   usage,
   caches,
   vectors,
+  words,
   recallMs,
 }: EngineStatus): [string, string][] {
   const rows: [string, string][] = [
@@ -118,6 +119,10 @@ function verboseRows({
     [
       "Vectors",
       `${formatCount(vectors.count)} in ${formatBytes(vectors.memoryBytes)} of memory, ${vectors.kernel}`,
+    ],
+    [
+      "Words",
+      `${formatCount(words.count)} in ${formatBytes(words.memoryBytes)} of memory; ${formatCount(words.record.memories)} of them in the FTS5 record${words.record.isFull ? ", which is full" : ""}`,
     ],
     ["Workers", `${formatCount(vectors.workers)} for vectors. ${vectors.workersReason}`],
   );
