@@ -72,7 +72,8 @@ export type * from "./storage/memory-store.ts";
 
 export { SemanticIndex } from "./search/semantic-index.ts";
 export { VectorSearch } from "./search/vector-index.ts";
-export { scannersFor, VectorPool, type VectorPoolOptions } from "./search/vector-pool.ts";
+export { scannersFor, VectorPool } from "./search/vector-pool.ts";
+export type * from "./search/vector-pool-options.ts";
 
 export { ConnectionLearner } from "./cognitive/connection-learner.ts";
 export { NetworkNavigator } from "./cognitive/navigator.ts";

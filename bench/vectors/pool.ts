@@ -46,7 +46,7 @@ export async function poolRows(
   const pool = new VectorPool(index, {
     workers: new NodeVectorThreads(),
     minSize: 0,
-    ...(workers === undefined ? {} : { maxWorkers: workers }),
+    ...(workers === undefined ? {} : { fixedWorkers: workers }),
   });
   const options = { limit: LIMIT };
   await pool.searchBatch(queries.slice(0, 64), options);

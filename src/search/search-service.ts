@@ -21,7 +21,8 @@ import { SearchIndexes, type SearchIndexesOptions } from "./search-indexes.ts";
 import type { SemanticIndex, VerifyReport } from "./semantic-index.ts";
 import { SpeakerNames } from "./speaker-names.ts";
 import type { VectorSearch } from "./vector-index.ts";
-import { scannersFor, VectorPool, type VectorPoolOptions } from "./vector-pool.ts";
+import { scannersFor, VectorPool } from "./vector-pool.ts";
+import type { VectorPoolOptions } from "./vector-pool-options.ts";
 
 export interface SearchServiceOptions extends Omit<SearchIndexesOptions, "onChange" | "scanners"> {
   clock?: Clock;

@@ -9,9 +9,9 @@
  */
 
 import { systemClock, type Clock } from "../ports/clock.ts";
-import type { ComputeWorkers, GpuProvider } from "../ports/compute.ts";
+import type { ComputeWorkers } from "../ports/compute.ts";
 import { VectorCrew, WorkerLostError } from "./vector-pool-crew.ts";
-import { VectorDevice, type VectorDeviceStatus } from "./vector-pool-device.ts";
+import { VectorDevice } from "./vector-pool-device.ts";
 import {
   bestCount,
   describeMeasured,
@@ -20,41 +20,9 @@ import {
   type PoolMeasurement,
 } from "./vector-pool-measure.ts";
 import { IdleWatch } from "./vector-pool-idle.ts";
+import type { VectorPoolOptions, VectorPoolStatus } from "./vector-pool-options.ts";
 import type { VectorHit, VectorHits, VectorSearch, VectorSearchOptions } from "./vector-index.ts";
 import type { Candidates, ScanPlan, SharedVectors } from "./vector-scanner.ts";
-
-export interface VectorPoolOptions {
-  /** Absent or null: this platform has none. */
-  workers?: ComputeWorkers | null | undefined;
-  /** For batches of queries. Absent or null: this platform has none. */
-  gpu?: GpuProvider | null | undefined;
-  clock?: Clock;
-  /** Vectors from which workers are considered. Default 20,000: below, a message costs as much as a scan. */
-  minSize?: number;
-  /** Vectors from which one query may be shared by several workers. Default 500,000. */
-  splitSize?: number;
-  /** Most workers. Default: one per processor, at most 8. */
-  maxWorkers?: number;
-  /** Without a query for this long the workers end. Default 30 s. */
-  idleMs?: number;
-}
-
-export interface VectorPoolStatus {
-  /** Running now. */
-  workers: number;
-  /** Why so many, or why none; for people. */
-  reason: string;
-  /** What was measured on this machine at this size; empty before. */
-  measured: PoolMeasurement[];
-  /** Whether a query that is alone is shared by all workers. */
-  splits: boolean;
-  /** Queries answered by workers, by this thread, and of the latter those asked of a worker first. */
-  answered: { byWorkers: number; here: number; again: number };
-  /** Workers that ended by themselves. */
-  lost: number;
-  /** The graphics processor for batches; null where the platform has none. */
-  device: VectorDeviceStatus | null;
-}
 
 /** Most workers of a pool. */
 const MAX_WORKERS = 8;
@@ -65,7 +33,7 @@ const IDLE_MS = 30_000;
 const START_AFTER = 8;
 /** Losses after which no more are started for a while. */
 const MAX_LOSSES = 5;
-const RETRY_AFTER_MS = 10 * 60_000;
+const RETRY_AFTER_MS = 2 * 60_000;
 /** What was measured holds until the index is so many times larger. */
 const MEASURE_AGAIN = 2;
 /** This thread's turn of a batch, before others get theirs. */
@@ -88,6 +56,7 @@ export class VectorPool {
   readonly #minSize: number;
   readonly #splitSize: number;
   readonly #maxWorkers: number;
+  readonly #fixedWorkers: number | null;
   readonly #idle: IdleWatch;
   readonly #recent: Float32Array[] = [];
   readonly #counts = { byWorkers: 0, here: 0, again: 0 };
@@ -110,6 +79,7 @@ export class VectorPool {
     this.#minSize = options.minSize ?? MIN_SIZE;
     this.#splitSize = options.splitSize ?? SPLIT_SIZE;
     this.#maxWorkers = Math.min(MAX_WORKERS, options.maxWorkers ?? this.#workers?.processors ?? 1);
+    this.#fixedWorkers = options.fixedWorkers ?? null;
     this.#idle = new IdleWatch(options.idleMs ?? IDLE_MS, () => this.#sleep());
   }
 
@@ -290,6 +260,7 @@ export class VectorPool {
     if (refusal !== null) return refusal;
     if (this.#phase === "starting") return "Workers are being started and measured.";
     if (this.#phase === "resting") return "Workers start when more is asked.";
+    if (this.#fixedWorkers !== null) return `${this.#fixedWorkers} workers, as was asked.`;
     return `Measured: ${describeMeasured(this.#measured!.all)}.`;
   }
 
@@ -337,6 +308,13 @@ export class VectorPool {
   }
 
   async #measure(): Promise<void> {
+    if (this.#fixedWorkers !== null) {
+      const { size } = this.#index;
+      const splits = this.#fixedWorkers > 1 && size >= this.#splitSize;
+      await this.#wake(this.#fixedWorkers);
+      this.#measured = { size, workers: this.#fixedWorkers, splits, all: [] };
+      return;
+    }
     let turn = 0;
     const next = (): Float32Array => this.#recent[turn++ % this.#recent.length]!;
     const { size } = this.#index;

@@ -8,7 +8,8 @@ import { OrdinalSet } from "../../../src/search/ordinal-set.ts";
 import { VectorSearch, type VectorHits } from "../../../src/search/vector-index.ts";
 import { VectorCrew } from "../../../src/search/vector-pool-crew.ts";
 import { bestCount, measureWorkers } from "../../../src/search/vector-pool-measure.ts";
-import { VectorPool, type VectorPoolOptions } from "../../../src/search/vector-pool.ts";
+import { VectorPool } from "../../../src/search/vector-pool.ts";
+import type { VectorPoolOptions } from "../../../src/search/vector-pool-options.ts";
 
 const COUNT = 4000;
 const DIMENSIONS = 384;
@@ -296,14 +297,21 @@ describe("a query that several workers share", () => {
     }
   });
 
-  it("gives the same through the pool, split or not", async () => {
-    const index = await indexOf();
-    const pool = await workingPool(index, { splitSize: 1 });
-    for (const query of queries)
-      expect(plain(await pool.nearest(query, { limit: 10 }))).toEqual(
-        index.search(query, { limit: 10 }),
-      );
-  });
+  it.each([undefined, 2])(
+    "gives the same through the pool, with %s fixed workers",
+    async (fixed) => {
+      const index = await indexOf();
+      const pool = await workingPool(index, {
+        splitSize: 1,
+        ...(fixed === undefined ? {} : { fixedWorkers: fixed }),
+      });
+      if (fixed !== undefined) expect(pool.status().splits).toBe(true);
+      for (const query of queries)
+        expect(plain(await pool.nearest(query, { limit: 10 }))).toEqual(
+          index.search(query, { limit: 10 }),
+        );
+    },
+  );
 });
 
 describe("the number of workers", () => {
