@@ -105,7 +105,15 @@ export class VectorCrew {
       const taken = new Set(this.#members.map((member) => member.scanner));
       let scanner = 1;
       while (taken.has(scanner)) scanner++;
-      const member: Member = new Member(this.#workers.start(), scanner, {
+      let worker: ComputeWorker;
+      try {
+        worker = this.#workers.start();
+      } catch (error) {
+        // A platform that refuses at once; as if the worker had ended.
+        this.#countLoss(error instanceof Error ? error.message : String(error));
+        return;
+      }
+      const member: Member = new Member(worker, scanner, {
         answered: () => this.#flush(),
         lost: (reason) => this.#lose(member, reason),
       });
@@ -118,6 +126,10 @@ export class VectorCrew {
     // One that was ended on purpose left before.
     if (at < 0) return;
     this.#members.splice(at, 1);
+    this.#countLoss(reason);
+  }
+
+  #countLoss(reason: string): void {
     this.#lost++;
     this.#lastReason = reason;
     // The next question starts another; those that wait for nobody are the asker's.

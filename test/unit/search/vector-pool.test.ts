@@ -198,6 +198,22 @@ describe("a pool of vector workers", () => {
     );
   });
 
+  it("answers alone where no worker can be started", async () => {
+    const workers: ComputeWorkers = {
+      processors: 2,
+      unavailable: null,
+      start: () => {
+        throw new Error("Workers are forbidden here.");
+      },
+    };
+    const pool = poolOf(index, { workers });
+    for (let round = 0; round < 6; round++)
+      expect(await pool.searchBatch(queries.slice(0, 10), { limit: 3 })).toEqual(
+        queries.slice(0, 10).map((query) => index.search(query, { limit: 3 })),
+      );
+    expect(pool.status()).toMatchObject({ workers: 0, reason: expect.stringMatching(/forbidden/) });
+  });
+
   it("ends its workers when nothing is asked, and wakes them again", async () => {
     const workers = new WatchedThreads();
     const pool = await workingPool(index, { workers, idleMs: 20 });
