@@ -108,3 +108,19 @@ describe("a question in SQL", () => {
     await engine.close();
   });
 });
+
+it("compares the search by words with FTS5 when asked, and says in status how far the record is", async () => {
+  const engine = await open(new MemoryVolume());
+  const texts = ["The crane was inspected in April.", "The harbour froze over in 1838."];
+  await engine.remember(texts.map((text) => ({ text })));
+  expect((await engine.status()).words).toMatchObject({
+    count: 2,
+    record: { memories: 0, waiting: 2, isFull: false },
+  });
+  const { words, files } = await engine.repair({ check: true });
+  expect(files).toEqual([]);
+  expect(words).toMatchObject({ isComplete: true, memories: 2, differingCount: 0 });
+  expect(words!.terms).toBeGreaterThan(8);
+  expect((await engine.status()).words.record).toMatchObject({ memories: 2, waiting: 0 });
+  await engine.close();
+});
