@@ -2,7 +2,7 @@
  * The vector pool beside one thread, in one run and interleaved: queries per second when many are
  * asked at once, latency when they come one by one, CPU time of each, and that all hits are the same.
  *
- * `npm run bench -- vectors --pool [--count 100000] [--noise 0.7] [--workers 2]`
+ * `npm run bench -- vectors --pool [--count 100000] [--noise 0.7] [--queries 1000] [--workers 2]`
  */
 
 import { parseArgs } from "node:util";
@@ -49,7 +49,7 @@ export async function poolRows(
     ...(workers === undefined ? {} : { fixedWorkers: workers }),
   });
   const options = { limit: LIMIT };
-  await pool.searchBatch(queries.slice(0, 64), options);
+  await pool.searchBatch(queries.slice(0, 32), options);
   const status = pool.status();
   console.log(`${data}: ${status.reason}${status.splits ? " One query is shared by all." : ""}`);
   const ways: Way[] = [
@@ -155,11 +155,13 @@ export async function main(args: string[]): Promise<void> {
       count: { type: "string" },
       noise: { type: "string" },
       workers: { type: "string" },
+      queries: { type: "string" },
     },
   });
   const count = Number(values.count ?? 100_000);
   const noise = Number(values.noise ?? 0.7);
   const { index, queries } = await clusteredIndex(count, noise);
   const workers = values.workers === undefined ? undefined : Number(values.workers);
-  printPoolRows(await poolRows(`${count} clustered, noise ${noise}`, index, queries, workers));
+  const asked = queries.slice(0, Number(values.queries ?? 1000));
+  printPoolRows(await poolRows(`${count} clustered, noise ${noise}`, index, asked, workers));
 }
