@@ -361,8 +361,19 @@ describe("arrow storage", () => {
     expect(original / stored).toBeGreaterThan(2.5);
   });
 
+  it("compacts by itself once the writers are quiet", async () => {
+    await reopen({ compactAtRows: 20 });
+    const compacted = new Promise<void>((resolve) =>
+      store.subscribe((change) => change.type === "compacted" && resolve()),
+    );
+    await store.append(await makeMemories(mailBodies(30)));
+    expect((await store.sizes()).segmentCount).toBe(0);
+    await compacted;
+    expect((await store.sizes()).segmentCount).toBe(1);
+  });
+
   it("compacts by itself beside writers, and loses nothing", async () => {
-    await reopen({ compactAtRows: 100 });
+    await reopen({ compactAtRows: 20 });
     const bodies = mailBodies(900);
     const memories = await makeMemories(bodies);
     for (let i = 0; i < memories.length; i += 30) {
