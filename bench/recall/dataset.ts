@@ -6,7 +6,7 @@ import { parseLocomo, type Conversation } from "./locomo.ts";
 import { isLongMemEval, readLongMemEval } from "./longmemeval.ts";
 
 export interface Dataset {
-  name: "LoCoMo" | "LongMemEval";
+  name: "LoCoMo" | "LongMemEval" | "mailing lists";
   conversations: Conversation[];
 }
 

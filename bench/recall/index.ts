@@ -3,15 +3,17 @@
  * questions with the real recall pipeline, one store per conversation, one memory per turn. PATH is a
  * folder or file of LoCoMo or of LongMemEval (its format is recognised; `--limit` takes the first N
  * conversations, each of its questions has one). Prints recall, MRR and nDCG per category, for sessions
- * too, what any order of the candidates could reach, and what each signal adds.
+ * too, what any order of the candidates could reach, and what each signal adds. `--mails N` instead of
+ * `--data` asks what replies on mailing lists answer, over N mails of each list (see mail-answers.ts).
  */
 
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { EmbeddingCache } from "../search/embeddings.ts";
 import { ABLATIONS } from "./ablations.ts";
-import { readDataset } from "./dataset.ts";
+import { readDataset, type Dataset } from "./dataset.ts";
 import { answer, closeLoaded, loadConversation, type Answered, type Variant } from "./harness.ts";
+import { readMailAnswers } from "./mail-answers.ts";
 import { meanOf, type Metrics } from "./metrics.ts";
 
 function printMetrics(title: string, rows: [string, Metrics][]): void {
@@ -49,22 +51,26 @@ export async function main(args: string[]): Promise<void> {
     args,
     options: {
       data: { type: "string" },
+      mails: { type: "string" },
       limit: { type: "string" },
       json: { type: "string" },
       quick: { type: "boolean" },
     },
   });
-  if (values.data === undefined)
+  if (values.data === undefined && values.mails === undefined)
     throw new Error(
       "Give a folder or file of LoCoMo or LongMemEval: npm run bench -- recall --data PATH",
     );
-  const { name, conversations: all } = readDataset(values.data);
+  const { name, conversations: all }: Dataset =
+    values.data === undefined
+      ? { name: "mailing lists", conversations: await readMailAnswers(Number(values.mails)) }
+      : readDataset(values.data);
   const conversations = all.slice(
     0,
     values.limit === undefined ? all.length : Number(values.limit),
   );
   if (conversations.length === 0)
-    throw new Error(`${values.data} holds no question with evidence.`);
+    throw new Error(`${values.data ?? "The mails"} hold no question with evidence.`);
   const cache = await EmbeddingCache.open();
   await cache.embed(conversations.flatMap((one) => one.questions.map((question) => question.text)));
 
