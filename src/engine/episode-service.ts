@@ -6,10 +6,17 @@ import { AppError } from "../errors.ts";
 import { isEpisode, type Entity, type Memory } from "../model/memory.ts";
 import { reconstructText } from "../processing/compression/reconstructor.ts";
 import { toMemoryView } from "../search/memory-view.ts";
-import type { CatalogEntry } from "../storage/memory-store.ts";
+import type { CatalogEntry, MemoryEdit } from "../storage/memory-store.ts";
 import { EpisodeBuilder } from "./episode-builder.ts";
 import { episodeView } from "./episode-rows.ts";
-import { departureOf, returnOf, type Departure, type MeasureGist } from "./episode-upkeep.ts";
+import {
+  MAX_MEASURED,
+  departureOf,
+  measuredGist,
+  returnOf,
+  type Departure,
+  type MeasureGist,
+} from "./episode-upkeep.ts";
 import { compressionModeSchema, validate } from "./input-schemas.ts";
 import type { EngineParts } from "./local-engine.ts";
 import { describeTwins } from "./near-twins.ts";
@@ -33,6 +40,7 @@ export class EpisodeService implements Episodes {
   readonly #parts: EngineParts;
   /** Builds run one after another: two at once would group the same memories. */
   #building: Promise<unknown> = Promise.resolve();
+  #closed = false;
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
@@ -148,6 +156,28 @@ export class EpisodeService implements Episodes {
   /** To be asked, and carried out, inside the write queue. */
   departureOf(ids: readonly string[]): Promise<Departure> {
     return departureOf(this.#parts.store, ids, this.#measure);
+  }
+
+  /**
+   * Measures gists that lost members, a few at a time between other writes. What the end of the engine
+   * cuts off, the next `build` does.
+   */
+  async measure(ids: readonly string[]): Promise<void> {
+    const { store, writes } = this.#parts;
+    for (let from = 0; from < ids.length && !this.#closed; from += MAX_MEASURED)
+      await writes.run(async () => {
+        const edits: MemoryEdit[] = [];
+        for (const id of ids.slice(from, from + MAX_MEASURED)) {
+          const edit = this.#closed ? null : await measuredGist(store, id, this.#measure);
+          if (edit) edits.push(edit);
+        }
+        await store.commit({ edits });
+      });
+  }
+
+  /** Nothing more is measured. */
+  close(): void {
+    this.#closed = true;
   }
 
   /** Restores memories with what they need, in one frame; inside the write queue. */

@@ -28,8 +28,8 @@ export type MeasureGist = (input: {
   kind?: ContentKind;
 }) => Promise<QualityVector>;
 
-/** Measuring takes about as long as reading the texts again; more gists than this in one call wait for `build`. */
-const MAX_MEASURED = 8;
+/** Measuring takes about as long as reading the texts again: more gists than this are measured after the call. */
+export const MAX_MEASURED = 8;
 
 /** What else has to change when memories go. */
 export interface Departure {
@@ -37,6 +37,8 @@ export interface Departure {
   edits: MemoryEdit[];
   /** Gists that nobody is left of. */
   emptied: string[];
+  /** Gists whose recalls are still to be measured; until then they are 0, which they are at least. */
+  unmeasured: string[];
 }
 
 /** A gist as it is, and the members that it is to tell of from now on, by time. */
@@ -79,6 +81,7 @@ export async function departureOf(
       ...(liftable.has(quoter.id) ? { lift: true } : {}),
     });
   const emptied: string[] = [];
+  const unmeasured: string[] = [];
   let measured = 0;
   for (const episodeId of touched) {
     const row = store.catalog.byId(episodeId);
@@ -87,11 +90,33 @@ export async function departureOf(
     if (left.length === 0) emptied.push(episodeId);
     else {
       const measuring = measured++ < MAX_MEASURED ? measure : null;
+      if (!measuring) unmeasured.push(episodeId);
       edits.push(await editWithout(store, row, left, gone, measuring));
       edits.push(...twinEdits(basisOf(row), left));
     }
   }
-  return { edits, emptied };
+  return { edits, emptied, unmeasured };
+}
+
+/** The recalls of a gist that lost members, where it is still there; inside the write queue. */
+export async function measuredGist(
+  store: MemoryStore,
+  episodeId: string,
+  measure: MeasureGist,
+): Promise<MemoryEdit | null> {
+  const row = store.catalog.byId(episodeId);
+  const entries = store.catalog.membersOf(episodeId);
+  if (!row || entries.length === 0) return null;
+  const [gist] = await store.getSummaries([row.ordinal]);
+  const texts = memberTexts(await readMembers(store, entries), { row, summary: gist!.summary });
+  const kind = commonKind(entries);
+  const { entityRecall, numberRecall } = await measure({
+    source: joinMembers(texts).text,
+    summary: gist!.summary,
+    entities: gist!.entities,
+    ...(kind ? { kind } : {}),
+  });
+  return { id: row.id, quality: { ...row.quality, entityRecall, numberRecall } };
 }
 
 function keptByGist(row: CatalogEntry, store: MemoryStore): AppError {

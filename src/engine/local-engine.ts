@@ -216,6 +216,7 @@ export class LocalEngine implements Engine {
     const { store, search } = this.#parts;
     const erased = options.erase ?? false;
     let wereForgotten = 0;
+    let toMeasure: string[] = [];
     const ids = await this.#writes.run(async () => {
       const asked =
         "ids" in target
@@ -225,7 +226,8 @@ export class LocalEngine implements Engine {
             : matchingIds(target.filter, store.catalog, search.filters);
       const forgottenBefore = store.forgottenCount();
       // Gists that tell of what goes are rewritten in the same frame.
-      const { edits, emptied } = await this.episodes.departureOf(asked);
+      const { edits, emptied, unmeasured } = await this.episodes.departureOf(asked);
+      toMeasure = unmeasured;
       const gists = new Set(emptied);
       const live = (await store.forget([...asked, ...emptied], { erase: erased, edits })).filter(
         (id) => !gists.has(id),
@@ -237,6 +239,8 @@ export class LocalEngine implements Engine {
       wereForgotten = forgottenBefore - store.forgottenCount();
       return "ids" in target && wereForgotten === asked.length - live.length ? asked : live;
     });
+    // The forgetting is done: figures that couldn't be measured stay as they are.
+    if (toMeasure.length > 0) void this.episodes.measure(toMeasure).catch(() => undefined);
     if (erased) {
       await this.#parts.models.clearCache();
       // The files of derived data went with what they may have named.
@@ -373,6 +377,7 @@ export class LocalEngine implements Engine {
     this.#closed = true;
     this.#unsubscribe();
     this.#listeners.clear();
+    this.episodes.close();
     await this.#writes.drain();
     const { search, models, sql, store } = this.#parts;
     await this.language.close();
