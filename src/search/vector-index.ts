@@ -39,7 +39,7 @@ export interface VectorSearchOptions {
   allow?: OrdinalSet | undefined;
   /** Hits below this cosine are left out. */
   minScore?: number;
-  /** Rows scored in the last stage. Default max(256, 1.5 × limit), at most 2,048. */
+  /** Rows scored in the last stage. Default max(256 … 1,024 by size, 1.5 × limit), at most 2,048. */
   rescoreCount?: number;
   /** Rows that the sign scan gives to the second stage, and those as far as the last of them. Default max(1,000, 4 × rescored, size / 80), at most 4,096. */
   candidateCount?: number;
@@ -48,6 +48,9 @@ export interface VectorSearchOptions {
 /** Up to here every row is compared. */
 const LINEAR_LIMIT = 1000;
 const MIN_RESCORED = 256;
+/** Below this size the scan leaves time to score more rows: where nothing is near, signs alone order badly. */
+const SPARE_BELOW = 50_000;
+const SPARE_RESCORED = 768;
 const MIN_CANDIDATES = 1000;
 /** One row in so many goes on from the sign scan of a large index. */
 const CANDIDATE_SHARE = 80;
@@ -189,7 +192,10 @@ export class VectorSearch {
   plan({ limit, allow, minScore, rescoreCount, candidateCount }: VectorSearchOptions): ScanPlan {
     const rescored = Math.min(
       MAX_RESCORED,
-      Math.max(limit, rescoreCount ?? Math.max(MIN_RESCORED, Math.ceil(1.5 * limit))),
+      Math.max(
+        limit,
+        rescoreCount ?? Math.max(defaultRescored(this.#size), Math.ceil(1.5 * limit)),
+      ),
     );
     const candidates = Math.min(
       MAX_CANDIDATES,
@@ -295,4 +301,10 @@ export class VectorSearch {
     grown.fill(NO_SLOT, length);
     this.#slotByOrdinal = grown;
   }
+}
+
+/** 256 rows in a large index, up to 1,024 in a small one: about the same time for both. */
+function defaultRescored(size: number): number {
+  const spare = Math.max(0, 1 - size / SPARE_BELOW);
+  return MIN_RESCORED + Math.round(SPARE_RESCORED * spare);
 }
