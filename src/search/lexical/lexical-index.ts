@@ -408,19 +408,26 @@ export class LexicalIndex {
     }
   }
 
-  /** The longest run of segments of one size class at the end, when it is long enough to merge. */
+  /**
+   * The last segments down to where larger ones begin, when enough of them are of the largest size class
+   * among them; of several such ends the shortest.
+   */
   #run(): Part[] | null {
-    let from = this.#parts.length;
-    const last = this.#parts[from - 1];
-    if (last === undefined) return null;
-    const level = levelOf(last.segment);
-    while (
-      from > 0 &&
-      fileOf(this.#parts[from - 1]!) === null &&
-      levelOf(this.#parts[from - 1]!.segment) <= level
-    )
-      from--;
-    return this.#parts.length - from >= FAN_IN ? this.#parts.slice(from) : null;
+    let level = -1;
+    let ofLevel = 0;
+    for (let from = this.#parts.length - 1; from >= -1; from--) {
+      const part = from < 0 ? null : this.#parts[from]!;
+      const isEnd = part === null || fileOf(part) !== null;
+      const own = isEnd ? Infinity : levelOf(part.segment);
+      if (own > level) {
+        if (ofLevel >= FAN_IN) return this.#parts.slice(from + 1);
+        if (isEnd) return null;
+        level = own;
+        ofLevel = 0;
+      }
+      if (own === level) ofLevel++;
+    }
+    return null;
   }
 
   /** Renumbers without the removed; what `parts` become when they are merged now. */
@@ -519,9 +526,9 @@ function fileOf({ segment: { source } }: Part): FileSource | null {
 
 /** Size class of a segment: each is `FAN_IN` times the one before. */
 function levelOf({ tokens }: Segment): number {
-  return tokens <= SMALLEST_TOKENS
+  return tokens < SMALLEST_TOKENS
     ? 0
-    : Math.ceil(Math.log(tokens / SMALLEST_TOKENS) / Math.log(FAN_IN));
+    : 1 + Math.floor(Math.log(tokens / SMALLEST_TOKENS) / Math.log(FAN_IN));
 }
 
 function joined(pieces: readonly Uint8Array[]): Uint8Array {

@@ -52,10 +52,12 @@ describe("segments that are merged in the background", () => {
       if (i === 9000) index.purge();
       mostParts = Math.max(mostParts, index.parts.length);
     }
-    for (let turn = 0; turn < 50; turn++) await sleep(1);
     index.freeze();
+    await index.settled();
     expect(index.size).toBe(live.size);
     expect(mostParts).toBeLessThan(40);
+    // At most three of each size class.
+    expect(index.parts.length).toBeLessThan(16);
 
     const fresh = new LexicalIndex();
     for (const [ordinal, content] of live)
@@ -73,5 +75,18 @@ describe("segments that are merged in the background", () => {
     expect(found.map(inOrder)).toEqual(expected.map(inOrder));
     index.close();
     fresh.close();
+  });
+
+  it("are few after a bulk that left no time to merge", async () => {
+    const index = new LexicalIndex();
+    for (const [ordinal, content] of sentences.entries())
+      index.add({ ordinal, summary: "", entities: "", topics: "", content });
+    index.freeze();
+    await index.settled();
+    expect(index.parts.length).toBeLessThan(9);
+    expect(index.parts.reduce((sum, part) => sum + part.segment.documents, 0)).toBe(
+      sentences.length,
+    );
+    index.close();
   });
 });
