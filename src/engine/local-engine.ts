@@ -339,16 +339,20 @@ export class LocalEngine implements Engine {
     });
   }
 
-  async repair(options: { discard?: boolean } = {}): Promise<RepairReport> {
+  async repair(options: { discard?: boolean; check?: boolean } = {}): Promise<RepairReport> {
     this.#assertOpen();
-    const { store } = this.#parts;
-    return this.#writes.run(async () => {
+    const { store, search } = this.#parts;
+    const report = await this.#writes.run(async (): Promise<RepairReport> => {
       const files = await store.damagedFiles();
       if (!options.discard || files.length === 0) return { files, discarded: false, lostCount: 0 };
       const before = store.catalog.size;
       const discarded = await store.discardDamaged();
       return { files: discarded, discarded: true, lostCount: before - store.catalog.size };
     });
+    if (!options.check) return report;
+    const { isComplete, memories, terms, differingTerms } = await search.verifyWords();
+    const words = { isComplete, memories, terms, differingCount: differingTerms.length };
+    return { ...report, words };
   }
 
   /** Index snapshots and learned connections: lost without harm, so a failure to write them is none. */
