@@ -107,7 +107,7 @@ export function quantizeWithGptq(
       scheme.group === "tensor"
         ? chooseRange(values, 0, values.length, 1, scheme, { clipSearch })
         : activationOrder
-          ? chooseRange(weights, row * columns + start * layout.groupColumns, count, 1, scheme, settings, start * layout.groupColumns)
+          ? chooseRange(values, row * columns + start * layout.groupColumns, count, 1, scheme, settings, start * layout.groupColumns)
           // In the natural order a group's scale can be fitted to what is left of its columns.
           : chooseRange(open, position * rows + row, count, rows, scheme, settings, column); // prettier-ignore
     ranges[group] = range;

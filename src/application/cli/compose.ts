@@ -44,6 +44,7 @@ const code = await runCli(
     // Loaded when a command needs it: help and usage errors come at once.
     openEngine: async (request) =>
       (await import("../../platform/node/compose.ts")).openEngine(request),
+    openWeights: async () => (await import("../../platform/node/weights-folder.ts")).weightsAccess,
   },
   process.argv.slice(2),
   abort.signal,

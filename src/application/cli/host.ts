@@ -5,12 +5,24 @@
 
 import type { Readable, Writable } from "node:stream";
 import type { Engine } from "../../engine.ts";
+import type { GraphRuntime } from "../../quantization/graph-runtime.ts";
+import type { ByteSource } from "../../quantization/tensors/byte-source.ts";
+import type { TensorFile } from "../../quantization/tensors/tensor-file.ts";
 
 export interface OpenEngineRequest {
   /** Folder of the store; without it the engine works in memory and leaves nothing behind. */
   directory?: string;
   /** False never loads the embedding model. Default true. */
   embed?: boolean;
+}
+
+/** Weights on this machine, and what runs graphs made of them. */
+export interface WeightsAccess {
+  source(path: string): Promise<ByteSource>;
+  open(path: string): Promise<TensorFile>;
+  readBeside(path: string, name: string): Promise<unknown>;
+  tokenizer(json: unknown): { encode(text: string, maxTokens: number): Int32Array };
+  runtime(): Promise<GraphRuntime>;
 }
 
 export interface CliHost {
@@ -23,4 +35,5 @@ export interface CliHost {
   homeDirectory: string;
   version: string;
   openEngine(request: OpenEngineRequest): Promise<Engine>;
+  openWeights(): Promise<WeightsAccess>;
 }

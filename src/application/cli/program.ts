@@ -12,6 +12,7 @@ import { registerBudget } from "./commands/budget.ts";
 import { registerModels } from "./commands/language.ts";
 import { registerList } from "./commands/list.ts";
 import { registerCompact, registerEmbed } from "./commands/maintenance.ts";
+import { registerDequantize, registerQuantize } from "./commands/quantize.ts";
 import { registerRead } from "./commands/read.ts";
 import { registerRemember } from "./commands/remember.ts";
 import { registerRepair } from "./commands/repair.ts";
@@ -62,6 +63,8 @@ const REGISTER = [
   registerStatus,
   registerModels,
   registerBudget,
+  registerQuantize,
+  registerDequantize,
   registerServe,
 ];
 

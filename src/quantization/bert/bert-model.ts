@@ -147,6 +147,11 @@ export class BertWeights {
     return this.#file.readFloats(this.#prefix + name);
   }
 
+  /** The name without the file's prefix. */
+  nameOf(fileName: string): string {
+    return fileName.startsWith(this.#prefix) ? fileName.slice(this.#prefix.length) : fileName;
+  }
+
   *#expected(): Generator<[string, number[]]> {
     const { hiddenSize: hidden, vocabularySize, maxTokens, typeCount, layerCount } = this.config;
     yield [WORD_TABLE, [vocabularySize, hidden]];

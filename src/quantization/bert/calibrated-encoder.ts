@@ -149,8 +149,7 @@ class CalibrationRun {
   }
 
   async close(): Promise<void> {
-    for (const session of [...this.#stages.values(), this.#products])
-      await session.release();
+    for (const session of [...this.#stages.values(), this.#products]) await session.release();
   }
 
   async #statistics(inputs: keyof Stream): Promise<LayerInputs> {

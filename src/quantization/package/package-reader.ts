@@ -8,8 +8,6 @@ import {
 } from "hyparquet";
 import { z } from "zod";
 import { AppError } from "../../errors.ts";
-import { crc32c } from "../../storage/bytes.ts";
-import type { Zstd } from "../../storage/zstd.ts";
 import { packedBytes } from "../packing.ts";
 import { groupLayout, type QuantizationScheme, type QuantizedTensor } from "../quantized-tensor.ts";
 import { dequantizeTensor } from "../round-to-nearest.ts";
@@ -21,6 +19,8 @@ import {
   FORMAT_VERSION,
   INFO_KEY,
   PART_BYTES,
+  rowDigest,
+  type PackageCodec,
   type PackageInfo,
 } from "./package-format.ts";
 import type { PackedTensor } from "./package-writer.ts";
@@ -44,7 +44,7 @@ const rowSchema = z.object({
   scales: bytes,
   zero_points: bytes,
   codes: bytes,
-  crc32c: z.bigint(),
+  sha256: bytes,
 });
 type Row = z.output<typeof rowSchema>;
 const infoSchema = z.object({
@@ -60,7 +60,10 @@ export interface QuantizedPackage {
 }
 
 /** `corrupt_data` when it isn't such a file, `unsupported_version` when a newer program wrote it. */
-export async function openPackage(source: ByteSource, zstd: Zstd): Promise<QuantizedPackage> {
+export async function openPackage(
+  source: ByteSource,
+  codec: PackageCodec,
+): Promise<QuantizedPackage> {
   const file: AsyncBuffer = {
     byteLength: source.sizeBytes,
     slice: async (start, end = source.sizeBytes) => exact(await source.read(start, end - start)),
@@ -75,7 +78,7 @@ export async function openPackage(source: ByteSource, zstd: Zstd): Promise<Quant
       let open: { rows: Row[]; next: number } | null = null;
       let total = 0;
       for (let at = 0; at < metadata.row_groups.length; at++) {
-        const row = await readRow(source, file, metadata, at, zstd);
+        const row = await readRow(source, file, metadata, at, codec);
         if (open === null || row.first_row === 0) {
           if (open !== null) yield assemble(source, open.rows);
           total++;
@@ -126,7 +129,7 @@ async function readRow(
   file: AsyncBuffer,
   metadata: FileMetaData,
   at: number,
-  zstd: Zstd,
+  codec: PackageCodec,
 ): Promise<Row> {
   let row: Row;
   try {
@@ -139,7 +142,7 @@ async function readRow(
       compressors: {
         ZSTD: (input, outputLength) => {
           if (outputLength > MAX_PAGE_BYTES) throw new Error(`A page of ${outputLength} bytes.`);
-          return zstd.decompress(input, { maxBytes: outputLength });
+          return codec.decompress(input, { maxBytes: outputLength });
         },
       },
     });
@@ -147,8 +150,9 @@ async function readRow(
   } catch (error) {
     throw damaged(source, `row ${at} can't be read`, error);
   }
-  const checked = crc32c(row.codes, crc32c(row.zero_points, crc32c(row.scales)));
-  if (BigInt(checked) !== row.crc32c) throw damaged(source, `"${row.name}" fails its checksum`);
+  const digest = rowDigest(row);
+  if (digest.some((byte, i) => byte !== row.sha256[i]))
+    throw damaged(source, `"${row.name}" fails its checksum`);
   return row;
 }
 

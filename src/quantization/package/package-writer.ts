@@ -2,8 +2,6 @@
 
 import { ByteWriter as ParquetBytes, ParquetWriter } from "hyparquet-writer";
 import { AppError } from "../../errors.ts";
-import { crc32c } from "../../storage/bytes.ts";
-import type { Zstd } from "../../storage/zstd.ts";
 import { groupLayout, type QuantizedTensor } from "../quantized-tensor.ts";
 import { elementCount } from "../tensors/tensor-file.ts";
 import {
@@ -13,7 +11,10 @@ import {
   INFO_KEY,
   PART_BYTES,
   SCHEMA,
+  rowDigest,
+  type PackageCodec,
   type PackageInfo,
+  type PackageRow,
 } from "./package-format.ts";
 
 /** A tensor of the source file, in few bits or as it was. */
@@ -32,12 +33,12 @@ export class PackageWriter {
   readonly #parquet: ParquetWriter;
   readonly #names = new Set<string>();
 
-  constructor(zstd: Zstd) {
+  constructor(codec: PackageCodec) {
     this.#parquet = new ParquetWriter({
       writer: this.#out,
       schema: SCHEMA,
       codec: "ZSTD",
-      compressors: { ZSTD: (page) => zstd.compress(page, LEVEL) },
+      compressors: { ZSTD: (page) => codec.compress(page, LEVEL) },
       statistics: false,
       createdBy: "llm-compression",
     });
@@ -53,8 +54,7 @@ export class PackageWriter {
       throw new AppError("invalid_input", `The tensor "${tensor.name}" is there twice.`);
     this.#names.add(tensor.name);
     for (const part of partsOf(tensor)) {
-      const checked = crc32c(part.codes, crc32c(part.zeroPoints, crc32c(part.scales)));
-      const row: Record<string, string | number | bigint | Uint8Array> = {
+      const row: PackageRow = {
         name: tensor.name,
         shape: tensor.shape.join(","),
         dtype: tensor.dtype,
@@ -68,10 +68,10 @@ export class PackageWriter {
         scales: part.scales,
         zero_points: part.zeroPoints,
         codes: part.codes,
-        crc32c: BigInt(checked),
       };
+      const whole = { ...row, sha256: rowDigest(row) };
       void this.#parquet.write({
-        columnData: Object.entries(row).map(([name, value]) => ({
+        columnData: Object.entries(whole).map(([name, value]) => ({
           name,
           data: [value],
           offsetIndex: false,

@@ -11,6 +11,7 @@ import { readInput, writeWholeFile } from "../files.ts";
 import { formatBytes, formatRatio, formatSaving, formatScore } from "../format.ts";
 import { keepOption, modelOptions, modeOption, pathOption, toModelChoice } from "../options.ts";
 import { printable } from "../output.ts";
+import { printWeights } from "./quantize.ts";
 
 const STREAM = "-";
 /** Brings language models of names and numbers with it: loaded when a command runs, not for help. */
@@ -74,9 +75,11 @@ export function registerDecompress(program: Command, invocation: Invocation): vo
 export function registerInspect(program: Command, invocation: Invocation): void {
   program
     .command("inspect")
-    .summary("show what a .llmc file holds")
-    .description("Shows summary, entities, quality and ratios of a .llmc file.")
-    .argument("<file>", '.llmc file; "-" reads stdin')
+    .summary("show what a .llmc file or a file of weights holds")
+    .description(
+      "Shows summary, entities, quality and ratios of a .llmc file; or the tensors of weights (.safetensors, .onnx, or the weights.parquet of `quantize`).",
+    )
+    .argument("<file>", '.llmc file or weights; "-" reads a .llmc file from stdin')
     .addHelpText(
       "after",
       examples("llm-compress inspect letter.llmc", "llm-compress inspect letter.llmc --json"),
@@ -183,6 +186,8 @@ async function inspect(
   context: CommandContext,
   input: z.output<typeof inspectSchema>,
 ): Promise<number | undefined> {
+  if (/\.(parquet|safetensors|onnx|index\.json)$/.test(input.file))
+    return printWeights(context, input.file);
   const file = await readSource(context, input.file);
   const { decodeContainer } = await loadMemoryFile();
   const compressed = await decodeContainer(file);

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { afterAll, beforeAll } from "vitest";
+import { weightsAccess } from "../../../../src/platform/node/weights-folder.ts";
 import { runCli } from "../../../../src/application/cli/program.ts";
 import { openEngine } from "../../../../src/platform/node/compose.ts";
 
@@ -35,6 +36,7 @@ export async function runInProcess(
       version: "1.2.3",
       // A folder without weights: no test here waits for a model.
       openEngine: (request) => openEngine({ ...request, modelsDirectory: join(cwd, "no-models") }),
+      openWeights: () => Promise.resolve(weightsAccess),
     },
     args,
     options.signal ?? new AbortController().signal,
