@@ -66,6 +66,17 @@ export { ModelProfiler } from "./processing/language/selection/model-profiler.ts
 export { ModelRouter } from "./processing/language/selection/model-router.ts";
 export { ModelSelector } from "./processing/language/selection/model-selector.ts";
 
+export { quantizeModel, Quantizer } from "./quantization/quantizer.ts";
+export type {
+  QuantizeOptions,
+  QuantizeResult,
+  QuantizeSettings,
+} from "./quantization/quantizer.ts";
+export type * from "./quantization/report.ts";
+export { blobSource, bytesSource, type ByteSource } from "./quantization/tensors/byte-source.ts";
+export { openSafetensors } from "./quantization/tensors/safetensors.ts";
+export { openPackage, unpackTensor } from "./quantization/package/package-reader.ts";
+
 export { ArrowStorage } from "./storage/arrow-storage.ts";
 export { decodeEnvelope, encodeEnvelope } from "./storage/envelope.ts";
 export type * from "./storage/memory-store.ts";

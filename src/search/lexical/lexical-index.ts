@@ -4,8 +4,9 @@
  * was removed leaves no trace. Searched by `lexical-searcher.ts`.
  */
 
-import { mergeSegments, type MergeInput } from "./merge.ts";
-import { lengthOf } from "./norms.ts";
+import { DocumentNumbers } from "./document-numbers.ts";
+import { joined, mergeSegments, type MergeInput } from "./merge.ts";
+import { chooseRun, MAX_RUN } from "./merge-policy.ts";
 import { RecentDocuments, type TextDocument } from "./recent-documents.ts";
 import { MemorySource, Segment, verifyImage } from "./segment.ts";
 import {
@@ -38,14 +39,8 @@ export type StoredPart = { image: Uint8Array } | { file: string };
 
 /** Words that make a segment of their own while documents are added in bulk. */
 const FREEZE_TOKENS = 32_768;
-/** A run of as many segments of about the same size becomes one. */
-const FAN_IN = 4;
-/** Segments of fewer words are of the lowest size class. */
-const SMALLEST_TOKENS = 2048;
 /** Larger merges are done in the background. */
 const MERGE_NOW_TOKENS = 65_536;
-/** So many segments of one size are merged at once, even when nothing has let the background run. */
-const MAX_RUN = 8 * FAN_IN;
 /** How long the background keeps the thread. */
 const SLICE_MS = 4;
 const DEFAULT_RESIDENT_BYTES = 192 * 1024 * 1024;
@@ -60,19 +55,11 @@ export class LexicalIndex {
   #parts: Part[] = [];
   /** Documents in segments; the recent ones follow. */
   #frozen = 0;
-  #documents = 0;
-  #ordinalOfDoc = new Int32Array(1024);
-  #docOfOrdinal = new Int32Array(1024).fill(-1);
-  #norms = new Uint8Array(1024);
-  #live = 0;
-  #liveTokens = 0;
+  readonly #numbers = new DocumentNumbers();
   #merging: { steps: Steps<void>; parts: readonly Part[] } | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Grows with every change of the segments. */
   version = 0;
-  /** Grows with every change of documents. */
-  revision = 0;
-
   /** Number of the next file. */
   #nextFile = 1;
   /** What is being written to files, one after the other. */
@@ -87,12 +74,12 @@ export class LexicalIndex {
 
   /** Memories that can be found. */
   get size(): number {
-    return this.#live;
+    return this.#numbers.live;
   }
 
   /** Documents that were removed and still have postings. */
   get dead(): number {
-    return this.#documents - this.#live;
+    return this.#numbers.count - this.#numbers.live;
   }
 
   get parts(): readonly Part[] {
@@ -106,17 +93,22 @@ export class LexicalIndex {
 
   /** Length code per document. */
   get norms(): Uint8Array {
-    return this.#norms;
+    return this.#numbers.norms;
   }
 
   /** Ordinal per document; −1 where it was removed. */
   get ordinalOfDoc(): Int32Array {
-    return this.#ordinalOfDoc;
+    return this.#numbers.ordinalOfDoc;
   }
 
   /** Words per document. */
   get averageLength(): number {
-    return this.#live === 0 ? 1 : Math.max(1, this.#liveTokens / this.#live);
+    return this.#numbers.averageLength;
+  }
+
+  /** Grows with every change of documents. */
+  get revision(): number {
+    return this.#numbers.revision;
   }
 
   get memoryBytes(): number {
@@ -124,9 +116,7 @@ export class LexicalIndex {
       this.#parts.reduce((sum, part) => sum + part.segment.memoryBytes, 0) +
       this.#recent.memoryBytes +
       this.pages.sizeBytes +
-      this.#ordinalOfDoc.byteLength +
-      this.#docOfOrdinal.byteLength +
-      this.#norms.byteLength
+      this.#numbers.memoryBytes
     );
   }
 
@@ -136,37 +126,31 @@ export class LexicalIndex {
 
   /** Number of the memory's document; −1 without one. */
   docOf(ordinal: number): number {
-    return ordinal < this.#docOfOrdinal.length ? this.#docOfOrdinal[ordinal]! : -1;
+    return this.#numbers.docOf(ordinal);
   }
 
   /** The memories that can be found. */
   ordinals(): Int32Array {
-    return this.#ordinalOfDoc.subarray(0, this.#documents).filter((ordinal) => ordinal >= 0);
+    return this.#numbers.ordinals();
   }
 
   /** Adds or replaces one memory. */
   add(document: TextDocument): void {
     this.remove(document.ordinal);
     const norm = this.#recent.add(document);
-    this.#map(this.#documents++, document.ordinal, norm);
+    this.#numbers.append(document.ordinal, norm);
     if (this.#recent.tokens >= FREEZE_TOKENS) this.freeze();
   }
 
   remove(ordinal: number): void {
-    const doc = this.docOf(ordinal);
-    if (doc < 0) return;
-    this.#docOfOrdinal[ordinal] = -1;
-    this.#ordinalOfDoc[doc] = -1;
-    this.revision++;
-    this.#live--;
-    this.#liveTokens -= lengthOf(this.#norms[doc]!);
+    this.#numbers.remove(ordinal);
   }
 
   /** Makes what was added since searchable. */
   freeze(): void {
     if (this.#recent.documents === 0) return;
     this.#parts.push({ segment: this.#recent.freeze(), base: this.#frozen });
-    this.#frozen = this.#documents;
+    this.#frozen = this.#numbers.count;
     this.version++;
     this.#mergeRuns();
     this.#spill();
@@ -246,7 +230,7 @@ export class LexicalIndex {
     const part = this.#parts.find((one) => one.segment.source === source);
     if (part === undefined) return;
     const to = part.base + part.segment.documents;
-    const ordinals = this.#ordinalOfDoc.slice(part.base, to).filter((ordinal) => ordinal >= 0);
+    const ordinals = this.ordinalOfDoc.slice(part.base, to).filter((ordinal) => ordinal >= 0);
     for (const ordinal of ordinals) this.remove(ordinal);
     this.#replace([part], this.#inputs([part]), null);
     this.#options.onLost?.([...ordinals]);
@@ -265,8 +249,8 @@ export class LexicalIndex {
     this.pages.clear();
     this.#parts = [];
     this.#recent = new RecentDocuments();
-    this.#docOfOrdinal = new Int32Array(0);
-    this.#frozen = this.#documents = this.#live = this.#liveTokens = 0;
+    this.#numbers.clear();
+    this.#frozen = 0;
     this.version++;
   }
 
@@ -275,9 +259,9 @@ export class LexicalIndex {
     for (let doc = 0; doc < segment.documents; doc++) {
       const ordinal = isKnown(ordinals[doc]!) ? ordinals[doc]! : -1;
       if (ordinal >= 0) this.remove(ordinal);
-      this.#map(this.#documents++, ordinal, segment.norms[doc]!);
+      this.#numbers.append(ordinal, segment.norms[doc]!);
     }
-    this.#frozen = this.#documents;
+    this.#frozen = this.#numbers.count;
     this.version++;
   }
 
@@ -364,37 +348,13 @@ export class LexicalIndex {
   }
 
   #hasRemoved({ base, segment }: Part): boolean {
-    return this.#ordinalOfDoc.subarray(base, base + segment.documents).includes(-1);
-  }
-
-  #map(doc: number, ordinal: number, norm: number): void {
-    if (doc >= this.#norms.length) {
-      const capacity = Math.ceil(doc * 1.25) + 1024;
-      const ordinals = new Int32Array(capacity);
-      ordinals.set(this.#ordinalOfDoc);
-      this.#ordinalOfDoc = ordinals;
-      const norms = new Uint8Array(capacity);
-      norms.set(this.#norms);
-      this.#norms = norms;
-    }
-    this.revision++;
-    this.#norms[doc] = norm;
-    this.#ordinalOfDoc[doc] = ordinal;
-    if (ordinal < 0) return;
-    if (ordinal >= this.#docOfOrdinal.length) {
-      const docs = new Int32Array(Math.ceil(ordinal * 1.25) + 1024).fill(-1);
-      docs.set(this.#docOfOrdinal);
-      this.#docOfOrdinal = docs;
-    }
-    this.#docOfOrdinal[ordinal] = doc;
-    this.#live++;
-    this.#liveTokens += lengthOf(norm);
+    return this.ordinalOfDoc.subarray(base, base + segment.documents).includes(-1);
   }
 
   /** Merges the last segments while enough of them are of one size. */
   #mergeRuns(): void {
     for (;;) {
-      const run = this.#run();
+      const run = chooseRun(this.#parts, (part) => fileOf(part) !== null);
       if (run === null) return;
       const tokens = run.reduce((sum, part) => sum + part.segment.tokens, 0);
       if (tokens <= MERGE_NOW_TOKENS || run.length >= MAX_RUN) {
@@ -408,35 +368,13 @@ export class LexicalIndex {
     }
   }
 
-  /**
-   * The last segments down to where larger ones begin, when enough of them are of the largest size class
-   * among them; of several such ends the shortest.
-   */
-  #run(): Part[] | null {
-    let level = -1;
-    let ofLevel = 0;
-    for (let from = this.#parts.length - 1; from >= -1; from--) {
-      const part = from < 0 ? null : this.#parts[from]!;
-      const isEnd = part === null || fileOf(part) !== null;
-      const own = isEnd ? Infinity : levelOf(part.segment);
-      if (own > level) {
-        if (ofLevel >= FAN_IN) return this.#parts.slice(from + 1);
-        if (isEnd) return null;
-        level = own;
-        ofLevel = 0;
-      }
-      if (own === level) ofLevel++;
-    }
-    return null;
-  }
-
   /** Renumbers without the removed; what `parts` become when they are merged now. */
   #inputs(parts: readonly Part[]): MergeInput[] {
     let next = 0;
     return parts.map(({ segment, base }) => {
       const renumber = new Int32Array(segment.documents);
       for (let doc = 0; doc < renumber.length; doc++)
-        renumber[doc] = this.#ordinalOfDoc[base + doc]! < 0 ? -1 : next++;
+        renumber[doc] = this.ordinalOfDoc[base + doc]! < 0 ? -1 : next++;
       return { segment, renumber };
     });
   }
@@ -490,14 +428,15 @@ export class LexicalIndex {
     let to = base;
     inputs.forEach(({ renumber }, i) => {
       for (let doc = 0; doc < renumber.length; doc++)
-        if (renumber[doc]! >= 0) this.#move(parts[i]!.base + doc, to++);
+        if (renumber[doc]! >= 0) this.#numbers.move(parts[i]!.base + doc, to++);
     });
     const after = parts.at(-1)!.base + parts.at(-1)!.segment.documents;
     const removed = after - to;
     if (removed > 0)
-      for (let doc = after; doc < this.#documents; doc++) this.#move(doc, doc - removed);
+      for (let doc = after; doc < this.#numbers.count; doc++)
+        this.#numbers.move(doc, doc - removed);
     this.#frozen -= removed;
-    this.#documents -= removed;
+    this.#numbers.drop(removed);
     this.#parts.splice(
       first,
       parts.length,
@@ -510,33 +449,8 @@ export class LexicalIndex {
     }
     this.version++;
   }
-
-  #move(from: number, to: number): void {
-    this.revision++;
-    const ordinal = this.#ordinalOfDoc[from]!;
-    this.#ordinalOfDoc[to] = ordinal;
-    this.#norms[to] = this.#norms[from]!;
-    if (ordinal >= 0) this.#docOfOrdinal[ordinal] = to;
-  }
 }
 
 function fileOf({ segment: { source } }: Part): FileSource | null {
   return source instanceof FileSource ? source : null;
-}
-
-/** Size class of a segment: each is `FAN_IN` times the one before. */
-function levelOf({ tokens }: Segment): number {
-  return tokens < SMALLEST_TOKENS
-    ? 0
-    : 1 + Math.floor(Math.log(tokens / SMALLEST_TOKENS) / Math.log(FAN_IN));
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
 }
