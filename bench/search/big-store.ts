@@ -74,7 +74,7 @@ export async function prepareBigStore(
 }
 
 /** Gives texts without a vector a blend of two that are real: as clustered as the others, and repeatable. */
-function fillVectors(
+export function fillVectors(
   embedded: readonly (Float32Array | undefined)[],
 ): (Float32Array | undefined)[] {
   const real = embedded.filter((vector) => vector !== undefined);
@@ -97,7 +97,7 @@ function fillVectors(
  * Names as runs of capitalised words inside a sentence: about as many as the product's extractor finds, in
  * a hundredth of the time.
  */
-function namesOf(text: string): Entity[] {
+export function namesOf(text: string): Entity[] {
   const names = text.matchAll(/(?<=[\p{Ll},;:] )\p{Lu}[\p{L}’'-]+(?: \p{Lu}[\p{L}’'-]+)*/gu);
   return [...new Set(Array.from(names, ([name]) => name))].map((name) => ({
     text: name,
