@@ -73,6 +73,9 @@ export type {
   QuantizeSettings,
 } from "./quantization/quantizer.ts";
 export type * from "./quantization/report.ts";
+export { recommendSchemes } from "./quantization/recommend.ts";
+export { quantizeTensor, dequantizeTensor } from "./quantization/round-to-nearest.ts";
+export { layerError } from "./quantization/layer-error.ts";
 export { blobSource, bytesSource, type ByteSource } from "./quantization/tensors/byte-source.ts";
 export { openSafetensors } from "./quantization/tensors/safetensors.ts";
 export { openPackage, unpackTensor } from "./quantization/package/package-reader.ts";
