@@ -79,7 +79,22 @@ export class Arrivals {
   ): void {
     if (ordinal < 0 || ordinal === from) return;
     const place = this.place(ordinal);
-    if (place < 0) return;
+    if (place >= 0) this.#addAt(place, energy, from, middle, firstKind, lastKind);
+  }
+
+  /** The same for a memory that is among them, at its place. */
+  addAt(place: number, energy: number, from: number, kind: number): void {
+    if (this.ordinals[place] !== from) this.#addAt(place, energy, from, -1, kind, kind);
+  }
+
+  #addAt(
+    place: number,
+    energy: number,
+    from: number,
+    middle: number,
+    firstKind: number,
+    lastKind: number,
+  ): void {
     this.energy[place]! += energy;
     if (energy <= this.strongest[place]!) return;
     this.strongest[place] = energy;

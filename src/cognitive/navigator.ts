@@ -11,7 +11,8 @@ import { topPlaces } from "../search/top-places.ts";
 import type { MemoryStore } from "../storage/memory-store.ts";
 import { Arrivals, LINK, LINK_KINDS } from "./arrivals.ts";
 import type { ConnectionLearner } from "./connection-learner.ts";
-import { ThreadLinks } from "./thread-links.ts";
+import { ThreadGroups } from "./thread-groups.ts";
+import { ANSWERED, NEXT, PREVIOUS, ThreadLinks } from "./thread-links.ts";
 
 export type ConnectionKind = Exclude<LinkKind, "thread">;
 
@@ -59,6 +60,7 @@ export class NetworkNavigator {
   readonly #links: ThreadLinks;
   readonly #tuning: SpreadTuning;
   readonly #arrivals = new Arrivals();
+  readonly #groups = new ThreadGroups();
   #outOrdinals = new Int32Array(1024);
   #outScores = new Float64Array(1024);
 
@@ -91,7 +93,9 @@ export class NetworkNavigator {
     };
     for (const kind of ["previous", "next", "reply"] as const)
       add({ ordinal: this.#neighbour(ordinal, LINK[kind]), kind, weight: DIRECT_WEIGHT });
-    for (const connection of this.#wideConnections(ordinal)) add(connection);
+    this.#eachWide(ordinal, (other, kind, weight, via) =>
+      add({ ordinal: other, kind, weight, ...(via === undefined ? {} : { via }) }),
+    );
     return [...found.values()]
       .sort((a, b) => b.weight - a.weight || a.ordinal - b.ordinal)
       .slice(0, MAX_CONNECTIONS);
@@ -125,20 +129,35 @@ export class NetworkNavigator {
 
   #spreadAlongThread(seed: number, score: number, asks?: (ordinal: number) => boolean): void {
     const links = this.#links;
+    const row = links.rowOf(seed);
+    if (row < 0) return;
+    const { table } = links;
     const arrivals = this.#arrivals;
     const { hop, answer } = this.#tuning;
     const energy = hop * score;
-    for (let kind = LINK.previous; kind <= LINK.reply; kind++) {
-      const first = this.#neighbour(seed, kind);
-      if (first < 0) continue;
-      const answers = kind === LINK.next && asks !== undefined && asks(seed);
-      arrivals.add(first, answers ? energy + answer * score : energy, seed, -1, kind, kind);
-      // From what was answered both ways, else on in the same direction.
-      if (kind !== LINK.next)
-        arrivals.add(links.previous(first), hop * energy, seed, first, kind, LINK.previous);
-      if (kind !== LINK.previous)
-        arrivals.add(links.next(first), hop * energy, seed, first, kind, LINK.next);
+    const { previous, next, reply } = LINK;
+    // Two hops in the same direction; from what was answered both ways.
+    const before = table[row + PREVIOUS]!;
+    if (before >= 0) {
+      arrivals.add(before, energy, seed, -1, previous, previous);
+      const second = links.rowOf(before);
+      if (second >= 0)
+        arrivals.add(table[second + PREVIOUS]!, hop * energy, seed, before, previous, previous);
     }
+    const after = table[row + NEXT]!;
+    if (after >= 0) {
+      const answers = asks !== undefined && asks(seed);
+      arrivals.add(after, answers ? energy + answer * score : energy, seed, -1, next, next);
+      const second = links.rowOf(after);
+      if (second >= 0) arrivals.add(table[second + NEXT]!, hop * energy, seed, after, next, next);
+    }
+    const answered = table[row + ANSWERED]!;
+    if (answered < 0) return;
+    arrivals.add(answered, energy, seed, -1, reply, reply);
+    const second = links.rowOf(answered);
+    if (second < 0) return;
+    arrivals.add(table[second + PREVIOUS]!, hop * energy, seed, answered, reply, previous);
+    arrivals.add(table[second + NEXT]!, hop * energy, seed, answered, reply, next);
   }
 
   #neighbour(ordinal: number, kind: number): number {
@@ -151,91 +170,84 @@ export class NetworkNavigator {
     const arrivals = this.#arrivals;
     const { catalog } = this.#store;
     const { hop } = this.#tuning;
-    for (const { ordinal, kind, weight } of this.#wideConnections(seed)) {
-      if (catalog.byOrdinal(ordinal) === undefined) continue;
+    this.#eachWide(seed, (ordinal, kind, weight) => {
+      if (catalog.byOrdinal(ordinal) === undefined) return;
       const energy = hop * weight * score;
       arrivals.add(ordinal, energy, seed, -1, LINK[kind], LINK[kind]);
       for (let step = LINK.previous; step <= LINK.next; step++)
         arrivals.add(this.#neighbour(ordinal, step), hop * energy, seed, ordinal, LINK[kind], step);
-    }
+    });
   }
 
-  *#wideConnections(ordinal: number): Generator<Connection> {
+  #eachWide(
+    ordinal: number,
+    visit: (ordinal: number, kind: ConnectionKind, weight: number, via?: string) => void,
+  ): void {
     const { catalog } = this.#store;
     const entry = catalog.byOrdinal(ordinal);
     if (entry === undefined) return;
     for (const id of [entry.supersedes, entry.supersededBy]) {
       const other = id === null ? undefined : catalog.byId(id);
-      if (other !== undefined)
-        yield { ordinal: other.ordinal, kind: "supersedes", weight: DIRECT_WEIGHT };
+      if (other !== undefined) visit(other.ordinal, "supersedes", DIRECT_WEIGHT);
     }
-    for (const name of this.#entities.namesOf(ordinal, MAX_SHARED)) {
-      const weight = ENTITY_WEIGHT / Math.max(1, name.ordinals.size - 1);
-      for (const other of name.ordinals)
-        if (other !== ordinal) yield { ordinal: other, kind: "entity", weight, via: name.text };
+    for (const { text, ordinals } of this.#entities.namesOf(ordinal, MAX_SHARED)) {
+      const weight = ENTITY_WEIGHT / Math.max(1, ordinals.size - 1);
+      for (const other of ordinals) if (other !== ordinal) visit(other, "entity", weight, text);
     }
     if (this.#learner === null || this.#learner.edgeCount === 0) return;
     for (const { ordinal: other, weight } of this.#learner.connectionsOf(ordinal))
-      yield { ordinal: other, kind: "learned", weight };
+      visit(other, "learned", weight);
   }
 
   /** Hits of one conversation lift each other: the best lifts all that are among the arrivals. */
   #shareInThreads(seeds: SpreadSeeds): void {
     const arrivals = this.#arrivals;
-    const threads = new Map<number, number[]>();
+    const groups = this.#groups;
+    groups.reset();
     for (let place = 0; place < arrivals.count; place++) {
       const thread = this.#links.threadOf(arrivals.ordinals[place]!);
-      if (thread < 0) continue;
-      const places = threads.get(thread);
-      if (places !== undefined) places.push(place);
       // Without a direct hit there is no lead to share.
-      else if (place < arrivals.seedCount) threads.set(thread, [place]);
+      if (thread >= 0) groups.add(thread, place, place < arrivals.seedCount);
     }
-    for (const places of threads.values())
+    const places: number[] = [];
+    for (let met = 0; met < groups.count; met++) {
+      if (groups.sizes[met] === 1) continue;
+      groups.read(met, places);
       if (places.length <= MAX_TOGETHER) this.#shareAmong(places, seeds);
       else for (const part of this.#atPauses(places)) this.#shareAmong(part, seeds);
+    }
   }
 
   #shareAmong(places: readonly number[], seeds: SpreadSeeds): void {
     const arrivals = this.#arrivals;
-    const scoreOf = (place: number): number =>
-      place < arrivals.seedCount ? seeds.scores[place]! : 0;
+    const { scores } = seeds;
+    const { seedCount } = arrivals;
     let best = -1;
     let size = 0;
     for (const place of places) {
-      if (place >= arrivals.seedCount) continue;
+      if (place >= seedCount) continue;
       size++;
-      if (best < 0 || scoreOf(place) > scoreOf(best)) best = place;
+      if (best < 0 || scores[place]! > scores[best]!) best = place;
     }
     if (best < 0) return;
-    const most = scoreOf(best) * Math.min(1, MAX_TOGETHER / size);
+    const most = scores[best]! * Math.min(1, MAX_TOGETHER / size);
     const from = arrivals.ordinals[best]!;
     for (const place of places) {
-      const lead = most - scoreOf(place);
-      if (lead > 0)
-        arrivals.add(
-          arrivals.ordinals[place]!,
-          this.#tuning.together * lead,
-          from,
-          -1,
-          LINK.thread,
-          LINK.thread,
-        );
+      const lead = most - (place < seedCount ? scores[place]! : 0);
+      if (lead > 0) arrivals.addAt(place, this.#tuning.together * lead, from, LINK.thread);
     }
   }
 
   /** Cuts what is of one thread where it paused: a chat of years is many conversations. */
-  #atPauses(places: number[]): number[][] {
-    const { catalog } = this.#store;
-    const timeOf = (place: number): number =>
-      catalog.byOrdinal(this.#arrivals.ordinals[place]!)?.timestamp ?? 0;
-    const inOrder = places
-      .map((place) => ({ place, time: timeOf(place) }))
-      .sort((a, b) => a.time - b.time);
+  #atPauses(places: readonly number[]): number[][] {
+    const times = Float64Array.from(places, (place) =>
+      this.#links.timeOf(this.#arrivals.ordinals[place]!),
+    );
+    const order = Array.from(places.keys()).sort((a, b) => times[a]! - times[b]!);
     const parts: number[][] = [];
-    inOrder.forEach(({ place, time }, i) => {
-      if (i === 0 || time - inOrder[i - 1]!.time > PAUSE_MS) parts.push([place]);
-      else parts.at(-1)!.push(place);
+    order.forEach((at, i) => {
+      if (i === 0 || times[at]! - times[order[i - 1]!]! > PAUSE_MS) parts.push([places[at]!]);
+      else parts.at(-1)!.push(places[at]!);
     });
     return parts;
   }

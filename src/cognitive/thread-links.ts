@@ -10,9 +10,10 @@ import type { CatalogEntry, MemoryStore, StoreChange } from "../storage/memory-s
 
 const UNKNOWN = -2;
 const NONE = -1;
-const PREVIOUS = 0;
-const NEXT = 1;
-const ANSWERED = 2;
+/** Places of the numbers of a memory in `ThreadLinks.table`. */
+export const PREVIOUS = 0;
+export const NEXT = 1;
+export const ANSWERED = 2;
 const THREAD = 3;
 const FIELDS = 4;
 
@@ -20,6 +21,7 @@ export class ThreadLinks {
   readonly #store: MemoryStore;
   /** Four numbers an ordinal, side by side in memory: previous, next, answered, thread (UNKNOWN: none was read yet). */
   #links = new Int32Array(0);
+  #times = new Float64Array(0);
   #threadNumbers = new Map<string, number>();
   /** Read, but a link of theirs led to what wasn't there: it may come. */
   #dangling = new Set<number>();
@@ -37,6 +39,9 @@ export class ThreadLinks {
     const grown = new Int32Array(FIELDS * (Math.ceil(limit * 1.1) + 64)).fill(UNKNOWN, known);
     grown.set(this.#links);
     this.#links = grown;
+    const times = new Float64Array(grown.length / FIELDS);
+    times.set(this.#times);
+    this.#times = times;
   }
 
   /** The ordinal before it in its thread, or -1. */
@@ -51,6 +56,21 @@ export class ThreadLinks {
   /** What it answers, when that isn't just the one before it. */
   repliesTo(ordinal: number): number {
     return this.#known(ordinal) ? this.#links[FIELDS * ordinal + ANSWERED]! : NONE;
+  }
+
+  /** Where the four numbers of a memory begin in `table`, -1 for one that can't be there. */
+  rowOf(ordinal: number): number {
+    return this.#known(ordinal) ? FIELDS * ordinal : -1;
+  }
+
+  /** Previous, next, answered and thread of every memory; another array after `refresh`. */
+  get table(): Int32Array {
+    return this.#links;
+  }
+
+  /** When it was, 0 for what isn't there. */
+  timeOf(ordinal: number): number {
+    return this.#known(ordinal) ? this.#times[ordinal]! : 0;
   }
 
   /** A number for its thread (conversation, mail thread, or the document that it is a part of), or -1. */
@@ -97,14 +117,17 @@ export class ThreadLinks {
   #read(ordinal: number): void {
     const { catalog } = this.#store;
     const entry = catalog.byOrdinal(ordinal);
-    const at = (id: string | null): number => {
+    /** Mostly the one beside it in the store: looked at first, as a look-up by id costs more. */
+    const at = (id: string | null, likely: number): number => {
       if (id === null) return NONE;
+      if (catalog.byOrdinal(likely)?.id === id) return likely;
       const other = catalog.byId(id)?.ordinal ?? NONE;
       if (other === NONE) this.#dangling.add(ordinal);
       return other;
     };
-    this.#links[FIELDS * ordinal + PREVIOUS] = at(entry?.previousId ?? null);
-    this.#links[FIELDS * ordinal + NEXT] = at(entry?.nextId ?? null);
+    this.#times[ordinal] = entry?.timestamp ?? 0;
+    this.#links[FIELDS * ordinal + PREVIOUS] = at(entry?.previousId ?? null, ordinal - 1);
+    this.#links[FIELDS * ordinal + NEXT] = at(entry?.nextId ?? null, ordinal + 1);
     const replyTo = entry?.metadata[META.replyTo];
     const answered =
       replyTo === undefined ? NONE : (catalog.byExternalId(replyTo)?.ordinal ?? NONE);

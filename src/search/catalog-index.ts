@@ -6,6 +6,7 @@
 
 import { META, isEpisode } from "../model/memory.ts";
 import type { CatalogEntry } from "../storage/memory-store.ts";
+import { NumberedValues } from "./numbered-values.ts";
 import { OrdinalList, type OrdinalGroup } from "./ordinal-list.ts";
 import { OrdinalSet } from "./ordinal-set.ts";
 
@@ -38,6 +39,9 @@ interface Column {
 export class CatalogIndex {
   /** Every memory. */
   readonly live = new OrdinalSet(0);
+  /** Who says it and under which title, as ranking reads them. */
+  readonly speakers = new NumberedValues();
+  readonly titles = new NumberedValues();
   readonly #columns: readonly Column[] = FIELDS.map((field) => ({
     field,
     valueOf: VALUE_OF[field],
@@ -79,6 +83,8 @@ export class CatalogIndex {
       column.values[ordinal] = value;
       if (value !== undefined) this.#setOf(column, value).add(ordinal);
     }
+    this.speakers.set(ordinal, entry.metadata[META.speaker]);
+    this.titles.set(ordinal, entry.metadata[META.title]);
     this.live.add(ordinal);
     if (ordinal >= this.#times.length) {
       const times = new Float64Array(Math.max(ordinal + 1, Math.ceil(this.#times.length * 1.5)));
@@ -95,6 +101,8 @@ export class CatalogIndex {
   remove(ordinal: number): void {
     if (!this.live.has(ordinal)) return;
     this.live.delete(ordinal);
+    this.speakers.set(ordinal, undefined);
+    this.titles.set(ordinal, undefined);
     for (const column of this.#columns) {
       const value = column.values[ordinal];
       if (value !== undefined) this.#unfile(column, ordinal, value);
@@ -152,6 +160,8 @@ export class CatalogIndex {
       column.values.length = 0;
       column.last = null;
     }
+    this.speakers.clear();
+    this.titles.clear();
     this.#tail = [];
     this.#moved.clear();
     this.#sorted = new Int32Array(0);

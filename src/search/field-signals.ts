@@ -4,7 +4,8 @@
  */
 
 import { META } from "../model/memory.ts";
-import type { Catalog, CatalogEntry } from "../storage/memory-store.ts";
+import type { Catalog } from "../storage/memory-store.ts";
+import type { CatalogIndex } from "./catalog-index.ts";
 import type { EntityTable } from "./entity-table.ts";
 import type { QueryPlan } from "./query-plan.ts";
 import type { OrdinalGroup } from "./ordinal-list.ts";
@@ -40,12 +41,13 @@ const MAX_TITLES = 20_000;
 export interface FieldSignals {
   /** What no memory's score is above, 0–1. */
   max: number;
-  /** 0–1 for a memory. */
-  of(entry: CatalogEntry): number;
+  /** 0–1 for a memory or a gist. */
+  of(ordinal: number): number;
 }
 
 export interface FieldContext {
   catalog: Catalog;
+  index: CatalogIndex;
   entities: EntityTable;
   speakers: SpeakerNames;
   titles: TitleStems;
@@ -75,15 +77,40 @@ export function fieldSignals(
     (times.length > 0 ? shares.time : 0) +
     shares.title +
     (named.length > 0 ? shares.entity : 0);
-  const of = (entry: CatalogEntry): number => {
-    const { metadata, timestamp, ordinal } = entry;
-    const title = metadata[META.title];
-    let score = isAsking && !context.asks.has(ordinal) ? shares.statement : 0;
-    if (speakers.size > 0 && speakers.has(metadata[META.speaker] ?? "")) score += shares.speaker;
-    let inTime = 0;
-    for (const time of times) inTime = Math.max(inTime, time.score(timestamp));
-    score += inTime * shares.time;
-    if (title !== undefined && covers(context.titles.of(title), stems)) score += shares.title;
+  const { catalog, index, asks, titles } = context;
+  const numbers = new Set<number>();
+  for (const speaker of speakers) numbers.add(index.speakers.numberOf(speaker));
+  numbers.delete(0);
+  const isCovered = (title: string): boolean => covers(titles.of(title), stems);
+  /** By the number of a title: candidates share them. */
+  const covered = new Map<number, boolean>();
+  const hasTitle = (title: number): boolean => {
+    let known = covered.get(title);
+    if (known === undefined) covered.set(title, (known = isCovered(index.titles.valueOf(title)!)));
+    return known;
+  };
+  const of = (ordinal: number): number => {
+    // Gists are in the catalog alone.
+    const gist = index.live.has(ordinal) ? undefined : catalog.byOrdinal(ordinal);
+    let score = isAsking && !asks.has(ordinal) ? shares.statement : 0;
+    const isSpeaker =
+      gist === undefined
+        ? numbers.size > 0 && numbers.has(index.speakers.of(ordinal))
+        : speakers.has(gist.metadata[META.speaker] ?? "");
+    if (isSpeaker) score += shares.speaker;
+    if (times.length > 0) {
+      const timestamp = gist?.timestamp ?? index.timeOf(ordinal);
+      let inTime = 0;
+      for (const time of times) inTime = Math.max(inTime, time.score(timestamp));
+      score += inTime * shares.time;
+    }
+    if (gist === undefined) {
+      const title = index.titles.of(ordinal);
+      if (title !== 0 && hasTitle(title)) score += shares.title;
+    } else {
+      const title = gist.metadata[META.title];
+      if (title !== undefined && isCovered(title)) score += shares.title;
+    }
     for (const group of named)
       if (group.has(ordinal)) {
         score += shares.entity;

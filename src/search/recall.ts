@@ -251,10 +251,13 @@ export async function recall(
       const reachable = last - extra;
       for (let place = 0; place < pool.count; place++) {
         if (pool.total[place]! < reachable || pool.total[place] === -Infinity) continue;
-        const entry = store.catalog.byOrdinal(pool.ordinals[place]!);
-        if (entry === undefined) continue;
-        pool.fields[place] = fields.of(entry);
-        pool.recency[place] = recencyScore(entry.timestamp, nowMs);
+        const ordinal = pool.ordinals[place]!;
+        const time = context.index.live.has(ordinal)
+          ? context.index.timeOf(ordinal)
+          : store.catalog.byOrdinal(ordinal)?.timestamp;
+        if (time === undefined) continue;
+        pool.fields[place] = fields.of(ordinal);
+        pool.recency[place] = recencyScore(time, nowMs);
         pool.total[place] = totalScore(pool, place, weights);
       }
       let places = pool.best(pool.total, wide);

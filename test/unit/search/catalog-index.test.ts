@@ -70,6 +70,14 @@ describe("CatalogIndex", () => {
             expect([...(index.sets("source").get(source) ?? [])]).toEqual(
               ordinals(all.filter(({ metadata }) => metadata[META.source] === source)),
             );
+          for (let ordinal = 0; ordinal <= 40; ordinal++)
+            expect(index.speakers.valueOf(index.speakers.of(ordinal))).toBe(
+              entries.get(ordinal)?.metadata[META.speaker],
+            );
+          for (const speaker of SPEAKERS)
+            expect(index.speakers.numberOf(speaker) !== 0).toBe(
+              all.some(({ metadata }) => metadata[META.speaker] === speaker),
+            );
           const newest = [...all].sort(
             (a, b) => b.timestamp - a.timestamp || b.ordinal - a.ordinal,
           );
