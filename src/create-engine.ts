@@ -9,13 +9,13 @@ import type { OffAtFirst } from "./engine/provider-settings.ts";
 import { SettingsStore } from "./engine/settings-store.ts";
 import { SqlHolder } from "./engine/sql-holder.ts";
 import { WriteQueue } from "./engine/write-queue.ts";
+import type { Entity } from "./model/memory.ts";
 import { systemClock, type Clock } from "./ports/clock.ts";
 import type { ComputeWorkers, GpuProvider } from "./ports/compute.ts";
 import type { EmbedderProvider } from "./ports/embedder.ts";
 import type { FileStore } from "./ports/file-store.ts";
 import type { KeyStore, LanguageModelSource } from "./ports/language-model.ts";
 import type { SqlEngine } from "./ports/sql.ts";
-import { EntityExtractor } from "./processing/compression/entities.ts";
 import { SearchService } from "./search/search-service.ts";
 import { ArrowStorage } from "./storage/arrow-storage.ts";
 
@@ -37,17 +37,22 @@ export interface EnginePorts {
   offAtFirst?: OffAtFirst;
 }
 
+/** Its language models weigh megabytes: loaded with the first summary whose names aren't known, not to start. */
+async function findNames(text: string): Promise<readonly Entity[]> {
+  const { EntityExtractor } = await import("./processing/compression/entities.ts");
+  return new EntityExtractor().extract(text);
+}
+
 /** Opens the store (recovering what a crash left) and its indexes. Closes the file store when that fails. */
 export async function createEngine(ports: EnginePorts): Promise<LocalEngine> {
   const clock = ports.clock ?? systemClock;
   try {
     const store = await ArrowStorage.open(ports.fileStore);
-    const extractor = new EntityExtractor();
     const search = await SearchService.open(store, {
       clock,
       vectorWorkers: ports.vectorWorkers,
       gpu: ports.gpu,
-      findNames: (text) => extractor.extract(text),
+      findNames,
     });
     const learner = await ConnectionLearner.open(store, clock);
     const writes = new WriteQueue();

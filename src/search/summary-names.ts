@@ -13,8 +13,8 @@ import { ENTITY_TYPES, isEpisode, type Entity, type EntityType } from "../model/
 import type { CatalogEntry, IndexRow, MemoryStore } from "../storage/memory-store.ts";
 import { entityKey } from "./entity-table.ts";
 
-/** Names, dates and amounts of a text. Deterministic. */
-export type NameFinder = (text: string) => readonly Entity[];
+/** Names, dates and amounts of a text. Deterministic. A promise where the means are loaded when first needed. */
+export type NameFinder = (text: string) => readonly Entity[] | Promise<readonly Entity[]>;
 
 const DERIVED = "summary-names";
 /** Summaries that are read at once. */
@@ -137,7 +137,11 @@ export class SummaryNames {
         if (id === undefined) continue;
         const mark = fingerprint(summary);
         if (!this.#known.get(id)?.startsWith(mark)) {
-          this.#known.set(id, mark + encodeNames(this.#find(summary)));
+          const names = await this.#find(summary);
+          if (this.#closed) return;
+          // Erased meanwhile: nothing may remain of it.
+          if (this.#store.catalog.byId(id) === undefined) continue;
+          this.#known.set(id, mark + encodeNames(names));
           this.#unsaved++;
         }
         found.push(batch[i]!);
