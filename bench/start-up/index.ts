@@ -1,5 +1,6 @@
 /**
- * `npm run bench -- start-up [--count 100000] [--journal 2000] [--runs 5] [--port 4187] [--json FILE]`:
+ * `npm run bench -- start-up [--count 100000] [--journal 2000] [--runs 5] [--port 4187] [--json FILE]
+ * [--trace FILE]`:
  * how long a browser takes from `openEngine` to the answer of the first recall (by words: the page has
  * no model; the vectors are loaded all the same), over the private file system of a profile on disk.
  * Once with everything compacted and snapshots current, once with `--journal` memories more that only
@@ -29,6 +30,7 @@ const STORE = "start-up";
 const PAGE_DIRECTORY = resolve(".cache/bench/build/start-up");
 /** As many as the engine puts into one frame of its journal. */
 const BATCH = 2_048;
+const TRACED = ["devtools.timeline", "v8", "disabled-by-default-v8.cpu_profiler"];
 /** Real vectors that blends are made of where none are kept yet. */
 const MIN_REAL = 256;
 
@@ -139,6 +141,17 @@ class Browser {
     return processInfo.reduce((sum, { cpuTime }) => sum + cpuTime * 1000, 0);
   }
 
+  /** One more start, with Chromium's trace of what every thread did. */
+  async trace(file: string, query: string): Promise<void> {
+    await this.load();
+    const page = await this.load();
+    const chromiumBrowser = this.#context!.browser()!;
+    await chromiumBrowser.startTracing(page, { path: file, categories: TRACED });
+    await page.evaluate(([store, text]) => window.start(store, text), [STORE, query] as const);
+    await chromiumBrowser.stopTracing();
+    await this.quit();
+  }
+
   async quit(): Promise<void> {
     await this.#context?.close();
     this.#context = null;
@@ -228,6 +241,7 @@ async function main(args: string[]): Promise<void> {
       runs: { type: "string", default: "5" },
       port: { type: "string", default: "4187" },
       json: { type: "string" },
+      trace: { type: "string" },
     },
   });
   const executablePath = await findChromium();
@@ -253,6 +267,7 @@ async function main(args: string[]): Promise<void> {
     console.log(`${journal} more in ${(added.rememberMs / 1000).toFixed(1)} s`);
     cases.push(await measure(browser, `${journal} only in the journal`, queries));
     print(cases);
+    if (values.trace !== undefined) await browser.trace(values.trace, queries[0]!);
     if (values.json !== undefined)
       writeFileSync(values.json, JSON.stringify({ filled, added, cases }, null, 2));
   } finally {
