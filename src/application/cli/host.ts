@@ -20,7 +20,8 @@ export interface OpenEngineRequest {
 export interface WeightsAccess {
   source(path: string): Promise<ByteSource>;
   open(path: string): Promise<TensorFile>;
-  readBeside(path: string, name: string): Promise<unknown>;
+  /** A file beside the weights; undefined when there is none. */
+  readBeside(path: string, name: string): Promise<Uint8Array | undefined>;
   tokenizer(json: unknown): { encode(text: string, maxTokens: number): Int32Array };
   runtime(): Promise<GraphRuntime>;
 }

@@ -14,6 +14,7 @@ import { reportMarkdown, type QuantizationReport } from "../../quantization/repo
 import { encodeSafetensors } from "../../quantization/tensors/safetensors-writer.ts";
 import { loadZstd } from "../../storage/zstd.ts";
 import type { CommandContext } from "./context.ts";
+import { fileFailure } from "./failure.ts";
 import { readInput, writeWholeFile } from "./files.ts";
 import type { WeightsAccess } from "./host.ts";
 
@@ -43,8 +44,8 @@ export async function quantizeWeights(
   const weights = await context.host.openWeights();
   const path = context.path(input.input);
   const output = context.path(input.output);
-  const file = await weights.open(path);
-  const config = await weights.readBeside(path, "config.json");
+  const file = await named(input.input, weights.open(path));
+  const config = parseJson("config.json", await weights.readBeside(path, "config.json"));
   const texts =
     input.calibration === undefined ? null : await readTexts(context, input.calibration);
   const split = texts === null ? null : await tokenized(weights, path, texts);
@@ -66,8 +67,8 @@ export async function quantizeWeights(
   if (result.network !== null) {
     await write(NETWORK_NAME, result.network);
     for (const name of ["config.json", "tokenizer.json"]) {
-      const json = await weights.readBeside(path, name);
-      if (json !== undefined) await write(name, encode(JSON.stringify(json)));
+      const bytes = await weights.readBeside(path, name);
+      if (bytes !== undefined) await write(name, bytes);
     }
   }
   await write("report.md", encode(reportMarkdown(result.report)));
@@ -76,7 +77,7 @@ export async function quantizeWeights(
 }
 
 async function tokenized(weights: WeightsAccess, path: string, texts: readonly string[]) {
-  const json = await weights.readBeside(path, "tokenizer.json");
+  const json = parseJson("tokenizer.json", await weights.readBeside(path, "tokenizer.json"));
   if (json === undefined)
     throw new AppError("not_found", "There is no tokenizer.json beside the weights.", {
       hint: "Calibration reads text with the model's own tokenizer: put it there.",
@@ -171,7 +172,8 @@ export async function inspectWeights(
   tensors: InspectedTensor[];
 }> {
   if (!argument.endsWith(".parquet")) {
-    const file = await (await context.host.openWeights()).open(context.path(argument));
+    const weights = await context.host.openWeights();
+    const file = await named(argument, weights.open(context.path(argument)));
     const tensors = [...file.tensors.values()].map(({ name, dtype, shape, sizeBytes }) => ({
       name, dtype, shape, sizeBytes, bits: null, group: null, bitsPerWeight: null,
     })); // prettier-ignore
@@ -209,7 +211,31 @@ async function openPackageFile(
   argument: string,
 ): Promise<QuantizedPackage> {
   const path = context.path(argument);
-  return openPackage(await (await context.host.openWeights()).source(path), await loadZstd());
+  return openPackage(
+    await named(argument, (await context.host.openWeights()).source(path)),
+    await loadZstd(),
+  );
+}
+
+/** A file that isn't there, or can't be read, by the name that it was asked for with. */
+async function named<T>(argument: string, opening: Promise<T>): Promise<T> {
+  try {
+    return await opening;
+  } catch (error) {
+    throw error instanceof AppError ? error : fileFailure(error, argument);
+  }
+}
+
+function parseJson(name: string, bytes: Uint8Array | undefined): unknown {
+  if (bytes === undefined) return undefined;
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw new AppError("corrupt_data", `${name} beside the weights is not JSON.`, {
+      hint: "Fetch it again.",
+      cause: error,
+    });
+  }
 }
 
 function encode(text: string): Uint8Array {

@@ -3,7 +3,6 @@
 import { open, readFile, stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { AppError } from "../../errors.ts";
 import { createTextTokenizer } from "../../processing/embedding/tokenizer.ts";
 import type { GraphRuntime } from "../../quantization/graph-runtime.ts";
 import type { ByteSource } from "../../quantization/tensors/byte-source.ts";
@@ -45,18 +44,12 @@ export async function openWeights(path: string): Promise<TensorFile> {
   return path.endsWith(".onnx") ? openOnnxTensors(source, beside) : openSafetensors(source);
 }
 
-/** The JSON file of that name beside the weights; undefined when there is none. `corrupt_data` when it isn't JSON. */
-export async function readBeside(path: string, name: string): Promise<unknown> {
-  let text: string;
+/** The file of that name beside the weights; undefined when there is none. */
+export async function readBeside(path: string, name: string): Promise<Uint8Array | undefined> {
   try {
-    text = await readFile(join(dirname(path), name), "utf8");
+    return await readFile(join(dirname(path), name));
   } catch {
     return undefined;
-  }
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new AppError("corrupt_data", `${name} beside the weights is not JSON.`, { cause: error });
   }
 }
 
