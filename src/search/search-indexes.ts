@@ -39,8 +39,11 @@ export interface SearchIndexesOptions {
 
 const TEXT_SNAPSHOT = "fts";
 const STATE_SNAPSHOT = "search-state";
-/** About half a second of building: 35,000 short memories. */
-const SNAPSHOT_MIN_UNITS = 4_000_000;
+/**
+ * About 10,000 short memories. To build again is to read every text, and texts that `compact()` coded
+ * take 4–5 s of processor a megabyte; below, the room for snapshots would weigh more.
+ */
+const SNAPSHOT_MIN_UNITS = 1_000_000;
 /** Rows indexed again at once; others get their turn in between. */
 const SLICE_ROWS = 128;
 /** A question waits for so few changed memories to be indexed; for more it takes what there is. */
