@@ -139,13 +139,12 @@ async function answers(
 async function compareIndexes(store: SoakStore, directory: string): Promise<number> {
   const asked = questions(store);
   const lists: string[][] = [];
-  let fresh: { id: string; total: number }[][] = [];
   for (const snapshots of ["auto", "always", "always", "never"] as const) {
     const storage = await ArrowStorage.open(await FsFileStore.open(directory));
     // Ages by the same clock: scores depend on it.
     const clock = { now: () => Date.UTC(2026, 0, 1), elapsed: () => 0 };
     const search = await SearchService.open(storage, { snapshots, clock });
-    fresh = await answers(search, asked);
+    const fresh = await answers(search, asked);
     // Asked of the index itself: in a recall, conversations may outrank a vector that stands alone.
     for (const { vector } of asked)
       if (vector !== null) {
