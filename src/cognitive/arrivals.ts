@@ -82,9 +82,22 @@ export class Arrivals {
     if (place >= 0) this.#addAt(place, energy, from, middle, firstKind, lastKind);
   }
 
-  /** The same for a memory that is among them, at its place. */
-  addAt(place: number, energy: number, from: number, kind: number): void {
-    if (this.ordinals[place] !== from) this.#addAt(place, energy, from, -1, kind, kind);
+  /**
+   * Lifts the memories at `places[start…end)` by a share of what each is below `most`, from one direct hit.
+   * @param scores by place, of the seeds; others have none
+   */
+  lift(
+    places: Int32Array,
+    scores: ArrayLike<number>,
+    by: { start: number; end: number; most: number; share: number; from: number; kind: number },
+  ): void {
+    const { most, share, from, kind } = by;
+    for (let i = by.start; i < by.end; i++) {
+      const place = places[i]!;
+      const lead = most - (place < this.seedCount ? scores[place]! : 0);
+      if (lead > 0 && this.ordinals[place] !== from)
+        this.#addAt(place, share * lead, from, -1, kind, kind);
+    }
   }
 
   #addAt(

@@ -61,8 +61,12 @@ export class NetworkNavigator {
   readonly #tuning: SpreadTuning;
   readonly #arrivals = new Arrivals();
   readonly #groups = new ThreadGroups();
+  /** Places of one thread; and, by place, when its memory was. */
+  #grouped = new Int32Array(0);
+  #times = new Float64Array(0);
   #outOrdinals = new Int32Array(1024);
   #outScores = new Float64Array(1024);
+  #brought = new Int32Array(1024);
 
   constructor(
     store: MemoryStore,
@@ -209,47 +213,56 @@ export class NetworkNavigator {
       // Without a direct hit there is no lead to share.
       if (thread >= 0) groups.add(thread, place, place < arrivals.seedCount);
     }
-    const places: number[] = [];
+    if (this.#grouped.length < arrivals.count) {
+      this.#grouped = new Int32Array(2 * arrivals.count);
+      this.#times = new Float64Array(2 * arrivals.count);
+    }
     for (let met = 0; met < groups.count; met++) {
-      if (groups.sizes[met] === 1) continue;
-      groups.read(met, places);
-      if (places.length <= MAX_TOGETHER) this.#shareAmong(places, seeds);
-      else for (const part of this.#atPauses(places)) this.#shareAmong(part, seeds);
+      const size = groups.sizes[met]!;
+      if (size === 1) continue;
+      groups.read(met, this.#grouped);
+      if (size <= MAX_TOGETHER) this.#shareAmong(0, size, seeds);
+      else this.#shareBetweenPauses(this.#grouped.subarray(0, size), seeds);
     }
   }
 
-  #shareAmong(places: readonly number[], seeds: SpreadSeeds): void {
+  /** Of the places [start, end) in `#grouped`. */
+  #shareAmong(start: number, end: number, { scores }: SpreadSeeds): void {
     const arrivals = this.#arrivals;
-    const { scores } = seeds;
+    const places = this.#grouped;
     const { seedCount } = arrivals;
     let best = -1;
     let size = 0;
-    for (const place of places) {
+    for (let i = start; i < end; i++) {
+      const place = places[i]!;
       if (place >= seedCount) continue;
       size++;
       if (best < 0 || scores[place]! > scores[best]!) best = place;
     }
     if (best < 0) return;
-    const most = scores[best]! * Math.min(1, MAX_TOGETHER / size);
-    const from = arrivals.ordinals[best]!;
-    for (const place of places) {
-      const lead = most - (place < seedCount ? scores[place]! : 0);
-      if (lead > 0) arrivals.addAt(place, this.#tuning.together * lead, from, LINK.thread);
-    }
+    arrivals.lift(places, scores, {
+      start,
+      end,
+      most: scores[best]! * Math.min(1, MAX_TOGETHER / size),
+      share: this.#tuning.together,
+      from: arrivals.ordinals[best]!,
+      kind: LINK.thread,
+    });
   }
 
   /** Cuts what is of one thread where it paused: a chat of years is many conversations. */
-  #atPauses(places: readonly number[]): number[][] {
-    const times = Float64Array.from(places, (place) =>
-      this.#links.timeOf(this.#arrivals.ordinals[place]!),
-    );
-    const order = Array.from(places.keys()).sort((a, b) => times[a]! - times[b]!);
-    const parts: number[][] = [];
-    order.forEach((at, i) => {
-      if (i === 0 || times[at]! - times[order[i - 1]!]! > PAUSE_MS) parts.push([places[at]!]);
-      else parts.at(-1)!.push(places[at]!);
-    });
-    return parts;
+  #shareBetweenPauses(places: Int32Array, seeds: SpreadSeeds): void {
+    const times = this.#times;
+    const { ordinals } = this.#arrivals;
+    for (let i = 0; i < places.length; i++)
+      times[places[i]!] = this.#links.timeOf(ordinals[places[i]!]!);
+    places.sort((a, b) => times[a]! - times[b]!);
+    let from = 0;
+    for (let i = 1; i <= places.length; i++) {
+      if (i < places.length && times[places[i]!]! - times[places[i - 1]!]! <= PAUSE_MS) continue;
+      if (i - from > 1) this.#shareAmong(from, i, seeds);
+      from = i;
+    }
   }
 
   /** Seeds with what arrived at them, then the strongest of what was brought. */
@@ -259,6 +272,7 @@ export class NetworkNavigator {
     if (this.#outOrdinals.length < count) {
       this.#outOrdinals = new Int32Array(2 * count);
       this.#outScores = new Float64Array(2 * count);
+      this.#brought = new Int32Array(2 * count);
     }
     let out = 0;
     const put = (place: number): void => {
@@ -266,8 +280,8 @@ export class NetworkNavigator {
       this.#outScores[out++] = Math.min(1, energy[place]! / FULL_ENERGY);
     };
     for (let place = 0; place < seedCount; place++) put(place);
-    const brought: number[] = [];
     const minEnergy = Math.max(MIN_ENERGY, minScore * FULL_ENERGY);
+    let brought = 0;
     for (let place = seedCount; place < count; place++) {
       const ordinal = ordinals[place]!;
       if (
@@ -275,18 +289,18 @@ export class NetworkNavigator {
         catalog.byOrdinal(ordinal) !== undefined &&
         (allow === undefined || allow(ordinal))
       )
-        brought.push(place);
+        this.#brought[brought++] = place;
     }
-    if (brought.length <= limit) for (const place of brought) put(place);
+    if (brought <= limit) for (let at = 0; at < brought; at++) put(this.#brought[at]!);
     else {
-      const energies = new Float64Array(brought.length);
-      const numbers = new Int32Array(brought.length);
-      brought.forEach((place, at) => {
-        energies[at] = energy[place]!;
-        numbers[at] = ordinals[place]!;
-      });
-      const strongest = topPlaces(energies, numbers, brought.length, limit);
-      for (const at of strongest) put(brought[at]!);
+      const places = this.#brought.subarray(0, brought);
+      const energies = new Float64Array(brought);
+      const numbers = new Int32Array(brought);
+      for (let at = 0; at < brought; at++) {
+        energies[at] = energy[places[at]!]!;
+        numbers[at] = ordinals[places[at]!]!;
+      }
+      for (const at of topPlaces(energies, numbers, brought, limit)) put(places[at]!);
     }
     return out;
   }

@@ -49,12 +49,11 @@ export class ThreadGroups {
     this.sizes[met] = 1;
   }
 
-  /** Writes the places of a thread into `into`, in the order they were added, and returns how many. */
-  read(met: number, into: number[]): number {
-    into.length = 0;
+  /** Writes the places of a thread into `into`, in the order they were added; it must have room for them. */
+  read(met: number, into: Int32Array): void {
+    let at = 0;
     for (let place = this.#firsts[met]!; place !== END; place = this.#next[place]!)
-      into.push(place);
-    return into.length;
+      into[at++] = place;
   }
 }
 

@@ -31,11 +31,11 @@ export function fuse(
   for (let place = 0; place < lexicalCount; place++)
     if (pool.semantic[place] === 0) rest.push(place);
   const cosines = new Float32Array(rest.length);
-  const ordinals = Int32Array.from(rest, (place) => pool.ordinals[place]!);
+  const ordinals = new Int32Array(rest.length);
+  for (let i = 0; i < rest.length; i++) ordinals[i] = pool.ordinals[rest[i]!]!;
   vectors.scoresInto(vector, ordinals, rest.length, cosines);
-  rest.forEach((place, i) => {
-    if (!Number.isNaN(cosines[i]!)) pool.semantic[place] = semanticScore(cosines[i]!);
-  });
+  for (let i = 0; i < rest.length; i++)
+    if (!Number.isNaN(cosines[i]!)) pool.semantic[rest[i]!] = semanticScore(cosines[i]!);
 }
 
 /**

@@ -48,8 +48,11 @@ export function searchVectors(
   vector: Float32Array,
   options: VectorSearchOptions,
 ): ScoredOrdinal[] | Promise<ScoredOrdinal[]> {
-  const toObjects = ({ ordinals, scores, count }: VectorHits): ScoredOrdinal[] =>
-    Array.from({ length: count }, (_, i) => ({ ordinal: ordinals[i]!, score: scores[i]! }));
+  const toObjects = ({ ordinals, scores, count }: VectorHits): ScoredOrdinal[] => {
+    const objects: ScoredOrdinal[] = [];
+    for (let i = 0; i < count; i++) objects.push({ ordinal: ordinals[i]!, score: scores[i]! });
+    return objects;
+  };
   const hits = vectorPool.nearest(vector, options);
   return hits instanceof Promise ? hits.then(toObjects) : toObjects(hits);
 }

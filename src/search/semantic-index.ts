@@ -253,7 +253,8 @@ function toResult(plan: QueryPlan, matches: LexicalMatches): LexicalResult {
   const { ordinals, scores, usedTerms, phraseOrdinals } = matches;
   const best = scores[0] ?? 1;
   for (let i = 0; i < scores.length; i++) scores[i] = scores[i]! / best;
-  const hits = Array.from(ordinals, (ordinal, i) => ({ ordinal, score: scores[i]! }));
+  const hits: LexicalResult["hits"] = [];
+  for (let i = 0; i < ordinals.length; i++) hits.push({ ordinal: ordinals[i]!, score: scores[i]! });
   return { hits, ordinals, scores, plan, usedTerms, phraseOrdinals };
 }
 

@@ -17,9 +17,9 @@ export function topPlaces(
   if (limit <= 0 || count === 0) return [];
   // Many of many: the native sort of numbers finds the lowest that is in, and only those that are get sorted.
   if (limit > 48) {
-    const sorted = Float64Array.from(values as ArrayLike<number>)
-      .subarray(0, count)
-      .sort();
+    const sorted = new Float64Array(count);
+    for (let place = 0; place < count; place++) sorted[place] = values[place]!;
+    sorted.sort();
     const lowest = limit >= count ? -Infinity : sorted[count - limit]!;
     const all: number[] = [];
     for (let place = 0; place < count; place++)
