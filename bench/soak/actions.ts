@@ -106,6 +106,8 @@ export const batch: Action = async (store, kill) => {
     });
     unfinished = { folder, slots };
   }
+  // One that a cut-off run before this didn't bring may come with this one.
+  for (const { presence } of unfinished.slots) if (presence.has("absent")) presence.add("live");
   const args = ["batch", "--input-dir", unfinished.folder, "--json"];
   const result = await run(store, "batch", [...args, ...(cli.models ? [] : ["--no-embed"])], kill);
   acknowledgeLines(store, result.stdout);
