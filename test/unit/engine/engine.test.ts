@@ -5,6 +5,7 @@ import { AppError } from "../../../src/errors.ts";
 import { META, type MemoryInput } from "../../../src/model/memory.ts";
 import { TaskControl } from "../../../src/model/task-control.ts";
 import { MemoryFileStore, MemoryVolume } from "../../../src/platform/memory/memory-file-store.ts";
+import { noEmbedder } from "../../../src/platform/memory/no-embedder.ts";
 import { createNodeSqlEngine } from "../../../src/platform/node/duckdb.ts";
 import { NodeEmbedderProvider } from "../../../src/platform/node/ort-embedder.ts";
 import type { EmbedderProvider } from "../../../src/ports/embedder.ts";
@@ -12,20 +13,7 @@ import type { EmbedderProvider } from "../../../src/ports/embedder.ts";
 const HARBOUR =
   "The harbour master, Ingrid Solheim, closed the north pier on 12 March 2024. Two fishing boats had broken their moorings in the storm. Repairs will cost 48,000 kroner and take three weeks. Until then the ferry to Bergen leaves from the south pier. Passengers should arrive twenty minutes early, because the path is steep.";
 
-/** The provider of a fresh machine: no weights. */
-const noModel: EmbedderProvider = {
-  load: () => Promise.resolve(null),
-  state: () =>
-    Promise.resolve({
-      name: "none",
-      state: "missing",
-      sizeBytes: 0,
-      installedBytes: 0,
-      licence: "",
-    }),
-};
-
-function open(volume: MemoryVolume, embedder: EmbedderProvider = noModel): Promise<Engine> {
+function open(volume: MemoryVolume, embedder: EmbedderProvider = noEmbedder): Promise<Engine> {
   const fileStore = new MemoryFileStore(volume);
   return createEngine({ fileStore, embedder, sql: async () => createNodeSqlEngine() });
 }

@@ -4,6 +4,7 @@ import { EPISODE } from "../../../src/engine/episode-rows.ts";
 import { createMemoryId } from "../../../src/model/id.ts";
 import { createEngine } from "../../../src/create-engine.ts";
 import { MemoryFileStore, MemoryVolume } from "../../../src/platform/memory/memory-file-store.ts";
+import { noEmbedder } from "../../../src/platform/memory/no-embedder.ts";
 import { createNodeSqlEngine } from "../../../src/platform/node/duckdb.ts";
 import { ArrowStorage } from "../../../src/storage/arrow-storage.ts";
 import { makeMemory } from "../storage/sample-memories.ts";
@@ -48,16 +49,7 @@ describe("many gists that lose a member at once", () => {
     const { volume, firsts } = await storeWithGists();
     const engine = await createEngine({
       fileStore: new MemoryFileStore(volume),
-      embedder: {
-        load: async () => null,
-        state: async () => ({
-          name: "none",
-          state: "missing",
-          sizeBytes: 0,
-          installedBytes: 0,
-          licence: "",
-        }),
-      },
+      embedder: noEmbedder,
       sql: async () => createNodeSqlEngine(),
     });
     await engine.forget({ ids: firsts });

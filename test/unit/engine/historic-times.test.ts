@@ -3,20 +3,8 @@ import { timeline } from "../../../src/application/ui/lib/timeline.ts";
 import { createEngine } from "../../../src/create-engine.ts";
 import type { Engine, ImportFile } from "../../../src/engine.ts";
 import { MemoryFileStore, MemoryVolume } from "../../../src/platform/memory/memory-file-store.ts";
+import { noEmbedder } from "../../../src/platform/memory/no-embedder.ts";
 import { createNodeSqlEngine } from "../../../src/platform/node/duckdb.ts";
-import type { EmbedderProvider } from "../../../src/ports/embedder.ts";
-
-const noModel: EmbedderProvider = {
-  load: () => Promise.resolve(null),
-  state: () =>
-    Promise.resolve({
-      name: "none",
-      state: "missing",
-      sizeBytes: 0,
-      installedBytes: 0,
-      licence: "",
-    }),
-};
 
 const RECORDS = [
   ["1863-11-19T12:00:00Z", "A new nation was spoken of on the field of Gettysburg."],
@@ -33,7 +21,7 @@ describe("memories of times before 1970", () => {
   const open = (): Promise<Engine> =>
     createEngine({
       fileStore: new MemoryFileStore(volume),
-      embedder: noModel,
+      embedder: noEmbedder,
       sql: async () => createNodeSqlEngine(),
     });
   const timesOf = async (order: "oldest" | "newest"): Promise<number[]> =>
@@ -104,7 +92,7 @@ describe("memories of times before 1970", () => {
         files.push({ path, blob: new Blob([bytes as Uint8Array<ArrayBuffer>]) });
       const other = await createEngine({
         fileStore: new MemoryFileStore(new MemoryVolume()),
-        embedder: noModel,
+        embedder: noEmbedder,
         sql: async () => createNodeSqlEngine(),
       });
       await other.importStore({ kind: "files", files });

@@ -3,6 +3,7 @@ import { createEngine } from "../../../src/create-engine.ts";
 import type { Engine, ImportFile, Receipt } from "../../../src/engine.ts";
 import { META } from "../../../src/model/memory.ts";
 import { MemoryFileStore, MemoryVolume } from "../../../src/platform/memory/memory-file-store.ts";
+import { noEmbedder } from "../../../src/platform/memory/no-embedder.ts";
 import { createNodeSqlEngine } from "../../../src/platform/node/duckdb.ts";
 
 /** Without a model: what is tested here is what is stored, not how it is found. */
@@ -10,16 +11,7 @@ function open(volume: MemoryVolume): Promise<Engine> {
   volume.opened = false;
   return createEngine({
     fileStore: new MemoryFileStore(volume),
-    embedder: {
-      load: async () => null,
-      state: async () => ({
-        name: "none",
-        state: "missing",
-        sizeBytes: 0,
-        installedBytes: 0,
-        licence: "",
-      }),
-    },
+    embedder: noEmbedder,
     sql: async () => createNodeSqlEngine(),
   });
 }

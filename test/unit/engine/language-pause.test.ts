@@ -4,6 +4,7 @@ import { providerSettingsReader } from "../../../src/engine/provider-settings.ts
 import { SettingsStore } from "../../../src/engine/settings-store.ts";
 import { AppError } from "../../../src/errors.ts";
 import { MemoryFileStore, MemoryVolume } from "../../../src/platform/memory/memory-file-store.ts";
+import { noEmbedder } from "../../../src/platform/memory/no-embedder.ts";
 import { FetchTransport } from "../../../src/processing/language/fetch-transport.ts";
 import { createHttpSources } from "../../../src/processing/language/http-model-source.ts";
 import { fixedKeys, startOllamaServer } from "../../support/llm-servers/index.ts";
@@ -20,17 +21,7 @@ it("a host that its client leaves alone is held back for the router and on the p
   const fileStore = new MemoryFileStore(new MemoryVolume());
   const engine = await createEngine({
     fileStore,
-    embedder: {
-      load: () => Promise.resolve(null),
-      state: () =>
-        Promise.resolve({
-          name: "none",
-          state: "missing",
-          sizeBytes: 0,
-          installedBytes: 0,
-          licence: "",
-        }),
-    },
+    embedder: noEmbedder,
     sql: () => Promise.reject(new AppError("internal", "No SQL here.")),
     keys: fixedKeys({}),
     languageSources: createHttpSources({

@@ -4,21 +4,10 @@ import type { Engine, ImportFile } from "../../../src/engine.ts";
 import { AppError } from "../../../src/errors.ts";
 import { META } from "../../../src/model/memory.ts";
 import { MemoryFileStore, MemoryVolume } from "../../../src/platform/memory/memory-file-store.ts";
-import type { Embedder, EmbedderProvider, ModelState } from "../../../src/ports/embedder.ts";
+import { noEmbedder } from "../../../src/platform/memory/no-embedder.ts";
+import type { Embedder, EmbedderProvider } from "../../../src/ports/embedder.ts";
 
-const STATE: ModelState = {
-  name: "none",
-  state: "missing",
-  sizeBytes: 0,
-  installedBytes: 0,
-  licence: "",
-};
-const noModel: EmbedderProvider = {
-  load: () => Promise.resolve(null),
-  state: () => Promise.resolve(STATE),
-};
-
-function open(volume: MemoryVolume, embedder: EmbedderProvider = noModel): Promise<Engine> {
+function open(volume: MemoryVolume, embedder: EmbedderProvider = noEmbedder): Promise<Engine> {
   return createEngine({
     fileStore: new MemoryFileStore(volume),
     embedder,
@@ -53,7 +42,7 @@ function modelOf(embed: () => Promise<void>): EmbedderProvider {
   };
   return {
     load: () => Promise.resolve(embedder),
-    state: () => Promise.resolve({ ...STATE, state: "loaded" }),
+    state: async () => ({ ...(await noEmbedder.state()), state: "loaded" }),
   };
 }
 

@@ -2,21 +2,12 @@ import { expect, it } from "vitest";
 import { createEngine } from "../../../src/create-engine.ts";
 import type { Engine } from "../../../src/engine.ts";
 import { MemoryFileStore, MemoryVolume } from "../../../src/platform/memory/memory-file-store.ts";
+import { noEmbedder } from "../../../src/platform/memory/no-embedder.ts";
 
 const open = (volume: MemoryVolume): Promise<Engine> =>
   createEngine({
     fileStore: new MemoryFileStore(volume),
-    embedder: {
-      load: () => Promise.resolve(null),
-      state: () =>
-        Promise.resolve({
-          name: "none",
-          state: "missing",
-          sizeBytes: 0,
-          installedBytes: 0,
-          licence: "",
-        }),
-    },
+    embedder: noEmbedder,
     sql: () => Promise.reject(new Error("not asked in this test")),
   });
 

@@ -6,6 +6,7 @@ import { SettingsStore } from "../../../src/engine/settings-store.ts";
 import { AppError } from "../../../src/errors.ts";
 import { httpCatalogue } from "../../../src/model/http-models.ts";
 import { MemoryFileStore, MemoryVolume } from "../../../src/platform/memory/memory-file-store.ts";
+import { noEmbedder } from "../../../src/platform/memory/no-embedder.ts";
 import { FetchTransport } from "../../../src/processing/language/fetch-transport.ts";
 import { createHttpSources } from "../../../src/processing/language/http-model-source.ts";
 import { fixedKeys, startOllamaServer, type LlmServer } from "../../support/llm-servers/index.ts";
@@ -28,17 +29,7 @@ async function open(): Promise<void> {
   const asSet = providerSettingsReader(new SettingsStore(fileStore), OFF);
   engine = await createEngine({
     fileStore,
-    embedder: {
-      load: () => Promise.resolve(null),
-      state: () =>
-        Promise.resolve({
-          name: "none",
-          state: "missing",
-          sizeBytes: 0,
-          installedBytes: 0,
-          licence: "",
-        }),
-    },
+    embedder: noEmbedder,
     sql: () => Promise.reject(new AppError("internal", "No SQL here.")),
     keys,
     offAtFirst: OFF,

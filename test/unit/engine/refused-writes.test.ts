@@ -6,6 +6,7 @@ import type { Engine } from "../../../src/engine.ts";
 import { META } from "../../../src/model/memory.ts";
 import { FaultyFileStore } from "../../../src/platform/memory/faulty-file-store.ts";
 import { MemoryFileStore, MemoryVolume } from "../../../src/platform/memory/memory-file-store.ts";
+import { noEmbedder } from "../../../src/platform/memory/no-embedder.ts";
 import { createNodeSqlEngine } from "../../../src/platform/node/duckdb.ts";
 
 async function open(volume: MemoryVolume, failAtCall: number | null = null) {
@@ -16,16 +17,7 @@ async function open(volume: MemoryVolume, failAtCall: number | null = null) {
   );
   const engine: Engine = await createEngine({
     fileStore: files,
-    embedder: {
-      load: async () => null,
-      state: async () => ({
-        name: "none",
-        state: "missing",
-        sizeBytes: 0,
-        installedBytes: 0,
-        licence: "",
-      }),
-    },
+    embedder: noEmbedder,
     sql: async () => createNodeSqlEngine(),
   });
   return { engine, files };
