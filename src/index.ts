@@ -67,11 +67,8 @@ export { ModelRouter } from "./processing/language/selection/model-router.ts";
 export { ModelSelector } from "./processing/language/selection/model-selector.ts";
 
 export { quantizeModel, Quantizer } from "./quantization/quantizer.ts";
-export type {
-  QuantizeOptions,
-  QuantizeResult,
-  QuantizeSettings,
-} from "./quantization/quantizer.ts";
+export type { QuantizeOptions, QuantizeResult } from "./quantization/quantizer.ts";
+export type { QuantizeSettings } from "./quantization/quantize-settings.ts";
 export type * from "./quantization/report.ts";
 export { recommendSchemes } from "./quantization/recommend.ts";
 export { quantizeTensor, dequantizeTensor } from "./quantization/round-to-nearest.ts";

@@ -47,7 +47,7 @@ export function layerError(
 
 /** Bits a weight takes with its scales and zero points. */
 export function bitsPerWeight(
-  tensor: Pick<QuantizedTensor, "scheme" | "rows" | "columns">,
+  tensor: Pick<QuantizedTensor, "scheme" | "rows" | "columns" | "columnFactors">,
 ): number {
   const { rows, columns } = tensor;
   return rows * columns === 0 ? 0 : (8 * quantizedSize(tensor).totalBytes) / (rows * columns);

@@ -12,7 +12,7 @@ export interface QuantizationScheme {
   group: number | "channel" | "tensor";
 }
 
-/** value[i] ≈ (code[i] - zeroPoint[g]) * scale[g], with unsigned codes of `bits` bits. */
+/** value[i] ≈ (code[i] - zeroPoint[g]) * scale[g] (* columnFactors[column]), with unsigned codes of `bits` bits. */
 export interface QuantizedTensor {
   scheme: QuantizationScheme;
   /** Row-major [rows, columns]. */
@@ -23,6 +23,11 @@ export interface QuantizedTensor {
   zeroPoints: Uint8Array;
   /** Packed little-endian within a byte: the first code is in the lowest bits; each row starts on a byte. */
   packed: Uint8Array;
+  /**
+   * Float32, one per column: the codes are those of the weights divided by it, and what is multiplied
+   * with them is to be multiplied with it first (smoothing, `smoothing.ts`). Absent: all 1.
+   */
+  columnFactors?: Float32Array;
 }
 
 /** Which scale belongs to which value. */
@@ -64,12 +69,14 @@ export interface QuantizedSize {
   scaleBytes: number;
   /** `bits` each, packed per row; none when symmetric, where they are all the same. */
   zeroPointBytes: number;
+  /** Float32 each; none without column factors. */
+  factorBytes: number;
   totalBytes: number;
 }
 
 /** What the tensor takes where it is used: codes, scales and zero points packed to whole bytes a row. */
 export function quantizedSize(
-  tensor: Pick<QuantizedTensor, "scheme" | "rows" | "columns">,
+  tensor: Pick<QuantizedTensor, "scheme" | "rows" | "columns" | "columnFactors">,
 ): QuantizedSize {
   const { rows, columns, scheme } = tensor;
   const { groupCount, groupsPerRow } = groupLayout(rows, columns, scheme);
@@ -80,10 +87,12 @@ export function quantizedSize(
     : scheme.group === "tensor"
       ? 1
       : rows * Math.ceil((groupsPerRow * scheme.bits) / 8);
+  const factorBytes = tensor.columnFactors?.byteLength ?? 0;
   return {
     codeBytes,
     scaleBytes,
     zeroPointBytes,
-    totalBytes: codeBytes + scaleBytes + zeroPointBytes,
+    factorBytes,
+    totalBytes: codeBytes + scaleBytes + zeroPointBytes + factorBytes,
   };
 }

@@ -6,41 +6,38 @@
 import { AppError, throwIfAborted } from "../errors.ts";
 import type { TaskOptions } from "../model/task-control.ts";
 import { buildEncoder, type NetworkParts } from "./bert/bert-graph.ts";
-import { BertWeights, linearLayers, parseBertConfig, WORD_TABLE } from "./bert/bert-model.ts";
-import { calibrateEncoder, type CalibratedLinear } from "./bert/calibrated-encoder.ts";
-import { planTokenRows } from "./bert/calibration-input.ts";
+import {
+  BertWeights,
+  linearLayers,
+  parseBertConfig,
+  WORD_TABLE,
+  type BertConfig,
+  type LinearShape,
+} from "./bert/bert-model.ts";
+import {
+  calibrateEncoder,
+  measureInputs,
+  type CalibratedLinear,
+} from "./bert/calibrated-encoder.ts";
+import { planTokenRows, type LayerInputs } from "./bert/calibration-input.ts";
 import type { LinearWeights } from "./bert/linear-node.ts";
 import type { GraphRuntime } from "./graph-runtime.ts";
 import { layerError } from "./layer-error.ts";
+import { planLayers, type LayerPlan } from "./layer-plan.ts";
 import type { PackageCodec } from "./package/package-format.ts";
 import { PackageWriter, type PackedTensor } from "./package/package-writer.ts";
 import {
   quantizedSize,
-  type QuantizationBits,
   type QuantizationScheme,
   type QuantizedTensor,
 } from "./quantized-tensor.ts";
+import { checkSettings, needsEncoder, type QuantizeSettings } from "./quantize-settings.ts";
 import type { QuantizationReport, TensorReport } from "./report.ts";
 import { dequantizeTensor, quantizeTensor } from "./round-to-nearest.ts";
+import { chooseFactors, smoothWeights } from "./smoothing.ts";
 import { isFloatDtype } from "./tensors/float-formats.ts";
 import { elementCount, type TensorFile, type TensorInfo } from "./tensors/tensor-file.ts";
-import { compareVectors, embedSequences } from "./validation.ts";
-
-export interface QuantizeSettings {
-  /** Name of the model, for the package and the report. */
-  model: string;
-  /** 32 leaves everything in float32: the package and network of the original. */
-  bits: QuantizationBits | 32;
-  group: QuantizationScheme["group"];
-  /** Default false: a zero point per group. */
-  symmetric?: boolean;
-  /** Searches the clipping of each group. Default: below 8 bits. */
-  clipSearch?: boolean;
-  /** Bits of tables of words, a scale per row at 8 bits. Default 8, or 4 at 2 bits. */
-  tableBits?: QuantizationBits;
-  /** "int8": products of INT8 numbers instead of INT8 weights in float32 products; needs 8 bits. Default "float". */
-  arithmetic?: "float" | "int8";
-}
+import { compareNetworks, referenceOf, type Reference } from "./validation.ts";
 
 export interface QuantizeOptions extends TaskOptions {
   /** Compresses the package. */
@@ -49,10 +46,12 @@ export interface QuantizeOptions extends TaskOptions {
   config?: unknown;
   /** Runs calibration and validation. */
   runtime?: GraphRuntime;
-  /** Calibration text in tokens: quantizes the encoder's layers with GPTQ. */
+  /** Text in tokens that GPTQ, smoothing and a mix of bits are fitted to. */
   calibration?: readonly Int32Array[];
   /** Text in tokens that calibration doesn't have, to measure the result with. */
   heldOut?: readonly Int32Array[];
+  /** The original's vectors of `heldOut`, where several results are compared with them. */
+  reference?: Reference;
 }
 
 export interface QuantizeResult {
@@ -82,23 +81,14 @@ export class Quantizer {
     biases: new Map<string, Float32Array>(),
   };
   readonly #calibrated = new Map<string, CalibratedLinear>();
-  readonly #energies = new Map<string, Float64Array>();
+  readonly #inputs = new Map<string, Pick<LayerInputs, "min" | "max" | "energy">>();
+  readonly #factors = new Map<string, Float32Array>();
+  #plan: LayerPlan | null = null;
   readonly #tensors: TensorReport[] = [];
   #wordTable: QuantizedTensor | null = null;
 
   constructor(file: TensorFile, settings: QuantizeSettings, options: QuantizeOptions) {
-    if (settings.arithmetic === "int8" && settings.bits !== 8)
-      throw new AppError(
-        "invalid_input",
-        `INT8 products need weights of 8 bits; ${settings.bits} were asked for.`,
-      );
-    if (
-      options.calibration !== undefined &&
-      (options.runtime === undefined || options.config === undefined)
-    )
-      throw new AppError("invalid_input", "GPTQ needs the model's config.json and a runtime.", {
-        hint: "Put config.json and tokenizer.json beside the weights.",
-      });
+    checkSettings(settings, options);
     this.#file = file;
     this.#settings = settings;
     this.#options = options;
@@ -107,7 +97,7 @@ export class Quantizer {
   async run(): Promise<QuantizeResult> {
     const started = performance.now();
     const { encoder, reason } = this.#openEncoder();
-    if (encoder !== null && this.#options.calibration !== undefined) await this.#calibrate(encoder);
+    if (encoder !== null) await this.#prepare(encoder);
     const writer = new PackageWriter(this.#options.codec);
     const all = [...this.#file.tensors.values()].filter(({ dtype }) => isFloatDtype(dtype));
     for (const [at, info] of all.entries()) {
@@ -134,7 +124,7 @@ export class Quantizer {
       if (
         error instanceof AppError &&
         error.code === "unsupported_input" &&
-        this.#options.calibration === undefined
+        !needsEncoder(this.#settings)
       )
         return { encoder: null, reason: error.message };
       throw error;
@@ -151,8 +141,53 @@ export class Quantizer {
       const tableBits = this.#settings.tableBits ?? (bits === 2 ? 4 : 8);
       return { bits: tableBits, symmetric: false, group: tableBits === 8 ? "channel" : 64 };
     }
+    const planned = this.#plan?.layers.get(name);
+    if (planned !== undefined) return planned.scheme;
     if (this.#settings.arithmetic === "int8") return { bits: 8, symmetric: true, group: "channel" };
     return { bits, symmetric, group };
+  }
+
+  /** What is decided for all layers before any is packed. */
+  async #prepare(encoder: BertWeights): Promise<void> {
+    const { gptq = false, smooth = false, mixed } = this.#settings;
+    const { calibration, runtime, signal, onProgress } = this.#options;
+    if ((smooth || mixed !== undefined) && calibration !== undefined && runtime !== undefined) {
+      const batches = planTokenRows(calibration, encoder.config.vocabularySize);
+      const control = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
+      for (const [name, inputs] of await measureInputs(encoder, runtime, batches, control))
+        this.#inputs.set(name, inputs);
+    }
+    if (smooth) await this.#smooth(encoder);
+    if (mixed !== undefined) {
+      const layers = linearLayers(encoder.config);
+      this.#plan = await planLayers(
+        layers.map(({ name, rows, columns }) => ({
+          name,
+          rows,
+          columns,
+          read: () => encoder.read(name),
+          energy: this.#inputs.get(name)?.energy,
+        })),
+        mixed,
+        (done) => {
+          throwIfAborted(signal);
+          onProgress?.({ stage: "Planning layers", done, total: layers.length });
+        },
+      );
+    }
+    if (gptq) await this.#calibrate(encoder);
+  }
+
+  async #smooth(encoder: BertWeights): Promise<void> {
+    for (const together of layersByInput(encoder.config)) {
+      throwIfAborted(this.#options.signal);
+      const matrices = [];
+      for (const { name, rows } of together)
+        matrices.push({ values: await encoder.read(name), rows });
+      const { name, columns } = together[0]!;
+      const factors = chooseFactors(matrices, columns, this.#inputs.get(name)!);
+      if (factors !== null) for (const one of together) this.#factors.set(one.name, factors);
+    }
   }
 
   async #calibrate(encoder: BertWeights): Promise<void> {
@@ -178,11 +213,7 @@ export class Quantizer {
     const linears = await calibrateEncoder(encoder, runtime!, batches, {
       schemeOf: ({ name, rows, columns }) => this.#schemeOf(name, [rows, columns]),
       ...(wordTable === undefined ? {} : { wordTable }),
-      onInputs: ({ name }, { gram, size, count }) =>
-        this.#energies.set(
-          name,
-          Float64Array.from({ length: size }, (_, i) => gram[i * size + i]! / count),
-        ),
+      onInputs: ({ name }, inputs) => this.#inputs.set(name, inputs),
       ...(signal === undefined ? {} : { signal }),
       ...(onProgress === undefined ? {} : { onProgress }),
     });
@@ -206,10 +237,9 @@ export class Quantizer {
     }
     const columns = elementCount(shape.slice(1));
     const calibrated = this.#calibrated.get(own);
-    const tensor =
-      calibrated?.tensor ??
-      quantizeTensor(values, shape[0]!, columns, scheme, { clipSearch: this.#clips(scheme) });
-    const error = layerError(values, dequantizeTensor(tensor), columns, this.#energies.get(own));
+    const tensor = calibrated?.tensor ?? this.#round(own, values, shape[0]!, columns, scheme);
+    const energy = this.#inputs.get(own)?.energy;
+    const error = layerError(values, dequantizeTensor(tensor), columns, energy);
     const method = calibrated === undefined ? "round-to-nearest" : "gptq";
     this.#tensors.push(reportOf(info, scheme, method, quantizedSize(tensor).totalBytes, error));
     if (own === WORD_TABLE) this.#wordTable = tensor;
@@ -217,11 +247,28 @@ export class Quantizer {
       this.#parts.linears.set(
         own,
         this.#settings.arithmetic === "int8"
-          ? { kind: "dynamic", tensor, smoothing: null }
+          ? { kind: "dynamic", tensor }
           : { kind: "weight-only", tensor },
       );
     if (calibrated !== undefined) this.#parts.biases.set(own, calibrated.bias);
     return { name, shape, dtype, values: { kind: "affine", tensor } };
+  }
+
+  #round(
+    name: string,
+    values: Float32Array,
+    rows: number,
+    columns: number,
+    scheme: QuantizationScheme,
+  ): QuantizedTensor {
+    const factors = this.#factors.get(name);
+    const clipSearch = this.#clips(scheme);
+    if (factors === undefined) return quantizeTensor(values, rows, columns, scheme, { clipSearch });
+    const smooth = smoothWeights(values, factors);
+    return {
+      ...quantizeTensor(smooth, rows, columns, scheme, { clipSearch }),
+      columnFactors: factors,
+    };
   }
 
   #build(encoder: BertWeights): Promise<Uint8Array> {
@@ -238,13 +285,29 @@ export class Quantizer {
 
   #described(): Record<string, string | number | boolean> {
     const { bits, group, symmetric = false, arithmetic = "float" } = this.#settings;
+    const { gptq = false, smooth = false, mixed } = this.#settings;
     const { calibration } = this.#options;
+    const isFitted = needsEncoder(this.#settings) || mixed !== undefined;
     return {
-      bits,
-      ...(bits === 32 ? {} : { group, symmetric, arithmetic }),
-      method: calibration === undefined ? "round-to-nearest" : "gptq",
-      ...(calibration === undefined ? {} : { calibrationTexts: calibration.length }),
+      bits: mixed === undefined ? bits : "mixed",
+      ...(bits === 32 || mixed !== undefined ? {} : { group, symmetric, arithmetic }),
+      ...(smooth && { smooth }),
+      ...mixed,
+      method: gptq ? "gptq" : "round-to-nearest",
+      ...(calibration === undefined || !isFitted ? {} : { calibrationTexts: calibration.length }),
     };
+  }
+
+  /** Of the encoder's linear layers, or where none is known of all matrices in few bits. */
+  #bitsPerWeight(encoder: BertWeights | null): number | null {
+    const linears = encoder && new Set(linearLayers(encoder.config).map(({ name }) => name));
+    const counted = this.#tensors.filter(
+      ({ name, scheme }) =>
+        scheme !== null && (linears === null || linears.has(encoder!.nameOf(name))),
+    );
+    const weights = counted.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+    const bytes = counted.reduce((sum, { packedBytes }) => sum + packedBytes, 0);
+    return weights === 0 ? null : (8 * bytes) / weights;
   }
 
   async #report(
@@ -256,18 +319,15 @@ export class Quantizer {
   ): Promise<QuantizationReport> {
     const elapsedMs = performance.now() - started;
     const { runtime, heldOut } = this.#options;
-    let quality = null;
+    let measured: Pick<QuantizationReport, "quality" | "retrieval"> = {
+      quality: null,
+      retrieval: null,
+    };
     if (network !== null && encoder !== null && runtime !== undefined && heldOut !== undefined) {
-      const original = await embedSequences(
-        runtime,
-        await buildEncoder(encoder),
-        heldOut,
-        this.#options,
-      );
-      quality = compareVectors(
-        original,
-        await embedSequences(runtime, network, heldOut, this.#options),
-      );
+      const reference =
+        this.#options.reference ??
+        (await referenceOf(runtime, await buildEncoder(encoder), heldOut, this.#options));
+      measured = await compareNetworks(runtime, reference, network, this.#options);
     }
     const values = this.#tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0);
     return {
@@ -281,11 +341,23 @@ export class Quantizer {
         packageBytes: packed.length,
         networkBytes: network?.length ?? null,
       },
+      bitsPerWeight: this.#bitsPerWeight(encoder),
       networkReason,
-      quality,
+      ...measured,
       elapsedMs,
     };
   }
+}
+
+/** Layers of one block that are given the same input. */
+function layersByInput(config: BertConfig): LinearShape[][] {
+  const groups = new Map<string, LinearShape[]>();
+  for (const shape of linearLayers(config)) {
+    const isAttention = ["query", "key", "value"].includes(shape.kind);
+    const key = `${shape.layer} ${isAttention ? "attention" : shape.kind}`;
+    groups.set(key, [...(groups.get(key) ?? []), shape]);
+  }
+  return [...groups.values()];
 }
 
 function reportOf(

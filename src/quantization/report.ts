@@ -2,7 +2,7 @@
 
 import type { LayerError } from "./layer-error.ts";
 import type { QuantizationScheme } from "./quantized-tensor.ts";
-import type { VectorQuality } from "./validation.ts";
+import type { RetrievalQuality, VectorQuality } from "./validation.ts";
 
 export interface TensorReport {
   name: string;
@@ -32,15 +32,18 @@ export interface QuantizationReport {
     /** The runnable network; null where none could be built. */
     networkBytes: number | null;
   };
+  /** Of the encoder's linear layers (without an encoder: of all matrices in few bits), scales included; null when there are none. */
+  bitsPerWeight: number | null;
   /** Why there is no network, in plain words. */
   networkReason: string | null;
   quality: VectorQuality | null;
+  retrieval: RetrievalQuality | null;
   elapsedMs: number;
 }
 
 /** The report as a page of text. */
 export function reportMarkdown(report: QuantizationReport): string {
-  const { sizes, quality } = report;
+  const { sizes, quality, retrieval } = report;
   const lines = [
     `# ${report.model}, quantized`,
     "",
@@ -62,6 +65,13 @@ export function reportMarkdown(report: QuantizationReport): string {
         (quality.top10Overlap === null
           ? "."
           : `; ${(100 * quality.top10Overlap).toFixed(1)} % of the ten nearest texts are the same.`),
+      "",
+    );
+  if (retrieval !== null)
+    lines.push(
+      `Of ${retrieval.queries} texts cut in two, the first half finds the other as the nearest for ` +
+        `${percent(retrieval.quantized.recall1)} (original: ${percent(retrieval.original.recall1)}), ` +
+        `among the nearest ten for ${percent(retrieval.quantized.recall10)} (${percent(retrieval.original.recall10)}).`,
       "",
     );
   lines.push(
@@ -94,6 +104,8 @@ export function reportMarkdown(report: QuantizationReport): string {
   );
   return lines.join("\n");
 }
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 function sizeRow(
   what: string,

@@ -102,5 +102,8 @@ export function dequantizeTensor(tensor: QuantizedTensor): Float32Array {
         values[row * columns + column] = (codes[column]! - zeroPoint) * scale;
     }
   }
+  const factors = tensor.columnFactors;
+  if (factors !== undefined)
+    for (let i = 0; i < values.length; i++) values[i]! *= factors[i % columns]!;
   return values;
 }

@@ -18,6 +18,16 @@ export interface VectorQuality {
   top10Overlap: number | null;
 }
 
+/** Does the first half of a text still find its other half among those of all others? */
+export interface RetrievalQuality {
+  /** Texts long enough to be halved. */
+  queries: number;
+  /** Share whose other half is the nearest, and among the nearest ten, by the original's vectors. */
+  original: { recall1: number; recall10: number };
+  /** The same by the quantized network's vectors. */
+  quantized: { recall1: number; recall10: number };
+}
+
 /** Unit vectors of token sequences, in order; an empty one gives zeros. */
 export async function embedSequences(
   runtime: GraphRuntime,
@@ -91,4 +101,92 @@ function nearest(vectors: readonly Float32Array[], of: number): number[] {
     .sort((a, b) => b.score - a.score || a.i - b.i)
     .slice(0, 10)
     .map(({ i }) => i);
+}
+
+/** Tokens of a half below which it says too little to be found by. */
+const MIN_HALF_TOKENS = 6;
+
+/**
+ * Texts as two halves with the first and last token (the model's own marks) around each. Those too
+ * short for it are left out.
+ */
+export function halves(sequences: readonly Int32Array[]): {
+  first: Int32Array[];
+  second: Int32Array[];
+} {
+  const long = sequences.filter(({ length }) => length - 2 >= 2 * MIN_HALF_TOKENS);
+  const part = (sequence: Int32Array, from: number, to: number): Int32Array =>
+    Int32Array.of(sequence[0]!, ...sequence.subarray(from, to), sequence.at(-1)!);
+  const middle = (sequence: Int32Array): number => sequence.length >> 1;
+  return {
+    first: long.map((sequence) => part(sequence, 1, middle(sequence))),
+    second: long.map((sequence) => part(sequence, middle(sequence), sequence.length - 1)),
+  };
+}
+
+/** How often `first[i]` finds `second[i]` among all second halves. */
+export function halfRecall(
+  first: readonly Float32Array[],
+  second: readonly Float32Array[],
+): { recall1: number; recall10: number } {
+  let [top1, top10] = [0, 0];
+  first.forEach((query, i) => {
+    const own = dotProduct(query, second[i]!);
+    const better = second.filter((other, j) => j !== i && dotProduct(query, other) >= own).length;
+    if (better < 1) top1++;
+    if (better < 10) top10++;
+  });
+  const count = Math.max(1, first.length);
+  return { recall1: top1 / count, recall10: top10 / count };
+}
+
+/** Everything that is compared of two networks. `retrieval` is null with too few long texts. */
+export async function compareNetworks(
+  runtime: GraphRuntime,
+  originals: Reference,
+  network: Uint8Array,
+  options: TaskOptions = {},
+): Promise<{ quality: VectorQuality; retrieval: RetrievalQuality | null }> {
+  const { sequences, split } = originals;
+  const all = await embedSequences(
+    runtime,
+    network,
+    [...sequences, ...split.first, ...split.second],
+    options,
+  );
+  const quality = compareVectors(originals.whole, all.slice(0, sequences.length));
+  const queries = split.first.length;
+  if (queries < MIN_QUERIES) return { quality, retrieval: null };
+  const first = all.slice(sequences.length, sequences.length + queries);
+  const quantized = halfRecall(first, all.slice(sequences.length + queries));
+  return { quality, retrieval: { queries, original: originals.recall, quantized } };
+}
+
+const MIN_QUERIES = 20;
+
+/** The original network's vectors, made once for all that are compared with it. */
+export interface Reference {
+  sequences: readonly Int32Array[];
+  split: { first: Int32Array[]; second: Int32Array[] };
+  whole: Float32Array[];
+  recall: { recall1: number; recall10: number };
+}
+
+export async function referenceOf(
+  runtime: GraphRuntime,
+  original: Uint8Array,
+  sequences: readonly Int32Array[],
+  options: TaskOptions = {},
+): Promise<Reference> {
+  const split = halves(sequences);
+  const all = await embedSequences(
+    runtime,
+    original,
+    [...sequences, ...split.first, ...split.second],
+    options,
+  );
+  const queries = split.first.length;
+  const first = all.slice(sequences.length, sequences.length + queries);
+  const recall = halfRecall(first, all.slice(sequences.length + queries));
+  return { sequences, split, whole: all.slice(0, sequences.length), recall };
 }

@@ -30,6 +30,16 @@ export function integerOption(min: number, max: number) {
 }
 
 /** A number from 0 to 1: "0.3". */
+const SIZE_UNITS: Readonly<Record<string, number>> = { kb: 1e3, mb: 1e6, gb: 1e9 };
+
+/** "800KB", "6.5MB": bytes. */
+export const sizeOption = z.string().transform((value, context) => {
+  const found = /^(\d+(?:\.\d+)?)\s*([kmg]b)$/i.exec(value.trim());
+  if (found) return Math.round(Number(found[1]) * SIZE_UNITS[found[2]!.toLowerCase()]!);
+  context.addIssue({ code: "custom", message: `"${value}" is no size like 800KB or 6.5MB` });
+  return z.NEVER;
+});
+
 export function shareOption() {
   const message = "must be a number from 0 to 1, like 0.3";
   return z

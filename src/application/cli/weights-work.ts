@@ -9,7 +9,8 @@ import {
   type QuantizedPackage,
 } from "../../quantization/package/package-reader.ts";
 import { quantizedSize } from "../../quantization/quantized-tensor.ts";
-import { quantizeModel, type QuantizeSettings } from "../../quantization/quantizer.ts";
+import type { QuantizeSettings } from "../../quantization/quantize-settings.ts";
+import { quantizeModel } from "../../quantization/quantizer.ts";
 import { reportMarkdown, type QuantizationReport } from "../../quantization/report.ts";
 import { encodeSafetensors } from "../../quantization/tensors/safetensors-writer.ts";
 import { loadZstd } from "../../storage/zstd.ts";
@@ -23,8 +24,6 @@ export interface QuantizeInput extends QuantizeSettings {
   output: string;
   /** JSON Lines with a "text" each, or a text a line. */
   calibration?: string;
-  /** False measures with the texts only. */
-  gptq: boolean;
 }
 
 /** Longest calibration and validation text, in tokens. */
@@ -55,7 +54,7 @@ export async function quantizeWeights(
     ...(split === null
       ? {}
       : {
-          ...(input.gptq ? split : { heldOut: split.heldOut }),
+          ...split,
           runtime: await weights.runtime(),
         }),
     signal: context.signal,

@@ -24,7 +24,7 @@ import {
   type LinearKind,
 } from "./bert-model.ts";
 import { addTable, type TableWeights } from "./embedding-node.ts";
-import { addLinear, type LinearWeights } from "./linear-node.ts";
+import { addLinear, type LinearWeights, type QuantizedInputs } from "./linear-node.ts";
 
 export const OUTPUTS = { hidden: "last_hidden_state", sentence: "sentence_embedding" } as const;
 
@@ -57,6 +57,7 @@ export async function buildEncoder(
   let hidden = await embed(weights, builder, parts, constant);
   hidden = layerNorm(builder, config, hidden, await norm("embeddings.LayerNorm"));
   const layers = linearLayers(config);
+  const inputs: QuantizedInputs = new Map();
   for (let layer = 0; layer < config.layerCount; layer++) {
     const linear = async (kind: LinearKind, input: string): Promise<string> => {
       const shape = layers.find((one) => one.layer === layer && one.kind === kind)!;
@@ -65,7 +66,7 @@ export async function buildEncoder(
         kind: "float", values: await weights.read(name), rows, columns,
       }; // prettier-ignore
       const bias = parts.biases?.get(name) ?? (await weights.read(biasOf(name)));
-      return addLinear(builder, name.replace(/\.weight$/, ""), input, values, bias);
+      return addLinear(builder, name.replace(/\.weight$/, ""), input, values, bias, inputs);
     };
     const context = attention(builder, config, {
       query: await linear("query", hidden),

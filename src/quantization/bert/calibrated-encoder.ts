@@ -57,8 +57,36 @@ const NEXT: Readonly<
 };
 const STAGES = Object.keys(NEXT) as Stage[];
 
+/** Tokens per column that wide layers are content with. */
+const SAMPLES_PER_COLUMN = 9;
+/** Multiplications for one Gram matrix at most, where that leaves enough tokens. */
+const GRAM_PRODUCTS = 3e9;
+
+/** Batches lie by length; taken so, the first of them are of all lengths. */
+function spread<T>(all: readonly T[]): [number, T][] {
+  const step = Math.max(1, Math.round(all.length * 0.618));
+  const order = all.map((_, i) => i).sort((a, b) => ((a * step) % all.length) - ((b * step) % all.length) || a - b); // prettier-ignore
+  return order.map((i) => [i, all[i]!]);
+}
+
 /** What flows through one of the two networks, per batch. */
 type Stream = Record<"hidden" | "context" | "first" | "wide", Float32Array[]>;
+
+/** What reaches every linear layer of the original network, by the name of its weights. No Gram matrices. */
+export async function measureInputs(
+  weights: BertWeights,
+  runtime: GraphRuntime,
+  batches: readonly TokenRows[],
+  options: TaskOptions = {},
+): Promise<Map<string, LayerInputs>> {
+  const found = new Map<string, LayerInputs>();
+  await calibrateEncoder(weights, runtime, batches, {
+    ...options,
+    schemeOf: () => null,
+    onInputs: ({ name }, inputs) => found.set(name, inputs),
+  });
+  return found;
+}
 
 /** Every quantized linear layer, in the order of `linearLayers`. `AbortError` when the signal fires. */
 export async function calibrateEncoder(
@@ -126,20 +154,23 @@ class CalibrationRun {
     for (let layer = 0; layer < this.#weights.config.layerCount; layer++)
       for (const stage of STAGES) {
         const { inputs, kinds } = NEXT[stage];
-        const stats = await this.#statistics(inputs);
-        const factor = factorInputs(stats, stats.size, this.#options);
+        const layers = kinds.map((kind) =>
+          shapes.find((one) => one.layer === layer && one.kind === kind)!,
+        );
+        const isMeasured = layers.some((shape) => this.#options.schemeOf(shape) !== null);
+        const stats = await this.#statistics(inputs, isMeasured);
+        const factor = isMeasured ? factorInputs(stats, stats.size, this.#options) : null;
         const feeds: Record<string, GraphTensor> = {};
         const originalFeeds: Record<string, GraphTensor> = {};
-        for (const kind of kinds) {
-          const shape = shapes.find((one) => one.layer === layer && one.kind === kind)!;
+        for (const shape of layers) {
           const linear = await this.#quantize(shape, stats, factor, feeds, originalFeeds);
           if (linear !== null) {
             done.push(linear);
             this.#differs = true;
           }
           this.#options.onProgress?.({
-            stage: "Quantizing layers",
-            done: done.length,
+            stage: isMeasured ? "Quantizing layers" : "Measuring inputs",
+            done: shapes.indexOf(shape) + 1,
             total: shapes.length,
           });
         }
@@ -152,11 +183,15 @@ class CalibrationRun {
     for (const session of [...this.#stages.values(), this.#products]) await session.release();
   }
 
-  async #statistics(inputs: keyof Stream): Promise<LayerInputs> {
+  async #statistics(inputs: keyof Stream, withGram: boolean): Promise<LayerInputs> {
     const size =
       inputs === "wide" ? this.#weights.config.intermediateSize : this.#weights.config.hiddenSize;
-    const collector = new InputCollector(this.#product, size);
-    for (const [i, batch] of this.#batches.entries()) {
+    const collector = new InputCollector(withGram ? this.#product : null, size);
+    const enough = withGram
+      ? Math.max(SAMPLES_PER_COLUMN * size, GRAM_PRODUCTS / size ** 2)
+      : Infinity;
+    for (const [i, batch] of spread(this.#batches)) {
+      if (collector.count >= enough) break;
       throwIfAborted(this.#options.signal);
       const quantized = realRows(this.#quantized[inputs][i]!, batch, size);
       const compare = this.#differs && (this.#options.compensate ?? true);
@@ -169,7 +204,7 @@ class CalibrationRun {
   async #quantize(
     shape: LinearShape,
     stats: LayerInputs,
-    factor: InputFactor,
+    factor: InputFactor | null,
     feeds: Record<string, GraphTensor>,
     originalFeeds: Record<string, GraphTensor>,
   ): Promise<CalibratedLinear | null> {
@@ -180,7 +215,7 @@ class CalibrationRun {
     this.#options.onInputs?.(shape, stats);
     putLinear(originalFeeds, kind, values, bias, shape);
     const scheme = this.#options.schemeOf(shape);
-    if (scheme === null) {
+    if (scheme === null || factor === null) {
       putLinear(feeds, kind, values, bias, shape);
       return null;
     }

@@ -76,26 +76,37 @@ export interface LayerInputs extends InputStatistics {
   /** Mean of each input over the tokens, in the original and in the quantized network. */
   originalMean: Float64Array;
   mean: Float64Array;
-  /** Largest magnitude of each input. */
-  absMax: Float32Array;
+  /** Lowest and highest value of each input in the quantized network. */
+  min: Float32Array;
+  max: Float32Array;
+  /** Mean square of each input. */
+  energy: Float64Array;
 }
 
 /** Adds up batch by batch what reaches a layer in both networks. */
 export class InputCollector {
-  readonly #product: Product;
+  readonly #product: Product | null;
   readonly #result: LayerInputs;
 
-  constructor(product: Product, size: number) {
+  /** Without `product` no Gram matrix is made: it stays empty. */
+  constructor(product: Product | null, size: number) {
     this.#product = product;
     this.#result = {
       size,
       count: 0,
-      gram: new Float64Array(size * size),
+      gram: new Float64Array(product === null ? 0 : size * size),
       drift: null,
       originalMean: new Float64Array(size),
       mean: new Float64Array(size),
-      absMax: new Float32Array(size),
+      min: new Float32Array(size),
+      max: new Float32Array(size),
+      energy: new Float64Array(size),
     };
+  }
+
+  /** Tokens so far. */
+  get count(): number {
+    return this.#result.count;
   }
 
   /** Values of real tokens only, [count, size]; `original` is the same array where nothing differs yet. */
@@ -109,8 +120,11 @@ export class InputCollector {
         const value = quantized[at + i]!;
         result.mean[i]! += value;
         result.originalMean[i]! += original[at + i]!;
-        if (Math.abs(value) > result.absMax[i]!) result.absMax[i] = Math.abs(value);
+        result.energy[i]! += value * value;
+        if (value < result.min[i]!) result.min[i] = value;
+        else if (value > result.max[i]!) result.max[i] = value;
       }
+    if (this.#product === null) return;
     await this.#accumulate(result.gram, quantized, quantized, rows);
     if (original === quantized) return;
     const difference = original.map((value, i) => value - quantized[i]!);
@@ -119,10 +133,11 @@ export class InputCollector {
   }
 
   finish(): LayerInputs {
-    const { count, mean, originalMean } = this.#result;
+    const { count, mean, originalMean, energy } = this.#result;
     if (count > 0)
       for (let i = 0; i < mean.length; i++) {
         mean[i]! /= count;
+        energy[i]! /= count;
         originalMean[i]! /= count;
       }
     return this.#result;
@@ -135,7 +150,7 @@ export class InputCollector {
     rows: number,
   ): Promise<void> {
     const { size } = this.#result;
-    const part = await this.#product(left, right, { k: rows, m: size, n: size });
+    const part = await this.#product!(left, right, { k: rows, m: size, n: size });
     for (let i = 0; i < sum.length; i++) sum[i]! += part[i]!;
   }
 }

@@ -11,10 +11,13 @@ export type LinearWeights =
   /** Weights in few bits, computed in float32 (`MatMulNBits`). Groups of a power of two from 16, or "channel". */
   | { kind: "weight-only"; tensor: QuantizedTensor }
   /**
-   * INT8 products: inputs are quantized as they come. One scale per row, symmetric, 8 bits. `smoothing`
-   * divides input i, whose weights were multiplied with it (SmoothQuant, arXiv:2211.10438).
+   * INT8 products: inputs are multiplied with the tensor's column factors and quantized as they come.
+   * One scale per row, symmetric, 8 bits.
    */
-  | { kind: "dynamic"; tensor: QuantizedTensor; smoothing: Float32Array | null };
+  | { kind: "dynamic"; tensor: QuantizedTensor };
+
+/** Inputs in INT8 by their name in the graph: layers with the same input and factors share them. */
+export type QuantizedInputs = Map<string, { factors: Float32Array | undefined; parts: string[] }>;
 
 /** Adds the layer; gives the name of its output. */
 export function addLinear(
@@ -23,13 +26,14 @@ export function addLinear(
   input: string,
   weights: LinearWeights,
   bias: Float32Array,
+  inputs: QuantizedInputs = new Map(),
 ): string {
   const product =
     weights.kind === "float"
       ? floatProduct(builder, name, input, weights)
       : weights.kind === "weight-only"
         ? weightOnlyProduct(builder, name, input, weights.tensor)
-        : dynamicProduct(builder, name, input, weights.tensor, weights.smoothing);
+        : dynamicProduct(builder, name, input, weights.tensor, inputs);
   return builder.node("Add", [product, builder.constant(`${name}.bias`, [bias.length], bias)]);
 }
 
@@ -120,7 +124,7 @@ function dynamicProduct(
   name: string,
   input: string,
   tensor: QuantizedTensor,
-  smoothing: Float32Array | null,
+  inputs: QuantizedInputs,
 ): string {
   const { rows, columns, scheme, packed } = tensor;
   if (scheme.bits !== 8 || !scheme.symmetric || scheme.group !== "channel")
@@ -128,19 +132,13 @@ function dynamicProduct(
       "internal",
       "INT8 arithmetic needs symmetric INT8 weights with a scale per row.",
     );
-  const smooth =
-    smoothing === null
-      ? input
-      : builder.node("Mul", [
-          input,
-          builder.constant(
-            `${name}.smoothing`,
-            [columns],
-            smoothing.map((value) => 1 / value),
-          ),
-        ]);
-  const parts = ["codes", "scale", "zero_point"].map((part) => `${name}.input_${part}`);
-  const codes = builder.node("DynamicQuantizeLinear", [smooth], {}, { outputs: parts });
+  const [codes, inputScale, zeroPoint] = quantizedInput(
+    builder,
+    name,
+    input,
+    tensor.columnFactors,
+    inputs,
+  ) as [string, string, string];
   // [columns, rows]; codes are 128 above their value.
   const signed = new Int8Array(columns * rows);
   for (let row = 0; row < rows; row++)
@@ -149,11 +147,38 @@ function dynamicProduct(
   const sums = builder.node("MatMulInteger", [
     codes,
     builder.constant(`${name}.codes`, [columns, rows], signed),
-    parts[2]!,
+    zeroPoint,
   ]);
   const scales = builder.constant(`${name}.scales`, [rows], tensor.scales);
-  const scale = builder.node("Mul", [parts[1]!, scales]);
+  const scale = builder.node("Mul", [inputScale, scales]);
   return builder.node("Mul", [builder.node("Cast", [sums], { to: ELEMENT.float }), scale]);
+}
+
+function quantizedInput(
+  builder: GraphBuilder,
+  name: string,
+  input: string,
+  factors: Float32Array | undefined,
+  inputs: QuantizedInputs,
+): string[] {
+  const known = inputs.get(input);
+  if (known !== undefined && sameValues(known.factors, factors)) return known.parts;
+  const smooth =
+    factors === undefined
+      ? input
+      : builder.node("Mul", [
+          input,
+          builder.constant(`${name}.column_factors`, [factors.length], factors),
+        ]);
+  const parts = ["codes", "scale", "zero_point"].map((part) => `${name}.input_${part}`);
+  builder.node("DynamicQuantizeLinear", [smooth], {}, { outputs: parts });
+  inputs.set(input, { factors, parts });
+  return parts;
+}
+
+function sameValues(a: Float32Array | undefined, b: Float32Array | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.length === b.length && a.every((value, i) => value === b[i]);
 }
 
 export function transpose(values: Float32Array, rows: number, columns: number): Float32Array {

@@ -34,7 +34,7 @@ const bytes = (name: string): SchemaElement => ({
 });
 
 export const SCHEMA: SchemaElement[] = [
-  { name: "schema", num_children: 14 },
+  { name: "schema", num_children: 15 },
   text("name"),
   /** Comma-separated sizes of the whole tensor; empty for a scalar. */
   text("shape"),
@@ -56,6 +56,8 @@ export const SCHEMA: SchemaElement[] = [
   bytes("scales"),
   /** One byte each. */
   bytes("zero_points"),
+  /** Float32, little-endian, one per column; empty where there are none. */
+  bytes("column_factors"),
   /** Codes, first in the lowest bits, each row on a byte of its own; or float32 values. */
   bytes("codes"),
   /** SHA-256, 32 bytes; see `rowDigest`. */
@@ -82,6 +84,7 @@ export interface PackageRow {
   rows: number;
   scales: Uint8Array;
   zero_points: Uint8Array;
+  column_factors: Uint8Array;
   codes: Uint8Array;
 }
 
@@ -95,6 +98,7 @@ export function rowDigest(row: PackageRow): Uint8Array {
     .update(new TextEncoder().encode(light.join("\n")))
     .update(row.scales)
     .update(row.zero_points)
+    .update(row.column_factors)
     .update(row.codes)
     .digest();
 }

@@ -43,6 +43,7 @@ const rowSchema = z.object({
   rows: count,
   scales: bytes,
   zero_points: bytes,
+  column_factors: bytes,
   codes: bytes,
   sha256: bytes,
 });
@@ -173,6 +174,7 @@ function assemble(source: ByteSource, parts: readonly Row[]): PackedTensor {
   };
   const { groupCount } = groupLayout(rows, columns, made);
   const wanted = made.group === "tensor" ? parts.slice(0, 1) : parts;
+  const factors = floats(parts[0]!.column_factors);
   const tensor: QuantizedTensor = {
     scheme: made,
     rows,
@@ -180,8 +182,10 @@ function assemble(source: ByteSource, parts: readonly Row[]): PackedTensor {
     scales: floats(join(wanted.map((part) => part.scales))),
     zeroPoints: join(wanted.map((part) => part.zero_points)),
     packed: codes,
+    ...(factors.length > 0 && { columnFactors: factors }),
   };
   if (
+    (factors.length !== 0 && factors.length !== columns) ||
     tensor.scales.length !== groupCount ||
     tensor.zeroPoints.length !== groupCount ||
     codes.length !== rows * packedBytes(columns, bits)

@@ -67,6 +67,7 @@ export class PackageWriter {
         rows: part.rows,
         scales: part.scales,
         zero_points: part.zeroPoints,
+        column_factors: part.columnFactors,
         codes: part.codes,
       };
       const whole = { ...row, sha256: rowDigest(row) };
@@ -103,6 +104,7 @@ interface Part {
   rows: number;
   scales: Uint8Array;
   zeroPoints: Uint8Array;
+  columnFactors: Uint8Array;
   codes: Uint8Array;
 }
 
@@ -120,6 +122,7 @@ function* partsOf({ shape, values }: PackedTensor): Generator<Part> {
       columns,
       scales: empty,
       zeroPoints: empty,
+      columnFactors: empty,
     };
     for (const [firstRow, some] of rowRanges(rows, columns * 4))
       yield {
@@ -147,6 +150,8 @@ function* partsOf({ shape, values }: PackedTensor): Generator<Part> {
       rows: some,
       scales: bytesOf(tensor.scales.subarray(from, to)),
       zeroPoints: tensor.zeroPoints.subarray(from, to),
+      // With the first part only: they are the same for all rows.
+      columnFactors: firstRow === 0 && tensor.columnFactors ? bytesOf(tensor.columnFactors) : empty,
       codes: packed.subarray(firstRow * rowBytes, (firstRow + some) * rowBytes),
     };
   }

@@ -11,7 +11,8 @@ import {
 import { AppError } from "../../../src/errors.ts";
 import type { PackedTensor } from "../../../src/quantization/package/package-writer.ts";
 import { openPackage, unpackTensor } from "../../../src/quantization/package/package-reader.ts";
-import { quantizeModel, type QuantizeSettings } from "../../../src/quantization/quantizer.ts";
+import type { QuantizeSettings } from "../../../src/quantization/quantize-settings.ts";
+import { quantizeModel } from "../../../src/quantization/quantizer.ts";
 import { dequantizeTensor, quantizeTensor } from "../../../src/quantization/round-to-nearest.ts";
 import { reportMarkdown } from "../../../src/quantization/report.ts";
 import { bytesSource } from "../../../src/quantization/tensors/byte-source.ts";
@@ -109,7 +110,7 @@ describe("quantizing a model", () => {
     const file = await openTinyBert();
     const options = { codec: zstd, config: TINY_CONFIG, runtime, heldOut: tinySequences(60, 5) };
     const rounded = await quantizeModel(file, settings({ bits: 2 }), options);
-    const fitted = await quantizeModel(file, settings({ bits: 2 }), {
+    const fitted = await quantizeModel(file, settings({ bits: 2, gptq: true }), {
       ...options,
       calibration: tinySequences(200, 11),
     });
@@ -127,8 +128,66 @@ describe("quantizing a model", () => {
     expect(reportMarkdown(fitted.report)).toContain("gptq");
   });
 
+  it("smooths inputs with outliers, so that INT8 products lose less; the package gives the weights back", async () => {
+    const file = await openTinyBert();
+    const options = {
+      codec: zstd,
+      config: TINY_CONFIG,
+      runtime,
+      heldOut: tinySequences(60, 5),
+      calibration: tinySequences(100, 11),
+    };
+    const plain = settings({ bits: 8, group: "channel", arithmetic: "int8" });
+    const rough = await quantizeModel(file, plain, options);
+    const smooth = await quantizeModel(file, { ...plain, smooth: true }, options);
+    expect(smooth.report.quality!.cosineMean).toBeGreaterThanOrEqual(
+      rough.report.quality!.cosineMean,
+    );
+    const name = "encoder.layer.0.attention.self.query.weight";
+    const original = await file.readFloats(name);
+    let smoothed = 0;
+    for await (const tensor of (
+      await openPackage(bytesSource("p", smooth.package), zstd)
+    ).tensors()) {
+      if (tensor.values.kind === "affine" && tensor.values.tensor.columnFactors) smoothed++;
+      if (tensor.name !== name) continue;
+      const values = unpackTensor(tensor);
+      const largest = Math.max(...original.map(Math.abs));
+      expect(Math.max(...values.map((value, i) => Math.abs(value - original[i]!)))).toBeLessThan(
+        largest / 40,
+      );
+    }
+    expect(smoothed).toBeGreaterThan(0);
+  });
+
+  it("mixes bits under a size, the better the more of it there is", async () => {
+    const file = await openTinyBert();
+    const options = { codec: zstd, config: TINY_CONFIG, runtime, heldOut: tinySequences(60, 5) };
+    const mix = (bitsPerWeight: number) =>
+      quantizeModel(file, settings({ bits: 4, mixed: { bitsPerWeight } }), {
+        ...options,
+        calibration: tinySequences(60, 11),
+      });
+    const [small, large] = [await mix(3.8), await mix(6)];
+    expect(small.report.bitsPerWeight).toBeLessThanOrEqual(3.8);
+    expect(large.report.bitsPerWeight).toBeLessThanOrEqual(6);
+    expect(large.report.quality!.cosineMean).toBeGreaterThan(small.report.quality!.cosineMean);
+    const used = new Set(small.report.tensors.map(({ scheme }) => scheme?.bits));
+    expect(used.size).toBeGreaterThan(2);
+    await expect(mix(1)).rejects.toMatchObject({ code: "invalid_input" });
+  });
+
   it("says what doesn't go together", async () => {
     const file = await openTinyBert();
+    for (const change of [
+      { bits: 8, arithmetic: "int8", gptq: true },
+      { bits: 8, smooth: true },
+      { bits: 32, mixed: { bitsPerWeight: 4 } },
+      { bits: 4, gptq: true },
+    ] as const)
+      await expect(
+        quantizeModel(file, settings(change), { codec: zstd, config: TINY_CONFIG, runtime }),
+      ).rejects.toMatchObject({ code: "invalid_input" });
     await expect(
       quantizeModel(file, settings({ bits: 4, arithmetic: "int8" }), { codec: zstd }),
     ).rejects.toMatchObject({ code: "invalid_input" });
@@ -136,7 +195,7 @@ describe("quantizing a model", () => {
       quantizeModel(file, settings(), { codec: zstd, config: { ...TINY_CONFIG, hidden_size: 32 } }),
     ).rejects.toMatchObject({ code: "corrupt_data" });
     await expect(
-      quantizeModel(file, settings(), {
+      quantizeModel(file, settings({ bits: 4, gptq: true }), {
         codec: zstd,
         config: TINY_CONFIG,
         runtime,

@@ -7,7 +7,7 @@ import { AppError } from "../../../errors.ts";
 import { bind, examples, type Invocation } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { formatBytes } from "../format.ts";
-import { integerOption, pathOption } from "../options.ts";
+import { integerOption, pathOption, sizeOption } from "../options.ts";
 import { printable } from "../output.ts";
 
 const loadWork = () => import("../weights-work.ts");
@@ -25,6 +25,9 @@ const quantizeSchema = z.object({
   gptq: z.boolean().default(false),
   calibration: pathOption.optional(),
   arithmetic: z.enum(["float", "int8"]),
+  smooth: z.boolean().default(false),
+  targetBits: z.coerce.number().min(2).max(9).optional(),
+  targetSize: sizeOption.optional(),
   tableBits: z.enum(["2", "4", "8"]).optional(),
 });
 const dequantizeSchema = z.object({ input: pathOption, output: pathOption });
@@ -48,11 +51,18 @@ export function registerQuantize(program: Command, invocation: Invocation): void
       'texts, one a line or as {"text": …}; every fifth measures the result',
     )
     .option("--arithmetic <kind>", "float, or int8 for products of INT8 numbers (8 bits)", "float")
+    .option("--smooth", "with INT8 products: even out inputs with outliers, by calibration text")
+    .option(
+      "--target-bits <bits>",
+      "mix 2, 4 and 8 bits: so many a weight in the mean, scales included",
+    )
+    .option("--target-size <size>", 'mix bits: linear layers together in at most this, "6MB"')
     .option("--table-bits <bits>", "bits of the table of words (default: 8; 4 at 2 bits)")
     .addHelpText(
       "after",
       examples(
         "llm-compress quantize --input model.safetensors --bits 8 --output int8",
+        "llm-compress quantize --input model.safetensors --bits 8 --scheme channel --arithmetic int8 --smooth --calibration texts.jsonl --output fast",
         "llm-compress quantize --input model.safetensors --bits 2 --scheme group --group-size 32 --gptq --calibration texts.jsonl --output int2",
       ),
     )
@@ -85,6 +95,12 @@ async function quantize(
     });
   if (input.groupSize !== undefined && input.scheme !== "group")
     throw new AppError("invalid_input", "--group-size goes with --scheme group.");
+  if (input.targetBits !== undefined && input.targetSize !== undefined)
+    throw new AppError("invalid_input", "Give --target-bits or --target-size, not both.");
+  if (input.smooth && input.calibration === undefined)
+    throw new AppError("invalid_input", "--smooth needs text to calibrate with.", {
+      hint: "Name a file with --calibration: 100 to 1,000 sentences, one a line.",
+    });
   const { quantizeWeights } = await loadWork();
   const { bits, scheme, symmetric, arithmetic } = input;
   const report = await quantizeWeights(context, {
@@ -96,6 +112,9 @@ async function quantize(
     symmetric,
     arithmetic,
     gptq: input.gptq,
+    smooth: input.smooth,
+    ...(input.targetBits !== undefined && { mixed: { bitsPerWeight: input.targetBits } }),
+    ...(input.targetSize !== undefined && { mixed: { sizeBytes: input.targetSize } }),
     ...(input.tableBits === undefined ? {} : { tableBits: Number(input.tableBits) as 2 | 4 | 8 }),
     ...(input.calibration === undefined ? {} : { calibration: input.calibration }),
   });
@@ -117,6 +136,8 @@ async function quantize(
           ? ""
           : `, nearest ten ${(100 * quality.top10Overlap).toFixed(1)} % the same`),
     );
+  if (report.bitsPerWeight !== null)
+    context.note(`Bits a weight, scales included: ${report.bitsPerWeight.toFixed(2)}`);
   context.note("What it did to each layer: report.md");
   return undefined;
 }
