@@ -88,6 +88,8 @@ export interface RecallHit {
   /** An excerpt around the best match; `highlights` are [start, end) UTF-16 offsets into it. */
   snippet: string;
   highlights: [start: number, end: number][];
+  /** The excerpt is of the summary: right after opening, a text that is coded can't be read at once. */
+  fromSummary?: true;
   /** Ids from a direct hit to this one, over which it got most of its activation; absent without any. */
   path?: string[];
   /** What links each id of `path` with the next. */

@@ -2,7 +2,7 @@
 
 import { META } from "../model/memory.ts";
 import type { RecallHit, ScoreParts } from "../model/query.ts";
-import type { MemoryStore } from "../storage/memory-store.ts";
+import type { CatalogEntry, MemoryStore } from "../storage/memory-store.ts";
 import type { RecallContext } from "./recall.ts";
 import type { QueryPlan } from "./query-plan.ts";
 import type { Way } from "./spread.ts";
@@ -50,7 +50,7 @@ export async function describeHits(
   const ordinals = ranked.map((hit) => hit.ordinal);
   const [summaries, contents] = await Promise.all([
     store.getSummaries(ordinals),
-    store.getContents(ordinals.slice(0, CONTENT_SNIPPETS)),
+    store.getContentsAtHand(ordinals.slice(0, CONTENT_SNIPPETS)),
   ]);
   const gists = await gistsOf(store, ordinals);
   const finder = new TermFinder(plan.words);
@@ -73,18 +73,26 @@ export async function describeHits(
       at += SCAN_UNITS
     )
       for (const { term } of finder.find(body.slice(at, at + SCAN_UNITS))) matched.add(term);
+    const isStandIn =
+      i < CONTENT_SNIPPETS && contents[i] === undefined && memory.summary !== "" && !isWhole(entry);
     hits.push({
       memory,
       score: hit.score,
       matchedTerms: plan.words.filter((term) => matched.has(term)).map((term) => term.token),
       snippet: snippet.text,
       highlights: snippet.highlights,
+      ...(isStandIn ? { fromSummary: true as const } : {}),
       ...(hit.way !== null && path !== undefined && path.every((id) => id !== undefined)
         ? { path, links: hit.way.links }
         : {}),
     });
   });
   return hits;
+}
+
+/** Whether the summary is the text itself. */
+function isWhole({ keep, model }: CatalogEntry): boolean {
+  return keep === "exact" && model === "verbatim";
 }
 
 /** What the text index takes of a memory beside its text. */

@@ -154,7 +154,10 @@ export class SearchService {
     const generation = this.#store.generation;
     const result = await recall(this.#context, query, deps);
     // Without the model the answer changes when it arrives, with no change of the store.
-    const whole = deps.embedQuery === undefined || result.signals.includes("semantic");
+    const whole =
+      (deps.embedQuery === undefined || result.signals.includes("semantic")) &&
+      // Nor do excerpts stay those of summaries once the texts can be read.
+      !result.hits.some((hit) => hit.fromSummary);
     if (whole && generation === this.#store.generation) this.#results.set(key, copyResult(result));
     return result;
   }

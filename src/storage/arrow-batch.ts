@@ -13,6 +13,7 @@ import {
   makeData,
   tableFromIPC,
   tableToIPC,
+  type Data,
   type DataType,
 } from "apache-arrow";
 import { AppError } from "../errors.ts";
@@ -26,6 +27,7 @@ import {
   type StoredRow,
 } from "./stored-row.ts";
 
+const CONTENT = COLUMNS.findIndex(({ name }) => name === "content");
 const END_OF_STREAM = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0);
 
 function schemaFor(types: Record<ColumnKind, DataType>, columnCount = COLUMNS.length): Schema {
@@ -36,7 +38,13 @@ function schemaFor(types: Record<ColumnKind, DataType>, columnCount = COLUMNS.le
 function toTable(rows: readonly StoredRow[]): Table {
   const schema = schemaFor(TYPES);
   const values = transpose(rows);
-  const children = COLUMNS.map(({ kind }, i) => columnData(kind, values[i]!));
+  const children: Data[] = [];
+  COLUMNS.forEach(({ name, kind }, i) => {
+    // Short texts are their own summaries: encoded once.
+    const twin = name === "summary" ? CONTENT : -1;
+    const isSame = twin >= 0 && values[i]!.every((value, row) => value === values[twin]![row]);
+    children.push(isSame ? children[twin]! : columnData(kind, values[i]!));
+  });
   const type = new Struct(schema.fields);
   return new Table([
     new RecordBatch(schema, makeData({ type, length: rows.length, nullCount: 0, children })),

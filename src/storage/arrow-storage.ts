@@ -18,10 +18,12 @@ import type { TaskOptions } from "../model/task-control.ts";
 import type { QuantizedVector } from "../model/vector.ts";
 import type { FileStore } from "../ports/file-store.ts";
 import type { MemoryCatalog } from "./catalog.ts";
+import { writeMissingCopies } from "./catalog-copy.ts";
 import { Compactions } from "./compactions.ts";
 import { discardDamaged, listDamaged } from "./damage.ts";
 import { DerivedEncoder, appendDerived, encodeDerived, openDerived } from "./derived.ts";
 import type {
+  AppendOptions,
   CatalogEntry,
   DerivedFile,
   ForgottenMemory,
@@ -94,6 +96,7 @@ export class ArrowStorage implements MemoryStore {
       zstd,
       reader: new RowReader(settings.cacheBytes),
       ...opened,
+      catalogCopyFromRows: settings.catalogCopyFromRows,
       purges: 0,
       // Replaced at once below when the last journal can't be written to.
       journal: opened.journal!,
@@ -151,9 +154,12 @@ export class ArrowStorage implements MemoryStore {
     return result;
   }
 
-  async append(memories: readonly NewMemory[]): Promise<CatalogEntry[]> {
+  async append(
+    memories: readonly NewMemory[],
+    options: AppendOptions = {},
+  ): Promise<CatalogEntry[]> {
     this.#checkOpen();
-    return memories.length === 0 ? [] : this.#growing(() => this.#writes.append(memories));
+    return memories.length === 0 ? [] : this.#growing(() => this.#writes.append(memories, options));
   }
 
   async commit(edits: StoreEdits): Promise<void> {
@@ -269,6 +275,10 @@ export class ArrowStorage implements MemoryStore {
 
   async getContents(ordinals: readonly number[]): Promise<(string | null)[]> {
     return this.#reads.contents(this.#byOrdinals(ordinals));
+  }
+
+  async getContentsAtHand(ordinals: readonly number[]): Promise<(string | null | undefined)[]> {
+    return this.#reads.contentsAtHand(this.#byOrdinals(ordinals));
   }
 
   scan(options?: ScanOptions): AsyncIterable<IndexRow[]> {
@@ -397,6 +407,7 @@ export class ArrowStorage implements MemoryStore {
     this.#closed = true;
     try {
       await this.#core.exclusive(async () => {
+        await writeMissingCopies(this.#core).catch(() => undefined);
         const journals = journalsNow(this.#core);
         const noted = this.#core.manifest.journals.at(-1)!.minBytes;
         if (journals.at(-1)!.minBytes !== noted) await commitManifest(this.#core, { journals });

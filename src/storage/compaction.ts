@@ -8,6 +8,7 @@
 import { checkpoint, type TaskOptions } from "../model/task-control.ts";
 import { AppError } from "../errors.ts";
 import { crc32c } from "./bytes.ts";
+import { CatalogCopyEncoder, catalogCopyPath, writeCatalogCopy } from "./catalog-copy.ts";
 import { trainDictionary } from "./dictionary.ts";
 import { journalPath } from "./journal.ts";
 import { carryOver } from "./compaction-carry.ts";
@@ -114,7 +115,10 @@ export async function compactStore(core: StoreCore, options: CompactionOptions):
     for (const found of core.state.forgotten.values()) found.dropping = false;
     for (const record of core.state.records) if (record) record.sinking = null;
     const kept = new Set([
-      ...core.manifest.segments.map(({ number }) => segmentPath(number)),
+      ...core.manifest.segments.flatMap(({ number }) => [
+        segmentPath(number),
+        catalogCopyPath(number),
+      ]),
       ...(core.manifest.primes ?? []).flatMap(({ number }) => primePaths(number)),
     ]);
     for (const path of written)
@@ -234,7 +238,11 @@ async function buildSegments(
     options.onProgress?.({ stage: "Compacting", done, total });
     await checkpoint(options);
   };
-  const finish = async (writer: SegmentWriter, placed: Output["placed"]) => {
+  const finish = async (
+    writer: SegmentWriter,
+    placed: Output["placed"],
+    copy: CatalogCopyEncoder,
+  ) => {
     const number = takeNumber(core);
     const finished = writer.finish(number);
     const editedAt = placed.reduce((last, { record }) => Math.max(last, record.editedAt), 0);
@@ -244,6 +252,10 @@ async function buildSegments(
     await core.files.write(segmentPath(number), bytes);
     const segment = await Segment.open(core.files, core.zstd, info, core.primes);
     await segment.verify();
+    if (copy.rows >= core.catalogCopyFromRows) {
+      written.push(catalogCopyPath(number));
+      if (await writeCatalogCopy(core, info, copy)) core.catalogCopies.add(number);
+    }
     outputs.push({ segment, info, placed });
   };
 
@@ -257,11 +269,13 @@ async function buildSegments(
       codings.of(segment),
     );
     const placed: Output["placed"] = [];
+    const copy = new CatalogCopyEncoder();
     let groups = 0;
     for (const [group, own] of byGroup(records)) {
       const reuse = new PageReuse();
       const { rows, kept } = await rewriteRows(segment, group, own, codings.of(segment), reuse);
       await writer.writeGroup(rows, keepsLevel ? reuse : null, kept, options);
+      copy.add(rows);
       samples.add(rows);
       own.forEach((record, index) =>
         placed.push({ record, storedBytes: rows[index]!.storedBytes, group: groups, index }),
@@ -269,9 +283,10 @@ async function buildSegments(
       groups++;
       await step(own.length);
     }
-    await finish(writer, placed);
+    await finish(writer, placed, copy);
   }
 
+  let copy = new CatalogCopyEncoder();
   let writer: SegmentWriter | null = null;
   let placed: Output["placed"] = [];
   let group = 0;
@@ -279,6 +294,7 @@ async function buildSegments(
   for await (const { own, rows } of readGroups(plan.rows)) {
     writer ??= new SegmentWriter(core.zstd, options.level, codings.fresh);
     await writer.writeGroup(rows, null, [], options);
+    copy.add(rows);
     samples.add(rows);
     own.forEach((record, index) =>
       placed.push({ record, storedBytes: rows[index]!.storedBytes, group, index }),
@@ -287,11 +303,12 @@ async function buildSegments(
     segmentContent += estimateBytes(own);
     await step(own.length);
     if (segmentContent >= SEGMENT_CONTENT_BYTES) {
-      await finish(writer, placed);
+      await finish(writer, placed, copy);
       [writer, placed, group, segmentContent] = [null, [], 0, 0];
+      copy = new CatalogCopyEncoder();
     }
   }
-  if (writer) await finish(writer, placed);
+  if (writer) await finish(writer, placed, copy);
   return outputs;
 }
 
@@ -332,7 +349,10 @@ async function swap(
   const mirrored = await commitManifest(core, change);
   core.generation++;
 
-  for (const number of replaced) core.segments.delete(number);
+  for (const number of replaced) {
+    core.segments.delete(number);
+    core.catalogCopies.delete(number);
+  }
   for (const { segment, placed } of outputs) {
     core.segments.set(segment.info.number, segment);
     for (const { record, storedBytes, group, index } of placed) {

@@ -19,7 +19,7 @@ const BACKPRESSURE = { rows: 64, bytes: 24 };
 /** Without a write for so long nobody waits for what a compaction takes. */
 const QUIET_MS = 2_000;
 
-type Options = Required<Omit<ArrowStorageOptions, "cacheBytes">>;
+type Options = Required<Omit<ArrowStorageOptions, "cacheBytes" | "catalogCopyFromRows">>;
 
 export class Compactions {
   readonly #core: StoreCore;

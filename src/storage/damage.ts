@@ -70,8 +70,10 @@ export async function discardDamaged(
   for (const number of damagedSegments) segments.delete(number);
   damagedSegments.clear();
   for (const path of discarded) await files.remove(path);
-  if (discarded.length > 0)
+  if (discarded.length > 0) {
     for (const { path } of await files.list(DERIVED_PREFIX)) await files.remove(path);
+    core.catalogCopies.clear();
+  }
   const named = new Set((core.manifest.primes ?? []).map(({ number }) => number));
   for (const { number } of core.primes.infos) if (!named.has(number)) core.primes.forget(number);
   for (const { path } of await files.list()) {

@@ -84,6 +84,11 @@ export interface MemoryEdit {
   };
 }
 
+export interface AppendOptions {
+  /** The caller made each checksum of the very text that it hands in: it isn't made a second time. */
+  hashed?: boolean;
+}
+
 export interface StoreEdits {
   add?: readonly NewMemory[];
   edits?: readonly MemoryEdit[];
@@ -158,7 +163,7 @@ export interface MemoryStore {
   readonly recovered: readonly string[];
 
   /** Durable when resolved. One journal frame: all or none. Links `previousId`/`nextId` of neighbours already stored. */
-  append(memories: readonly NewMemory[]): Promise<CatalogEntry[]>;
+  append(memories: readonly NewMemory[], options?: AppendOptions): Promise<CatalogEntry[]>;
   patch(id: string, patch: MemoryPatch): Promise<CatalogEntry>;
   /** New memories and changes of others in one journal frame: all or none. Durable when resolved. */
   commit(edits: StoreEdits): Promise<void>;
@@ -188,6 +193,11 @@ export interface MemoryStore {
   getSummaries(ordinals: readonly number[]): Promise<{ summary: string; entities: Entity[] }[]>;
   /** Content of many, in the order asked; null where it faded. */
   getContents(ordinals: readonly number[]): Promise<(string | null)[]>;
+  /**
+   * As `getContents`, without waiting for the model of coded texts, which takes seconds after opening:
+   * undefined for a text that would need it.
+   */
+  getContentsAtHand(ordinals: readonly number[]): Promise<(string | null | undefined)[]>;
   /**
    * Everything the indexes need, in batches in the order of the files, for a rebuild. `columns` and
    * `ordinals` limit what is read.

@@ -8,6 +8,8 @@ import { AppError } from "../errors.ts";
 import type { FileStore } from "../ports/file-store.ts";
 import { arrowSchemaMessage, columnsOfSchema, decodeBatch } from "./arrow-batch.ts";
 import { crc32c, equalBytes } from "./bytes.ts";
+import { entryFromRow } from "./catalog.ts";
+import { readCatalogCopy, segmentOfCopy } from "./catalog-copy.ts";
 import {
   Journal,
   journalPath,
@@ -18,6 +20,7 @@ import {
 } from "./journal.ts";
 import { decodeBundle, decodeChange, decodeVectors } from "./journal-records.ts";
 import { MANIFEST_PATHS, readManifest, writeManifest, type Manifest } from "./manifest.ts";
+import type { CatalogEntry } from "./memory-store.ts";
 import { Segment, segmentPath } from "./segment.ts";
 import {
   DAMAGED_PREFIX,
@@ -40,6 +43,8 @@ export interface OpenedStore {
   damagedSegments: Set<number>;
   dictionaries: Map<number, Dictionary>;
   primes: PrimeStore;
+  /** Segments that were opened from their copies. */
+  catalogCopies: Set<number>;
   /** Null when the last journal can't be written to: a new one must be started. */
   journal: Journal | null;
   generation: number;
@@ -61,6 +66,7 @@ export async function openStoreFiles(files: FileStore, zstd: Zstd): Promise<Open
     damagedSegments: new Set(),
     dictionaries: new Map(),
     primes: new PrimeStore(files),
+    catalogCopies: new Set(),
     journal: null,
     generation: manifest.baseGeneration,
     nextOrdinal: manifest.nextOrdinal,
@@ -76,8 +82,9 @@ export async function openStoreFiles(files: FileStore, zstd: Zstd): Promise<Open
   opened.state.catalog.reserve(opened.nextOrdinal);
   await removeOrphans(files, manifest, recovered);
   if (opened.damagedJournal || opened.damagedSegments.size > 0)
-    // Their stamp could match by chance, now that changes are missing.
-    for (const { path } of await files.list(DERIVED_PREFIX)) await files.remove(path);
+    // Their stamp could match by chance, now that changes are missing. Copies tell of their segment alone.
+    for (const { path } of await files.list(DERIVED_PREFIX))
+      if (segmentOfCopy(path) === null) await files.remove(path);
   opened.primes.warm();
   return opened;
 }
@@ -162,11 +169,21 @@ async function openSegment(
     return;
   }
   opened.segments.set(info.number, segment);
+  const take = (entry: CatalogEntry, group: number, index: number): void => {
+    opened.state.addFromSegment(entry, segment, group, index);
+    opened.nextOrdinal = Math.max(opened.nextOrdinal, entry.ordinal + 1);
+  };
+  const copy = await readCatalogCopy(files, zstd, segment);
+  if (copy) opened.catalogCopies.add(info.number);
   for (let group = 0; group < segment.groups.length; group++) {
+    const { firstRow, rows } = segment.groups[group]!;
+    if (copy) {
+      for (let index = 0; index < rows; index++) take(copy[firstRow + index]!, group, index);
+      continue;
+    }
     try {
-      const rows = await readAgain(() => segment.readLightRows(group));
-      rows.forEach((row, index) => opened.state.addSegmentRow(row, segment, group, index));
-      for (const row of rows) opened.nextOrdinal = Math.max(opened.nextOrdinal, row.ordinal + 1);
+      const light = await readAgain(() => segment.readLightRows(group));
+      light.forEach((row, index) => take(entryFromRow(row), group, index));
     } catch (error) {
       if (!isCorrupt(error)) throw error;
       report(segment.groups[group]!.rows, error.message);
@@ -367,9 +384,13 @@ async function removeOrphans(
       !current.has(path),
   );
   for (const { path } of orphans) await files.remove(path);
+  const isOrphanCopy = (path: string): boolean => {
+    const segment = segmentOfCopy(path);
+    return segment !== null && !current.has(segmentPath(segment));
+  };
   // Copies that SQL was given are of this process's life only.
   for (const { path } of await files.list(DERIVED_PREFIX))
-    if (SQL_COPY.test(path)) await files.remove(path);
+    if (SQL_COPY.test(path) || isOrphanCopy(path)) await files.remove(path);
   if (orphans.length > 0)
     recovered.push(
       `${orphans.length} leftover ${orphans.length === 1 ? "file" : "files"} of an interrupted compaction ${orphans.length === 1 ? "was" : "were"} removed; nothing of it was lost.`,

@@ -158,6 +158,18 @@ export class RowReader {
     );
   }
 
+  /** Whether its content can be had without waiting for the model of coded texts. */
+  isAtHand({ entry, place }: MemoryRecord): boolean {
+    if (entry.keep !== "exact" || place.kind === "journal") return true;
+    const { segment, group, index } = place;
+    return (
+      segment.canDecode ||
+      segment
+        .blocksOf(group, index)
+        .every((number) => this.#blocks.has(`${segment.info.number}/text/${number}`))
+    );
+  }
+
   envelope(record: MemoryRecord): Maybe<Uint8Array | null> {
     if (record.entry.keep !== "exact") return null;
     if (record.place.kind === "journal") return record.place.row.envelope;

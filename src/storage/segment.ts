@@ -163,6 +163,12 @@ export class Segment {
     return this.#blocksOfRow[group]?.[row] ?? NO_BLOCKS;
   }
 
+  /** Whether coded texts decode at once: their model is read, or there are none. */
+  get canDecode(): boolean {
+    const { prime } = this.info;
+    return this.blocks.length === 0 || prime === undefined || (this.#primes?.isRead(prime) ?? true);
+  }
+
   /** A block's code, checked. */
   async packedBlock(number: number): Promise<Uint8Array> {
     const { offset, packedBytes } = this.blocks[number]!;

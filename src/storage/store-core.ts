@@ -30,6 +30,10 @@ export interface StoreCore {
   readonly damagedSegments: Set<number>;
   readonly dictionaries: Map<number, Dictionary>;
   readonly primes: PrimeStore;
+  /** Numbers of segments that have a copy of their light columns, see `catalog-copy.ts`. */
+  readonly catalogCopies: Set<number>;
+  /** Segments of fewer rows have none. */
+  readonly catalogCopyFromRows: number;
   generation: number;
   /** Compactions of this opening after which nothing derived from older text may be written. */
   purges: number;

@@ -13,6 +13,8 @@ export interface ArrowStorageOptions {
    * 0 turns it off. Less text teaches the model too little.
    */
   codeTextsFromBytes?: number;
+  /** Segments from so many rows on get a copy of their light columns that opens faster. */
+  catalogCopyFromRows?: number;
   /** Decoded blocks kept for single-row fetches. */
   cacheBytes?: number;
 }
@@ -23,5 +25,6 @@ export const STORE_DEFAULTS: Required<ArrowStorageOptions> = {
   backgroundLevel: 12,
   level: 19,
   codeTextsFromBytes: 256 * 1024,
+  catalogCopyFromRows: 4096,
   cacheBytes: 48 * 1024 * 1024,
 };

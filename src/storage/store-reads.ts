@@ -102,6 +102,16 @@ export class StoreReads {
     return this.#noting(() => allNow(records.map((record) => this.#core.reader.content(record))));
   }
 
+  /** Undefined for texts whose model isn't read yet. */
+  contentsAtHand(records: readonly MemoryRecord[]): Promise<(string | null | undefined)[]> {
+    const { reader } = this.#core;
+    return this.#noting(() =>
+      allNow(
+        records.map((record) => (reader.isAtHand(record) ? reader.content(record) : undefined)),
+      ),
+    );
+  }
+
   /**
    * Every live memory and gist, or those of `ordinals`, row group by row group.
    * @param alive throws once the store is closed

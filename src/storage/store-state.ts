@@ -61,13 +61,14 @@ export class StoreState {
     return entry && this.records[entry.ordinal];
   }
 
-  addSegmentRow(row: StoredRow, segment: Segment, group: number, index: number): void {
+  /** @param entry as the segment has it */
+  addFromSegment(entry: CatalogEntry, segment: Segment, group: number, index: number): void {
     this.#add({
-      entry: entryFromRow(row),
+      entry,
       place: { kind: "segment", segment, group, index },
       embedding: null,
       text: null,
-      detail: row.keep,
+      detail: entry.keep,
       sinking: null,
       changedIn: 0,
       editedAt: segment.info.editedAt ?? 0,

@@ -18,6 +18,7 @@ import {
   type Change,
 } from "./journal-records.ts";
 import type {
+  AppendOptions,
   CatalogEntry,
   IndexRow,
   MemoryEdit,
@@ -62,8 +63,11 @@ export class StoreWrites {
     return apply(core.journal.number);
   }
 
-  async append(memories: readonly NewMemory[]): Promise<CatalogEntry[]> {
-    const normal = await checkedMemories(memories);
+  async append(
+    memories: readonly NewMemory[],
+    { hashed = false }: AppendOptions = {},
+  ): Promise<CatalogEntry[]> {
+    const normal = hashed ? normalMemories(memories) : await checkedMemories(memories);
     return this.#exclusive(async () => {
       const { state } = this.#core;
       const rows = this.#newRows(normal);
@@ -265,10 +269,16 @@ function withForgottenGists(state: StoreCore["state"], ids: readonly string[]): 
   return [...new Set([...ids, ...gists])];
 }
 
-/** As they will come back; text that isn't what its checksum says is refused. */
-async function checkedMemories(memories: readonly NewMemory[]): Promise<StoredRow[]> {
+/** As they will come back. */
+function normalMemories(memories: readonly NewMemory[]): StoredRow[] {
   const rows = memories.map(normalizeMemory);
   ownVectors(rows);
+  return rows;
+}
+
+/** The same; text that isn't what its checksum says is refused. */
+async function checkedMemories(memories: readonly NewMemory[]): Promise<StoredRow[]> {
+  const rows = normalMemories(memories);
   for (const { id, content, contentSha256 } of rows) {
     if (content === null) continue;
     const sha256 = textSha256(content);

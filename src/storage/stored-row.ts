@@ -273,8 +273,10 @@ export function utf8Length(value: string): number {
 
 /** Bytes of what `storedBytes` accounts for, before compression. */
 export function textBytes(row: NewMemory): number {
-  let size = utf8Length(row.summary) + (row.envelope?.length ?? 0);
-  if (row.content !== null) size += utf8Length(row.content);
+  const summaryBytes = utf8Length(row.summary);
+  let size = summaryBytes + (row.envelope?.length ?? 0);
+  if (row.content !== null)
+    size += row.content === row.summary ? summaryBytes : utf8Length(row.content);
   for (const entity of row.entities) size += utf8Length(entity.text) + utf8Length(entity.type) + 4;
   return size;
 }

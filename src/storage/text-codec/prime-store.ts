@@ -38,10 +38,16 @@ export function primeOfPath(path: string): number | null {
   return found ? Number(found[1]) : null;
 }
 
+interface Model {
+  codec: Promise<TextCodec>;
+  pace: Pace;
+  isRead: boolean;
+}
+
 export class PrimeStore {
   readonly #files: FileStore;
   readonly #known = new Map<number, { info: PrimeInfo; header: PrimeHeader }>();
-  readonly #models = new Map<number, { codec: Promise<TextCodec>; pace: Pace }>();
+  readonly #models = new Map<number, Model>();
   #closed = false;
 
   constructor(files: FileStore) {
@@ -125,7 +131,7 @@ export class PrimeStore {
     }
     const info = { number, sizeBytes: file.length, crc: crc32c(file) };
     this.#known.set(number, { info, header: codec.header });
-    this.#keep(number, { codec: Promise.resolve(codec), pace: new Pace(true) });
+    this.#keep(number, { codec: Promise.resolve(codec), pace: new Pace(true), isRead: true });
   }
 
   forget(number: number): void {
@@ -149,6 +155,11 @@ export class PrimeStore {
     for (const number of [...this.#models.keys()]) this.#drop(number);
   }
 
+  /** Whether `codec` has it at once. */
+  isRead(number: number): boolean {
+    return this.#models.get(number)?.isRead ?? false;
+  }
+
   /** The codec of a prime; the first call reads the prime, about two seconds per megabyte of it. */
   codec(number: number): Promise<TextCodec> {
     if (this.#closed) return Promise.reject(closed());
@@ -168,7 +179,11 @@ export class PrimeStore {
       const { file } = await this.#read(this.#known.get(number)!.info);
       return TextCodec.open(file, primePath(number), pace);
     };
-    const loading = { codec: read(), pace };
+    const loading: Model = { codec: read(), pace, isRead: false };
+    loading.codec.then(
+      () => (loading.isRead = true),
+      () => undefined,
+    );
     // Who waits is told; the next call tries again.
     loading.codec.catch(() => {
       if (this.#models.get(number) === loading) this.#models.delete(number);
@@ -177,7 +192,7 @@ export class PrimeStore {
     return loading.codec;
   }
 
-  #keep(number: number, model: { codec: Promise<TextCodec>; pace: Pace }): void {
+  #keep(number: number, model: Model): void {
     this.#models.delete(number);
     this.#models.set(number, model);
     if (this.#models.size > MOST_MODELS) this.#drop(this.#models.keys().next().value!);

@@ -179,6 +179,10 @@ export class InMemoryStore implements MemoryStore {
     });
   }
 
+  getContentsAtHand(ordinals: readonly number[]): Promise<(string | null)[]> {
+    return this.getContents(ordinals);
+  }
+
   async getContents(ordinals: readonly number[]): Promise<(string | null)[]> {
     return ordinals.map((ordinal) => this.#row(ordinal).memory.content);
   }

@@ -83,7 +83,7 @@ async function secretMemory(index: number, change: Partial<NewMemory> = {}): Pro
   });
 }
 
-const OPTIONS = { level: 2, backgroundLevel: 1, compactAtRows: 0 };
+const OPTIONS = { level: 2, backgroundLevel: 1, compactAtRows: 0, catalogCopyFromRows: 1 };
 
 describe("erasing", () => {
   for (const place of ["journal", "segment", "both"] as const)

@@ -9,7 +9,13 @@ import { ArrowStorage } from "../../../src/storage/arrow-storage.ts";
 import type { NewMemory } from "../../../src/storage/memory-store.ts";
 import { makeMemories, makeMemory, sampleVector } from "./sample-memories.ts";
 
-export const OPTIONS = { level: 1, backgroundLevel: 1, compactAtRows: 0, compactAtBytes: 0 };
+export const OPTIONS = {
+  level: 1,
+  backgroundLevel: 1,
+  compactAtRows: 0,
+  compactAtBytes: 0,
+  catalogCopyFromRows: 1,
+};
 
 /** What a store must hold: text and title by id, forgotten ones apart. */
 export interface Model {

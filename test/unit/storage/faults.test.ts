@@ -6,6 +6,9 @@ import { loadZstd } from "../../../src/storage/zstd.ts";
 import { OPTIONS, check, copy, script, type Model, type Step } from "./fault-script.ts";
 import { makeMemories, makeMemory, sampleVector } from "./sample-memories.ts";
 
+/** Nothing but the segments knows their light fields. */
+const FROM_SEGMENTS = { ...OPTIONS, catalogCopyFromRows: Infinity };
+
 async function runWithFault(
   steps: Step[],
   fault: Fault,
@@ -104,7 +107,7 @@ async function smallStore(): Promise<{
   derived: Uint8Array;
 }> {
   const volume = new MemoryVolume();
-  const store = await ArrowStorage.open(new MemoryFileStore(volume), OPTIONS);
+  const store = await ArrowStorage.open(new MemoryFileStore(volume), FROM_SEGMENTS);
   const first = await makeMemories(["The ferry is late.", "Call the dentist."]);
   await store.append(first);
   await store.compact();
@@ -131,7 +134,7 @@ async function openDamaged(
 ): Promise<"detected" | "harmless"> {
   let store: ArrowStorage;
   try {
-    store = await ArrowStorage.open(new MemoryFileStore(volume), OPTIONS);
+    store = await ArrowStorage.open(new MemoryFileStore(volume), FROM_SEGMENTS);
   } catch (error) {
     expect((error as { code?: string }).code, String(error)).toMatch(
       /corrupt_data|unsupported_version/,
@@ -208,7 +211,7 @@ describe("a store with damaged files", () => {
 
   it("serves the rest beside a damaged segment, names it, and never touches its bytes", async () => {
     const volume = new MemoryVolume();
-    const store = await ArrowStorage.open(new MemoryFileStore(volume), OPTIONS);
+    const store = await ArrowStorage.open(new MemoryFileStore(volume), FROM_SEGMENTS);
     const [a, b] = await makeMemories(["In the segment.", "Forgotten in the segment."]);
     await store.append([a!, b!]);
     await store.compact();
@@ -218,7 +221,7 @@ describe("a store with damaged files", () => {
     const bytes = volume.files.get(path)!;
     bytes[20]! ^= 0xff;
     const before = bytes.slice();
-    const again = await ArrowStorage.open(new MemoryFileStore(volume), OPTIONS);
+    const again = await ArrowStorage.open(new MemoryFileStore(volume), FROM_SEGMENTS);
     expect(again.recovered.join()).toContain(path);
     const c = await makeMemory("Written later.", 3);
     await again.append([c]);
@@ -233,13 +236,13 @@ describe("a store with damaged files", () => {
     await again.close();
     // Restored from a copy: what was said about it meanwhile still holds.
     volume.files.get(path)![20]! ^= 0xff;
-    const mended = await ArrowStorage.open(new MemoryFileStore(volume), OPTIONS);
+    const mended = await ArrowStorage.open(new MemoryFileStore(volume), FROM_SEGMENTS);
     expect((await mended.get(a!.id)).content).toBe("In the segment.");
     expect(mended.catalog.byId(b!.id)).toBeUndefined();
     expect(await mended.damagedFiles()).toEqual([]);
     await mended.close();
     volume.files.get(path)![20]! ^= 0xff;
-    const last = await ArrowStorage.open(new MemoryFileStore(volume), OPTIONS);
+    const last = await ArrowStorage.open(new MemoryFileStore(volume), FROM_SEGMENTS);
     expect(await last.discardDamaged()).toEqual([path]);
     expect(volume.files.has(path)).toBe(false);
     await last.forget([c.id], { erase: true });
