@@ -21,23 +21,64 @@ export interface Identity {
   contentSha256: string;
 }
 
-/** Ids of other runs' memories, by identity with and without the time. */
-interface KnownIds {
-  dated: Map<string, string[]>;
-  undated: Map<string, string[]>;
+/**
+ * Memories by the hash of their text. One list serves all runs over a catalog: most calls bring a
+ * single new text, and to list a large store takes longer than to store that.
+ */
+class TextList {
+  static readonly #lists = new WeakMap<Catalog, TextList>();
+  readonly #catalog: Catalog;
+  /** Ordinals by the beginning of the hash, some maybe of what is gone or of another text. */
+  readonly #byHash = new Map<number, number | number[]>();
+  #listedBelow = 0;
+
+  private constructor(catalog: Catalog) {
+    this.#catalog = catalog;
+  }
+
+  static of(catalog: Catalog): TextList {
+    let list = TextList.#lists.get(catalog);
+    if (!list) TextList.#lists.set(catalog, (list = new TextList(catalog)));
+    return list;
+  }
+
+  /** Who may have this text, in the order in which they were stored. */
+  ordinals(contentSha256: string): readonly number[] {
+    const { ordinalLimit } = this.#catalog;
+    for (let ordinal = this.#listedBelow; ordinal < ordinalLimit; ordinal++) {
+      const entry = this.#catalog.byOrdinal(ordinal);
+      if (!entry || isEpisode(entry)) continue;
+      const key = beginningOf(entry.contentSha256);
+      const known = this.#byHash.get(key);
+      if (known === undefined) this.#byHash.set(key, ordinal);
+      else if (typeof known === "number") this.#byHash.set(key, [known, ordinal]);
+      else known.push(ordinal);
+    }
+    this.#listedBelow = ordinalLimit;
+    const found = this.#byHash.get(beginningOf(contentSha256));
+    return found === undefined ? NONE : typeof found === "number" ? [found] : found;
+  }
 }
+
+const NONE: readonly number[] = [];
+
+/** Small enough for a small integer, which is looked up faster than a text. */
+function beginningOf(sha256: string): number {
+  return Number.parseInt(sha256.slice(0, 7), 16);
+}
+
+const FIELDS = [META.source, META.externalId, META.speaker, META.part] as const;
 
 export class DuplicateFinder {
   readonly #catalog: Catalog;
-  /** Filled when the first item could be known: most calls bring a single new text. */
-  readonly #known: KnownIds = { dated: new Map(), undated: new Map() };
-  /** Ordinals below this are in `#known`, or this run's own. */
-  #listedBelow = 0;
+  readonly #texts: TextList;
+  /** What this run stored, or is about to. */
   readonly #own = new Set<string>();
   readonly #matched = new Set<string>();
 
   constructor(catalog: Catalog) {
     this.#catalog = catalog;
+    this.#texts = TextList.of(catalog);
   }
 
   /** To be told before they are stored: ids of memories that this run adds. */
@@ -50,47 +91,21 @@ export class DuplicateFinder {
    * Right only until another run stores more: to be asked again where nothing can come between.
    */
   match(identity: Identity): string | null {
-    const key = identityKey(identity);
-    this.#listNewer();
-    const ids =
-      identity.timestamp === null
-        ? this.#known.undated.get(key)
-        : this.#known.dated.get(`${key}${Math.trunc(identity.timestamp)}`);
-    // One that was forgotten since this run began is there no more.
-    const id = ids?.find(
-      (candidate) => !this.#matched.has(candidate) && this.#catalog.byId(candidate) !== undefined,
-    );
-    if (id === undefined) return null;
-    this.#matched.add(id);
-    return id;
-  }
-
-  #listNewer(): void {
-    const { ordinalLimit } = this.#catalog;
-    for (let ordinal = this.#listedBelow; ordinal < ordinalLimit; ordinal++) {
+    const time = identity.timestamp === null ? null : Math.trunc(identity.timestamp);
+    for (const ordinal of this.#texts.ordinals(identity.contentSha256)) {
       const entry = this.#catalog.byOrdinal(ordinal);
-      if (!entry || isEpisode(entry) || this.#own.has(entry.id)) continue;
-      const key = identityKey(entry);
-      push(this.#known.undated, key, entry.id);
-      push(this.#known.dated, `${key}${entry.timestamp}`, entry.id);
+      if (
+        entry?.contentSha256 !== identity.contentSha256 ||
+        entry.userId !== identity.userId ||
+        (time !== null && entry.timestamp !== time) ||
+        this.#own.has(entry.id) ||
+        this.#matched.has(entry.id) ||
+        FIELDS.some((key) => (entry.metadata[key] ?? "") !== (identity.metadata[key] ?? ""))
+      )
+        continue;
+      this.#matched.add(entry.id);
+      return entry.id;
     }
-    this.#listedBelow = ordinalLimit;
+    return null;
   }
-}
-
-function push(map: Map<string, string[]>, key: string, id: string): void {
-  const ids = map.get(key);
-  if (ids) ids.push(id);
-  else map.set(key, [id]);
-}
-
-function identityKey({ userId, metadata, contentSha256 }: Omit<Identity, "timestamp">): string {
-  return JSON.stringify([
-    userId,
-    metadata[META.source] ?? "",
-    metadata[META.externalId] ?? "",
-    metadata[META.speaker] ?? "",
-    metadata[META.part] ?? "",
-    contentSha256,
-  ]);
 }

@@ -18,7 +18,12 @@ import { encodeEnvelope } from "../storage/envelope.ts";
 import type { MemoryStore, NewMemory } from "../storage/memory-store.ts";
 import { DuplicateFinder, type Identity } from "./duplicate-finder.ts";
 import { givenVector, isReady, readyResult } from "./given-vectors.ts";
-import { MAX_MEMORY_CHARACTERS, memoryInputSchema, validate } from "./input-schemas.ts";
+import {
+  MAX_MEMORY_CHARACTERS,
+  isPlainInput,
+  memoryInputSchema,
+  validate,
+} from "./input-schemas.ts";
 import { QUOTES, areKept, quotedSources } from "./quoted-sources.ts";
 import { ThreadLinker } from "./thread-linker.ts";
 
@@ -116,7 +121,7 @@ export class IngestRun {
   }
 
   #check(index: number, input: IngestItem): Prepared {
-    validate(memoryInputSchema, input, "The item");
+    if (!isPlainInput(input)) validate(memoryInputSchema, input, "The item");
     if (input.text.trim() === "")
       throw new AppError("invalid_input", "The text is empty.", {
         hint: "There is nothing to remember in it.",
@@ -263,7 +268,7 @@ export class IngestRun {
     this.#threads.begin();
     const memories = fresh.map((one) => this.#toMemory(one));
     this.#duplicates.addOwn(memories.map(({ id }) => id));
-    const entries = await this.#deps.store.append(memories);
+    const entries = await this.#deps.store.append(memories, { hashed: true });
     this.#threads.keep();
     entries.forEach((entry, position) => {
       const { item, result } = fresh[position]!;

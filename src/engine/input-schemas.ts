@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { AppError } from "../errors.ts";
-import { CONTENT_KINDS, ENTITY_TYPES } from "../model/memory.ts";
+import { CONTENT_KINDS, ENTITY_TYPES, type MemoryInput } from "../model/memory.ts";
 
 /** Longest text of one memory, in UTF-16 units. Longer texts go through `importStore`, which cuts them into sections. */
 export const MAX_MEMORY_CHARACTERS = 1_048_576;
@@ -34,6 +34,51 @@ export const memoryInputSchema = z.object({
     .optional(),
   entities: z.array(entity).max(10_000).optional(),
 });
+
+const TYPES: ReadonlySet<string> = new Set(ENTITY_TYPES);
+const isText = (value: unknown, most: number): boolean =>
+  typeof value === "string" && value.length > 0 && value.length <= most;
+
+/**
+ * Whether an input is one of the usual form, which `memoryInputSchema` accepts as it is: of many items
+ * the schema costs as much as hashing them. For all others the schema says what is wrong.
+ */
+export function isPlainInput(input: MemoryInput): boolean {
+  if (typeof input !== "object" || input === null || typeof input.text !== "string") return false;
+  const { original, timestamp: time, userId, metadata: fields, embedding, entities } = input;
+  if (original !== undefined && !(original instanceof Uint8Array)) return false;
+  if (time !== undefined && !(typeof time === "number" && Math.abs(time) <= 8.64e15)) return false;
+  if (userId !== undefined && !isText(userId, 200)) return false;
+  if (fields !== undefined) {
+    if (fields === null || Object.getPrototypeOf(fields) !== Object.prototype) return false;
+    for (const key of Object.keys(fields)) {
+      const value: unknown = fields[key];
+      if (!isText(key, 200) || typeof value !== "string" || value.length > 10_000) return false;
+    }
+  }
+  if (embedding !== undefined) {
+    if (typeof embedding !== "object" || embedding === null) return false;
+    if (!isText(embedding.model, 300) || !(embedding.vector instanceof Float32Array)) return false;
+  }
+  if (entities === undefined) return true;
+  return (
+    Array.isArray(entities) &&
+    entities.length <= 10_000 &&
+    entities.every(
+      (one: unknown) =>
+        typeof one === "object" &&
+        one !== null &&
+        "text" in one &&
+        isText(one.text, 1_000) &&
+        "type" in one &&
+        TYPES.has(one.type as string) &&
+        "confidence" in one &&
+        typeof one.confidence === "number" &&
+        one.confidence >= 0 &&
+        one.confidence <= 1,
+    )
+  );
+}
 
 /** Of recall, browse and forget, also over HTTP. */
 export const filterSchema = z.strictObject({

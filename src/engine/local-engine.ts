@@ -71,6 +71,7 @@ import {
   validate,
 } from "./input-schemas.ts";
 import { LatencyWindow } from "./latency-window.ts";
+import { EmbedderService } from "./embedder-service.ts";
 import type { ModelHolder } from "./model-holder.ts";
 import type { SqlHolder } from "./sql-holder.ts";
 import type { OpenedTogether } from "./opened-together.ts";
@@ -105,6 +106,7 @@ export class LocalEngine implements Engine {
   readonly language: LanguageService;
   readonly episodes: EpisodeService;
   readonly retention: RetentionService;
+  readonly embedders: EmbedderService;
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
@@ -113,6 +115,7 @@ export class LocalEngine implements Engine {
     parts.models.useWriters([this.language.writer]);
     this.episodes = new EpisodeService(parts);
     this.retention = new RetentionService(parts);
+    this.embedders = new EmbedderService(parts, () => this.#emit({ type: "model" }));
     this.#status = new StatusReporter(parts, this.#latency, this.language, this.episodes);
     this.#unsubscribe = parts.store.subscribe(() => this.#emit({ type: "changed" }));
   }
@@ -122,11 +125,26 @@ export class LocalEngine implements Engine {
     validate(compressOptionsSchema, options, "The options");
     const run = new IngestRun(this.#ingestDeps(), options);
     const receipts: Receipt[] = [];
-    for (const group of rememberGroups(items, options)) {
-      await checkpoint(options);
-      const commit = await run.prepare(group);
-      receipts.push(...(await commit()));
+    let storing: Promise<Receipt[]> | null = null;
+    const stored = async (): Promise<void> => {
+      if (storing === null) return;
+      receipts.push(...(await storing));
+      storing = null;
       options.onProgress?.({ stage: "Remembering", done: receipts.length, total: items.length });
+    };
+    try {
+      for (const group of rememberGroups(items, options)) {
+        await checkpoint(options);
+        // Beside the group before, which is waiting for the disk.
+        const commit = await run.prepare(group);
+        await stored();
+        storing = commit();
+        storing.catch(() => undefined);
+      }
+      await stored();
+    } finally {
+      // Also when cancelled: what is being stored is finished or refused, never abandoned.
+      await storing?.catch(() => undefined);
     }
     return receipts;
   }

@@ -42,11 +42,19 @@ export function quantizeVector(
   const bits = fine ? new Uint8Array((vector.length + 7) >>> 3) : undefined;
   if (max === 0) return { codes, scale: 0, ...(bits && { fine: bits }) };
   const scale = Math.fround(max / 127);
+  let byte = 0;
   for (let i = 0; i < vector.length; i++) {
     const value = vector[i]! / scale;
-    const code = roundTiesToEven(value);
-    codes[i] = code > 127 ? 127 : code < -127 ? -127 : code;
-    if (bits && value >= codes[i]!) bits[i >>> 3]! |= 1 << (i & 7);
+    let code = roundTiesToEven(value);
+    if (code > 127) code = 127;
+    else if (code < -127) code = -127;
+    codes[i] = code;
+    if (bits === undefined) continue;
+    // Without a branch: which side a value lies on can't be foretold.
+    byte |= (Math.floor(value - code) + 1) << (i & 7);
+    if ((i & 7) !== 7 && i !== vector.length - 1) continue;
+    bits[i >>> 3] = byte;
+    byte = 0;
   }
   return { codes, scale, ...(bits && { fine: bits }) };
 }

@@ -39,6 +39,8 @@ const ANY_HEADER = /^[!-9;-~]{1,76}:/;
  * them two that mails carry and one that names a sender, a subject or a way.
  */
 export function startsWithMailHeader(sample: string): boolean {
+  // A header is more than one line.
+  if (!/[\r\n]/.test(sample)) return false;
   let known = 0;
   let telling = 0;
   let first = true;
@@ -125,9 +127,9 @@ export function detectKind(text: string, hint: KindHint = {}): ContentKind {
   if (/^(?:#!|<\?php)/.test(opening)) return "code";
   if (lines.length >= 2 && shareOf(lines, LOG_LINE) >= 0.5) return "log";
   if (detectDelimiter(lines)) return "data";
-  const code = shareOf(lines, CODE_LINE);
+  const code = lines.length >= 3 ? shareOf(lines, CODE_LINE) : 0;
   const markdown = markdownScore(sample, lines);
-  if (lines.length >= 3 && code >= 0.45 && markdown < lines.length / 4) return "code";
+  if (code >= 0.45 && markdown < lines.length / 4) return "code";
   if (markdown >= 2 && markdown >= lines.length / 40) return "markdown";
   return "prose";
 }
