@@ -4,6 +4,7 @@
  */
 
 import type { BrowserEngine } from "../../platform/browser/open.ts";
+import type { Workbench } from "../../quantization/workbench.ts";
 
 export type { BrowserEngine };
 
@@ -13,4 +14,10 @@ const STORE_NAME = "default";
 export async function openBrowserEngine(): Promise<BrowserEngine> {
   const { openEngine } = await import("../../platform/browser/open.ts");
   return openEngine({ name: STORE_NAME });
+}
+
+/** The quantization workbench, whose worker starts when it is first asked. */
+export async function openBrowserWorkbench(): Promise<Workbench> {
+  const { openWorkbench } = await import("../../platform/browser/quantization-worker.ts");
+  return openWorkbench();
 }

@@ -14,6 +14,7 @@ export const PAGES = [
   "statistics",
   "sql",
   "models",
+  "workbench",
   "costs",
   "retention",
   "settings",

@@ -18,7 +18,9 @@ export type TaskKind =
   | "compare"
   | "summaries"
   | "episodes"
-  | "retention";
+  | "retention"
+  | "weights"
+  | "quantize";
 export type TaskState = "running" | "paused" | "done" | "failed" | "cancelled";
 
 export interface TaskContext {
@@ -76,7 +78,7 @@ export class Task {
 
   /** Whether speed and progress are told in bytes, not in items. */
   get countsBytes(): boolean {
-    return ["model", "export", "language-model"].includes(this.spec.kind);
+    return ["model", "export", "language-model", "weights"].includes(this.spec.kind);
   }
 
   async run(): Promise<void> {
