@@ -1,13 +1,15 @@
 /**
  * `npm run bench -- start-up [--count 100000] [--journal 2000] [--runs 5] [--port 4187] [--json FILE]
- * [--trace FILE]`:
+ * [--trace FILE] [--profile FOLDER]`:
  * how long a browser takes from `openEngine` to the answer of the first recall (by words: the page has
  * no model; the vectors are loaded all the same), over the private file system of a profile on disk.
  * Once with everything compacted and snapshots current, once with `--journal` memories more that only
  * the journal has. The browser starts anew before each of the two, the page is loaded anew for each run.
+ * With `--profile` the browser's profile is kept in that folder, and the next run with the same port
+ * measures it once more without filling it again.
  */
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -242,6 +244,7 @@ async function main(args: string[]): Promise<void> {
       port: { type: "string", default: "4187" },
       json: { type: "string" },
       trace: { type: "string" },
+      profile: { type: "string" },
     },
   });
   const executablePath = await findChromium();
@@ -251,29 +254,41 @@ async function main(args: string[]): Promise<void> {
   const compacted = data.texts.length - journal;
   await buildPage();
   const server = await startServer({ port: Number(values.port), directory: PAGE_DIRECTORY });
-  const profile = mkdtempSync(join(tmpdir(), "bench-start-up-"));
+  const kept = values.profile;
+  const profile = kept ?? mkdtempSync(join(tmpdir(), "bench-start-up-"));
+  mkdirSync(profile, { recursive: true });
+  /** There once both fillings were done. */
+  const stamp = join(profile, "filled");
+  const isFilled = existsSync(stamp);
   const browser = new Browser(profile, `${server.url}page.html`, executablePath);
   try {
     console.log(`${data.texts.length} sentences, ${data.realVectors} with their embedding`);
+    const queries = makeQueries(data.texts, Number(values.runs) * 4)
+      .filter((_, i) => i % 4 === 1)
+      .map(({ query }) => query);
+    const journalName = `${journal} only in the journal`;
+    if (isFilled) {
+      print([await measure(browser, journalName, queries)]);
+      if (values.trace !== undefined) await browser.trace(values.trace, queries[0]!);
+      return;
+    }
     const filled = await fill(browser, data, [0, compacted], { compact: true });
     console.log(
       `filled with ${compacted} in ${(filled.rememberMs / 1000).toFixed(1)} s, compacted in ${(filled.compactMs / 1000).toFixed(1)} s`,
     );
-    const queries = makeQueries(data.texts, Number(values.runs) * 4)
-      .filter((_, i) => i % 4 === 1)
-      .map(({ query }) => query);
     const cases = [await measure(browser, "compacted", queries)];
     const added = await fill(browser, data, [compacted, data.texts.length], { compact: false });
     console.log(`${journal} more in ${(added.rememberMs / 1000).toFixed(1)} s`);
-    cases.push(await measure(browser, `${journal} only in the journal`, queries));
+    cases.push(await measure(browser, journalName, queries));
     print(cases);
+    writeFileSync(stamp, "");
     if (values.trace !== undefined) await browser.trace(values.trace, queries[0]!);
     if (values.json !== undefined)
       writeFileSync(values.json, JSON.stringify({ filled, added, cases }, null, 2));
   } finally {
     await browser.quit();
     await server.close();
-    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+    if (kept === undefined) rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 

@@ -104,7 +104,8 @@ export class StoreReads {
 
   /** Undefined for texts whose model isn't read yet. */
   contentsAtHand(records: readonly MemoryRecord[]): Promise<(string | null | undefined)[]> {
-    const { reader } = this.#core;
+    const { reader, primes } = this.#core;
+    if (!records.every((record) => reader.isAtHand(record))) primes.wanted();
     return this.#noting(() =>
       allNow(
         records.map((record) => (reader.isAtHand(record) ? reader.content(record) : undefined)),

@@ -308,12 +308,7 @@ export function normalizeMemory(memory: NewMemory): StoredRow {
     timestamp: memory.timestamp,
     recordedAt: memory.recordedAt,
     activation: Math.fround(memory.activation),
-    metadata: Object.fromEntries(
-      Object.entries(memory.metadata).map(([key, value]) => [
-        key.toWellFormed(),
-        value.toWellFormed(),
-      ]),
-    ),
+    metadata: wellFormed(memory.metadata),
     userId: memory.userId,
     keep: memory.keep,
     mode: memory.mode,
@@ -331,6 +326,19 @@ export function normalizeMemory(memory: NewMemory): StoredRow {
     storedBytes: 0,
     ordinal: -1,
   };
+}
+
+/** A copy; nearly always every text of it is well-formed already. */
+function wellFormed(metadata: Record<string, string>): Record<string, string> {
+  for (const key of Object.keys(metadata))
+    if (!key.isWellFormed() || !metadata[key]!.isWellFormed())
+      return Object.fromEntries(
+        Object.entries(metadata).map(([name, value]) => [
+          name.toWellFormed(),
+          value.toWellFormed(),
+        ]),
+      );
+  return { ...metadata };
 }
 
 /** A copy of its own, the scale as a column holds it. */

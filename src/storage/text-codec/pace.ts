@@ -36,6 +36,11 @@ export class Pace {
     this.#wake?.();
   }
 
+  /** A sleep under way ends; the pace stays. */
+  wake(): void {
+    this.#wake?.();
+  }
+
   /** A rest or sleep under way, or the next, rejects with the reason. */
   stop(reason: Error): void {
     this.#stopped ??= reason;

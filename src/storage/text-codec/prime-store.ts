@@ -15,8 +15,8 @@ export interface PrimeInfo {
 
 /** Models are tens of megabytes: an old and a new one during a compaction are enough. */
 const MOST_MODELS = 2;
-/** What opens a store asks for its first searches right away: they go first. */
-const WARM_AFTER_MS = 500;
+/** Opening a large store's indexes goes first, and the first questions, after which `wanted` is called. */
+const WARM_AFTER_MS = 4_000;
 
 export function primePath(number: number): string {
   return `prime-${number}`;
@@ -141,12 +141,18 @@ export class PrimeStore {
 
   /**
    * Reads the newest prime while nobody waits for it, in steps of a few milliseconds with rests
-   * between them. A call of `codec` speeds it up, `close` ends it.
+   * between them, and not at once. A call of `codec` speeds it up, `close` ends it.
    */
   warm(): void {
     const number = Math.max(-1, ...this.#known.keys());
     if (number >= 0 && !this.#models.has(number))
       this.#load(number, new Pace(false), WARM_AFTER_MS);
+  }
+
+  /** Someone went without a text: the newest prime is read from now on, while nobody waits for it. */
+  wanted(): void {
+    this.warm();
+    for (const { pace } of this.#models.values()) pace.wake();
   }
 
   /** Ends what is being read; there is no codec any more. */
