@@ -48,6 +48,7 @@ import type {
 } from "./model/query.ts";
 import type { TaskOptions } from "./model/task-control.ts";
 import type { ModelState } from "./ports/embedder.ts";
+import type { EmbedderVariant, NewEmbedderVariant } from "./ports/embedder-variants.ts";
 import type { SqlTable } from "./ports/sql.ts";
 
 export interface CompressOptions extends TaskOptions {
@@ -308,7 +309,37 @@ export interface WordCheck {
   differingCount: number;
 }
 
+/** A network that makes vectors: the fetched one (`name` null) or a variant from the workbench. */
+export interface EmbedderOption {
+  name: string | null;
+  /** What its vectors are known by; those of different ids are never compared. */
+  id: string;
+  label: string;
+  sizeBytes: number;
+  settings: Record<string, string | number | boolean>;
+  /** Beside float32 on text it was not fitted to; null where it wasn't measured. */
+  quality: EmbedderVariant["quality"];
+  isChosen: boolean;
+  /** As measured on this device; null before that. */
+  sentencesPerSecond: number | null;
+  /** Stored vectors that it made. */
+  vectorCount: number;
+}
+
+export interface Embedders {
+  list(): Promise<EmbedderOption[]>;
+  /** Null: the fetched network. Vectors are kept; `embedMissing` makes them again with the new one. */
+  use(name: string | null): Promise<void>;
+  /** Adds a variant, or replaces one of the same name. */
+  install(variant: NewEmbedderVariant, network: Uint8Array | Blob): Promise<void>;
+  /** One that is in use gives way to the fetched network. */
+  remove(name: string): Promise<void>;
+  /** Measures the one in use. `model_missing` while there is none. */
+  measure(options?: TaskOptions): Promise<{ id: string; sentencesPerSecond: number }>;
+}
+
 export interface Engine {
+  readonly embedders: Embedders;
   readonly language: LanguageModels;
   readonly episodes: Episodes;
   readonly retention: Retention;

@@ -381,6 +381,7 @@ export class LocalEngine implements Engine {
   /** Drops the loaded embedding model: its weights were installed, replaced or removed. */
   async unloadModel(): Promise<void> {
     await this.#parts.models.unload();
+    this.#parts.search.clearCache();
     this.#emit({ type: "model" });
   }
 

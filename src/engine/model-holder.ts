@@ -1,6 +1,7 @@
 /** The embedding model of one engine: loaded when first needed, absent without harm; and the compressor made with it. */
 
 import type { EmbedderProvider, ModelState } from "../ports/embedder.ts";
+import type { EmbedderVariants } from "../ports/embedder-variants.ts";
 import type { LLMCompressor } from "../processing/compression/compressor.ts";
 import type { SummaryWriter } from "../processing/compression/summary.ts";
 import { estimateTokens } from "../processing/compression/ratios.ts";
@@ -15,6 +16,11 @@ export class ModelHolder {
 
   constructor(provider: EmbedderProvider) {
     this.#provider = provider;
+  }
+
+  /** Networks that can be chosen in place of the fetched one. */
+  get variants(): EmbedderVariants | undefined {
+    return this.#provider.variants;
   }
 
   /** Who writes summaries beside the extractive one; before the first compressor is asked for. */

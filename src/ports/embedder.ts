@@ -1,5 +1,7 @@
 /** Turns texts into 384-d unit vectors. */
 
+import type { EmbedderVariants } from "./embedder-variants.ts";
+
 export interface EmbedderInfo {
   /** Name plus the first 8 hex digits of the weights' SHA-256: vectors of different ids are never mixed. */
   id: string;
@@ -29,6 +31,8 @@ export interface Embedder {
 
 /** What loads the embedder on demand; rejects with `model_missing` while no weights are installed. */
 export interface EmbedderProvider {
+  /** Other networks that can be chosen; undefined where there is no place for them. */
+  readonly variants?: EmbedderVariants;
   /** Null while the weights are not installed; never throws. */
   load(): Promise<Embedder | null>;
   state(): Promise<ModelState>;
@@ -42,5 +46,7 @@ export interface ModelState {
   installedBytes: number;
   licence: string;
   backend?: string;
+  /** The variant that is used in place of the fetched network. */
+  variant?: string;
   error?: string;
 }

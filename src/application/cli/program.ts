@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import type { Invocation } from "./command.ts";
 import { registerBatch, registerImport } from "./commands/batch.ts";
 import { registerCompress, registerDecompress, registerInspect } from "./commands/compress.ts";
+import { registerEmbedder } from "./commands/embedder.ts";
 import { registerEpisodes } from "./commands/episodes.ts";
 import { registerEvaluate } from "./commands/evaluate.ts";
 import { registerExport } from "./commands/export.ts";
@@ -59,6 +60,7 @@ const REGISTER = [
   registerSql,
   registerCompact,
   registerEmbed,
+  registerEmbedder,
   registerRepair,
   registerStatus,
   registerModels,

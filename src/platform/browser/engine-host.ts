@@ -151,6 +151,7 @@ const TASK_METHODS: Partial<Record<CallableMethod, number>> = {
   compare: 1,
   resummarize: 1,
   sql: 1,
+  "embedders.measure": 0,
   "language.install": 1,
   "language.probe": 1,
   "episodes.build": 0,

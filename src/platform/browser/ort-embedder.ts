@@ -19,9 +19,11 @@ import { selfTest } from "../../processing/embedding/known-vector.ts";
 import { OnnxEmbedder } from "../../processing/embedding/onnx-embedder.ts";
 import { createOnnxSession } from "../../processing/embedding/onnx-session.ts";
 import { createTextTokenizer, type TextTokenizer } from "../../processing/embedding/tokenizer.ts";
+import { VariantFolder, variantId } from "../../processing/embedding/variant-folder.ts";
 import { readModelFile } from "./model-files.ts";
 import { loadWasmRuntime, loadWebGpuRuntime, webGpuObstacle } from "./ort-runtime.ts";
 import { calibrateWhenIdle, usableThreads } from "./thread-calibration.ts";
+import { browserVariantFiles } from "./variant-files.ts";
 
 export interface BrowserEmbedderOptions {
   /** Default: "webgpu" where it passes, else "wasm". */
@@ -39,19 +41,25 @@ interface ModelBytes {
   network: Uint8Array<ArrayBuffer>;
   tokenizer: TextTokenizer;
   info: Pick<EmbedderInfo, "id" | "dimensions" | "maxTokens">;
+  /** Why graphics processors are no use for this network. */
+  webGpuObstacle: string | null;
 }
+
+const variants = new VariantFolder(browserVariantFiles);
 
 /** Loads the installed model: `model_missing` when it isn't, `model_failed` when it can't be used. */
 export async function loadBrowserEmbedder(options: BrowserEmbedderOptions = {}): Promise<Embedder> {
   const model = defaultModel();
   const definition = await readModelFile(model, findWeightsFile(model, "tokenizer.json"));
+  const { network, id, isIntegerNetwork } = await readNetwork();
   const parts: ModelBytes = {
-    network: await readNetwork(),
+    network,
+    webGpuObstacle: isIntegerNetwork ? "this network multiplies INT8 numbers on processors" : null,
     tokenizer: createTextTokenizer(JSON.parse(new TextDecoder().decode(definition))),
-    info: { id: embedderId(model), dimensions: EMBEDDING_DIMENSIONS, maxTokens: MAX_TOKENS },
+    info: { id, dimensions: EMBEDDING_DIMENSIONS, maxTokens: MAX_TOKENS },
   };
   if (options.backend === "wasm") return loadWasm(parts, options);
-  const webgpu = await tryWebGpu(parts, options.backend === "webgpu");
+  const webgpu = parts.webGpuObstacle ?? (await tryWebGpu(parts, options.backend === "webgpu"));
   if (typeof webgpu !== "string") return webgpu;
   if (options.backend === "webgpu")
     throw new AppError("model_failed", `The model can't run on WebGPU: ${webgpu}.`, {
@@ -64,9 +72,24 @@ function defaultModel(): WeightsModel {
   return findWeights(DEFAULT_EMBEDDING_MODEL);
 }
 
-function readNetwork(): Promise<Uint8Array<ArrayBuffer>> {
-  const model = defaultModel();
-  return readModelFile(model, findWeightsFile(model, "model.onnx"));
+/** The fetched network, or the variant that was chosen in its place. */
+async function readNetwork(): Promise<{
+  network: Uint8Array<ArrayBuffer>;
+  id: string;
+  isIntegerNetwork: boolean;
+}> {
+  const chosen = await variants.chosen();
+  if (chosen === null) {
+    const model = defaultModel();
+    const network = await readModelFile(model, findWeightsFile(model, "model.onnx"));
+    return { network, id: embedderId(model), isIntegerNetwork: false };
+  }
+  const { variant, network } = await variants.readNetwork(chosen);
+  return {
+    network: network as Uint8Array<ArrayBuffer>,
+    id: variantId(variant),
+    isIntegerNetwork: variant.settings["arithmetic"] === "int8",
+  };
 }
 
 async function loadWasm(
@@ -84,7 +107,7 @@ async function loadWasm(
   });
   if (options.threads === undefined)
     // Best effort, for the next start: a failure changes nothing.
-    calibrateWhenIdle(embedder, readNetwork).catch(() => undefined);
+    calibrateWhenIdle(embedder, async () => (await readNetwork()).network).catch(() => undefined);
   return embedder;
 }
 

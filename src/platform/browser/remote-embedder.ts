@@ -11,8 +11,10 @@ import type {
   EmbedOptions,
   ModelState,
 } from "../../ports/embedder.ts";
+import { VariantFolder } from "../../processing/embedding/variant-folder.ts";
 import type { EmbeddingHostApi } from "./embedding-host.ts";
 import { modelState } from "./model-installer.ts";
+import { browserVariantFiles } from "./variant-files.ts";
 import { unwrapReply, WorkerSession } from "./worker-session.ts";
 
 type Session = WorkerSession<EmbeddingHostApi>;
@@ -23,9 +25,10 @@ const IDLE_MS = 5 * 60_000;
 const RETRY_AFTER_MS = 30_000;
 
 export class RemoteEmbedderProvider implements EmbedderProvider {
+  readonly variants = new VariantFolder(browserVariantFiles);
   readonly #createWorker: () => Worker;
   #embedder: RemoteEmbedder | null = null;
-  #failure: { message: string; atMs: number } | null = null;
+  #failure: { message: string; atMs: number; variant: string | null } | null = null;
 
   constructor(createWorker: () => Worker) {
     this.#createWorker = createWorker;
@@ -34,20 +37,24 @@ export class RemoteEmbedderProvider implements EmbedderProvider {
   async load(): Promise<Embedder | null> {
     const installed = await modelState();
     if (installed.state !== "installed") return null;
-    if (this.#failure && performance.now() - this.#failure.atMs < RETRY_AFTER_MS) return null;
+    const variant = await this.variants.chosen().catch(() => null);
+    const isSame = this.#failure?.variant === variant;
+    if (this.#failure && isSame && performance.now() - this.#failure.atMs < RETRY_AFTER_MS)
+      return null;
     try {
       this.#embedder = await RemoteEmbedder.start(this.#createWorker);
       this.#failure = null;
       return this.#embedder;
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      this.#failure = { message, atMs: performance.now() };
+      this.#failure = { message, atMs: performance.now(), variant };
       return null;
     }
   }
 
   async state(): Promise<ModelState> {
-    const installed = await modelState();
+    const variant = await this.variants.chosen().catch(() => null);
+    const installed = { ...(await modelState()), ...(variant !== null && { variant }) };
     if (this.#failure && installed.state === "installed")
       return { ...installed, state: "failed", error: this.#failure.message };
     if (!this.#embedder || installed.state !== "installed") return installed;

@@ -6,6 +6,7 @@
 import type {
   CompressedMemory,
   CompressOptions,
+  Embedders,
   Engine,
   EngineEvent,
   EngineStatus,
@@ -65,6 +66,13 @@ export class RemoteEngine implements Engine {
     profiles: () => this.#call("language.profiles", []),
     spending: () => this.#call("language.spending", []),
     probe: (id, options) => this.#call("language.probe", [id], options),
+  };
+  readonly embedders: Embedders = {
+    list: () => this.#call("embedders.list", []),
+    use: (name) => this.#call("embedders.use", [name]),
+    install: (variant, network) => this.#call("embedders.install", [variant, network]),
+    remove: (name) => this.#call("embedders.remove", [name]),
+    measure: (options) => this.#call("embedders.measure", [], options),
   };
   readonly episodes: Episodes = {
     build: (options) => this.#call("episodes.build", [], options),

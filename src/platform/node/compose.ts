@@ -54,5 +54,10 @@ export async function openEngine(options: OpenOptions = {}): Promise<Engine> {
 
 /** Tells the model's state, but never loads it. */
 function withoutModel(provider: EmbedderProvider): EmbedderProvider {
-  return { load: () => Promise.resolve(null), state: () => provider.state() };
+  const { variants } = provider;
+  return {
+    load: () => Promise.resolve(null),
+    state: () => provider.state(),
+    ...(variants && { variants }),
+  };
 }

@@ -21,6 +21,7 @@ import {
   weightsSizeBytes,
 } from "../../model/weights.ts";
 import type { Embedder, EmbedderProvider, ModelState } from "../../ports/embedder.ts";
+import type { EmbedderVariants } from "../../ports/embedder-variants.ts";
 import type { BatchLimits } from "../../processing/embedding/batching.ts";
 import {
   defaultThreads,
@@ -30,6 +31,8 @@ import {
 import { OnnxEmbedder } from "../../processing/embedding/onnx-embedder.ts";
 import { createOnnxSession } from "../../processing/embedding/onnx-session.ts";
 import { createTextTokenizer } from "../../processing/embedding/tokenizer.ts";
+import { VariantFolder, variantId } from "../../processing/embedding/variant-folder.ts";
+import { variantFiles } from "./variant-files.ts";
 
 export interface NodeEmbedderOptions {
   /** Holds MODEL/FILE. Default `$LLM_COMPRESS_MODELS`, else `.cache/models` of the package. */
@@ -50,13 +53,16 @@ export class NodeEmbedderProvider implements EmbedderProvider {
   readonly #model: WeightsModel = findWeights(DEFAULT_EMBEDDING_MODEL);
   readonly #options: NodeEmbedderOptions;
   readonly #directory: string;
+  readonly variants: VariantFolder;
   #loading: Promise<Embedder | null> | null = null;
   #loaded: Embedder | null = null;
   #error: AppError | null = null;
 
   constructor(options: NodeEmbedderOptions = {}) {
     this.#options = options;
-    this.#directory = join(options.modelsDirectory ?? defaultModelsDirectory(), this.#model.name);
+    const models = options.modelsDirectory ?? defaultModelsDirectory();
+    this.#directory = join(models, this.#model.name);
+    this.variants = new VariantFolder(variantFiles(join(models, "embedder-variants")));
   }
 
   /** Null while the weights are missing or can't be used; `state()` says why. */
@@ -72,7 +78,12 @@ export class NodeEmbedderProvider implements EmbedderProvider {
   async #load(): Promise<Embedder | null> {
     try {
       if (!this.#isComplete()) return null;
-      const embedder = await loadNodeEmbedder(this.#model, this.#directory, this.#options);
+      const embedder = await loadNodeEmbedder(
+        this.#model,
+        this.#directory,
+        this.variants,
+        this.#options,
+      );
       this.#loaded = forgetOnClose(embedder, () => {
         this.#loaded = null;
         this.#loading = null;
@@ -85,7 +96,8 @@ export class NodeEmbedderProvider implements EmbedderProvider {
     }
   }
 
-  state(): Promise<ModelState> {
+  async state(): Promise<ModelState> {
+    const variant = await this.variants.chosen();
     const installedBytes = this.#model.files.reduce(
       (sum, file) => sum + sizeOf(join(this.#directory, file.name)),
       0,
@@ -99,15 +111,16 @@ export class NodeEmbedderProvider implements EmbedderProvider {
           : installedBytes > 0
             ? "partial"
             : "missing";
-    return Promise.resolve({
+    return {
       name: this.#model.name,
       state,
       sizeBytes: weightsSizeBytes(this.#model),
       installedBytes,
       licence: this.#model.licence,
       ...(this.#loaded && { backend: this.#loaded.info.backend }),
+      ...(variant !== null && { variant }),
       ...(this.#error && { error: this.#error.message }),
-    });
+    };
   }
 
   #isComplete(): boolean {
@@ -121,10 +134,19 @@ let runtimeThreads: number | null = null;
 async function loadNodeEmbedder(
   model: WeightsModel,
   directory: string,
+  variants: EmbedderVariants,
   options: NodeEmbedderOptions,
 ): Promise<OnnxEmbedder> {
-  const [network, tokenizer] = await Promise.all([
-    readChecked(directory, findWeightsFile(model, "model.onnx")),
+  const chosen = await variants.chosen();
+  const [{ network, id }, tokenizer] = await Promise.all([
+    chosen === null
+      ? readChecked(directory, findWeightsFile(model, "model.onnx")).then((bytes) => ({
+          network: bytes as Uint8Array,
+          id: embedderId(model),
+        }))
+      : variants
+          .readNetwork(chosen)
+          .then((found) => ({ network: found.network, id: variantId(found.variant) })),
     readChecked(directory, findWeightsFile(model, "tokenizer.json")),
   ]);
   // The package's root: under Node its Node build, whose threads are worker_threads.
@@ -136,7 +158,7 @@ async function loadNodeEmbedder(
     session,
     tokenizer: createTextTokenizer(JSON.parse(tokenizer.toString("utf8"))),
     info: {
-      id: embedderId(model),
+      id,
       dimensions: EMBEDDING_DIMENSIONS,
       maxTokens: MAX_TOKENS,
       backend: "wasm",

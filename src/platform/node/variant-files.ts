@@ -1,0 +1,48 @@
+/** Embedder variants in a folder on disk. */
+
+import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { toError } from "../../errors.ts";
+import type { FolderFiles } from "../../processing/embedding/variant-folder.ts";
+
+export function variantFiles(directory: string): FolderFiles {
+  return {
+    async folders() {
+      try {
+        const entries = await readdir(directory, { withFileTypes: true });
+        return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+      } catch {
+        return [];
+      }
+    },
+    async read(path) {
+      try {
+        return await readFile(join(directory, path));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+        throw toError(error);
+      }
+    },
+    async write(path, bytes) {
+      const target = join(directory, path);
+      const part = `${target}.${process.pid}.part`;
+      try {
+        await mkdir(dirname(target), { recursive: true });
+        const file = await open(part, "w");
+        try {
+          await file.writeFile(bytes);
+          await file.sync();
+        } finally {
+          await file.close();
+        }
+        await rename(part, target);
+      } catch (error) {
+        await rm(part, { force: true });
+        throw toError(error);
+      }
+    },
+    async removeFolder(name) {
+      await rm(join(directory, name), { recursive: true, force: true });
+    },
+  };
+}
