@@ -118,7 +118,8 @@ async function add(
     readInput(context.host, join(context.path(folder), file), context.signal);
   const report = parseReport(await read("report.json"), folder);
   const network = await read("model.onnx");
-  const engine = await context.openStore("read");
+  // Variants are the machine's, not one store's.
+  const engine = await context.openScratch({ embed: false });
   await engine.embedders.install(describeVariant(report, name, label), network);
   if (context.json) await context.printJson({ name, sizeBytes: network.length });
   else
@@ -156,7 +157,8 @@ async function remove(
   context: CommandContext,
   { name }: z.output<typeof nameSchema>,
 ): Promise<number | undefined> {
-  const engine = await context.openStore("read");
+  // Variants are the machine's, not one store's.
+  const engine = await context.openScratch({ embed: false });
   await engine.embedders.remove(name);
   if (context.json) await context.printJson({ removed: name });
   else context.note(`Removed "${name}".`);
