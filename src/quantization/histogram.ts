@@ -5,9 +5,12 @@ import { groupLayout, type QuantizedTensor } from "./quantized-tensor.ts";
 
 export interface TensorHistogram {
   name: string;
-  /** Of the values before and after; bins are equally wide between them. */
+  /** Of the values before and after. */
   min: number;
   max: number;
+  /** Equally wide bins between these: where all but one value in a thousand lie, for a few are far out. */
+  from: number;
+  to: number;
   /** Values per bin, the last one closed at both ends. */
   before: number[];
   after: number[];
@@ -33,23 +36,46 @@ export function compareHistograms(
       if (value > max) max = value;
     }
   if (min > max) [min, max] = [0, 0];
+  const [from, to] = middle(original, min, max);
   const few = tensor.scheme.bits < 8;
   return {
     name,
     min,
     max,
-    before: count(original, min, max),
-    after: count(rounded, min, max),
+    from,
+    to,
+    before: count(original, from, to, HISTOGRAM_BINS),
+    after: count(rounded, from, to, HISTOGRAM_BINS),
     codes: few ? countCodes(tensor) : null,
     levels: few ? levelsOfMiddleGroup(tensor) : null,
   };
 }
 
-function count(values: Float32Array, min: number, max: number): number[] {
-  const bins = new Array<number>(HISTOGRAM_BINS).fill(0);
-  const perBin = max > min ? HISTOGRAM_BINS / (max - min) : 0;
+/** Values that may lie outside of what is drawn, at either end. */
+const OUTSIDE_SHARE = 0.0005;
+const FINE_BINS = 8192;
+
+/** The range without its far ends, as closely as fine bins tell. */
+function middle(values: Float32Array, min: number, max: number): [from: number, to: number] {
+  const bins = count(values, min, max, FINE_BINS);
+  const allowed = Math.floor(values.length * OUTSIDE_SHARE);
+  const skipped = (order: readonly number[]): number => {
+    let left = allowed;
+    return Math.max(
+      0,
+      order.findIndex((found) => (left -= found) < 0),
+    );
+  };
+  const width = (max - min) / FINE_BINS;
+  return [min + skipped(bins) * width, max - skipped(bins.toReversed()) * width];
+}
+
+function count(values: Float32Array, from: number, to: number, binCount: number): number[] {
+  const bins = new Array<number>(binCount).fill(0);
+  const perBin = to > from ? binCount / (to - from) : 0;
   for (const value of values)
-    bins[Math.min(HISTOGRAM_BINS - 1, Math.floor((value - min) * perBin))]!++;
+    if (value >= from && value <= to)
+      bins[Math.min(binCount - 1, Math.floor((value - from) * perBin))]!++;
   return bins;
 }
 

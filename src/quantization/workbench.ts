@@ -59,6 +59,8 @@ export interface WorkbenchRun {
   madeAt: number;
   /** Name of the weights file. */
   source: string;
+  /** The model of the weights table that they are of; null for files of the owner. */
+  base: string | null;
   report: QuantizationReport;
   files: readonly RunFile[];
 }

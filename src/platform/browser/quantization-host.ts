@@ -188,6 +188,7 @@ class RunMaker {
         title,
         madeAt: Date.now(),
         source: opened.file.name,
+        base: source.kind === "installed" ? source.name : null,
         report: result.report,
       },
       contents,

@@ -66,6 +66,7 @@ const runSchema = z.object({
   title: z.string(),
   madeAt: number,
   source: z.string(),
+  base: z.string().nullable(),
   report,
   files: z.array(z.object({ name: z.string(), sizeBytes: size, sha256: z.string() })),
 });
@@ -75,6 +76,8 @@ const histogramsSchema = z.array(
     name: z.string(),
     min: number,
     max: number,
+    from: number,
+    to: number,
     before: counts,
     after: counts,
     codes: counts.nullable(),

@@ -80,7 +80,7 @@ export const METRICS = {
 } as const;
 export type Metric = keyof typeof METRICS;
 
-/** 0 (least loss) to 1 (most) among the tensors shown; errors by their logarithm. */
+/** 0 (least loss of `tensors`) to 1 (most); errors by their logarithm. */
 export function heatOf(
   metric: Metric,
   tensors: readonly TensorReport[],
@@ -96,7 +96,7 @@ export function heatOf(
   return (tensor) => {
     const value = place(tensor);
     if (value === null || most === least) return 0;
-    return (value - least) / (most - least);
+    return Math.min(1, Math.max(0, (value - least) / (most - least)));
   };
 }
 
@@ -125,7 +125,11 @@ export interface Curve {
   qualityTicks: { at: number; cosine: number }[];
 }
 
-const SIZE_STEPS = [1, 2, 5];
+/** Few ticks where sizes are far apart, more where they are close. */
+const SIZE_STEPS = [
+  [1, 2, 5],
+  [1, 1.5, 2, 3, 4, 5, 6, 8],
+];
 
 /** Sizes by logarithm; quality by the logarithm of what is lost, since 0.999 and 0.99 are far apart. */
 export function curveOf(runs: readonly WorkbenchRun[]): Curve {
@@ -138,11 +142,15 @@ export function curveOf(runs: readonly WorkbenchRun[]): Curve {
   const best = 10 ** Math.floor(Math.log10(Math.min(...losses)));
   const worst = Math.max(10 * best, 10 ** Math.ceil(Math.log10(Math.max(...losses) * 1.05)));
   const atLoss = (loss: number): number => Math.log(loss / best) / Math.log(worst / best);
-  const sizeTicks: Curve["sizeTicks"] = [];
-  for (let power = 10 ** Math.floor(Math.log10(low)); power <= high; power *= 10)
-    for (const step of SIZE_STEPS)
-      if (step * power >= low && step * power <= high)
-        sizeTicks.push({ at: atSize(step * power), bytes: step * power });
+  const ticks = (steps: readonly number[]): Curve["sizeTicks"] => {
+    const found: Curve["sizeTicks"] = [];
+    for (let power = 10 ** Math.floor(Math.log10(low)); power <= high; power *= 10)
+      for (const step of steps)
+        if (step * power >= low && step * power <= high)
+          found.push({ at: atSize(step * power), bytes: step * power });
+    return found;
+  };
+  const sizeTicks = SIZE_STEPS.map(ticks).find(({ length }) => length > 2) ?? ticks(SIZE_STEPS[1]!);
   const qualityTicks: Curve["qualityTicks"] = [];
   for (let loss = best; loss <= worst * 1.001; loss *= 10)
     qualityTicks.push({ at: atLoss(loss), cosine: 1 - loss });
@@ -155,6 +163,17 @@ export function curveOf(runs: readonly WorkbenchRun[]): Curve {
     sizeTicks,
     qualityTicks,
   };
+}
+
+/** Heights of labels in order, each at least `gap` from the others: moved down where points are close. */
+export function spreadLabels(heights: readonly number[], gap: number): number[] {
+  const order = heights.map((_, i) => i).sort((a, b) => heights[a]! - heights[b]!);
+  const placed = [...heights];
+  order.forEach((index, at) => {
+    const above = order[at - 1];
+    if (above !== undefined) placed[index] = Math.max(placed[index]!, placed[above]! + gap);
+  });
+  return placed;
 }
 
 /** Below it, float32 itself rounds. */
@@ -186,6 +205,17 @@ export function barsOf({ before, after }: TensorHistogram): HistogramBar[] {
     before: height(count),
     after: height(after[i]!),
   }));
+}
+
+/** A run's title as the name of a variant: "int4-groups-of-128-gptq". */
+export function variantName(title: string): string {
+  const name = title
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-+/, "")
+    .slice(0, 40)
+    .replace(/-+$/, "");
+  return name === "" ? "variant" : name;
 }
 
 /** A tensor's name as it is read: "Block 3, attention.self.query". */
