@@ -5,7 +5,7 @@ import {
   type QuantizationBits,
   type QuantizationScheme,
 } from "../../../quantization/quantized-tensor.ts";
-import type { QuantizeSettings } from "../../../quantization/quantizer.ts";
+import type { QuantizeSettings } from "../../../quantization/quantize-settings.ts";
 import type { SourceInfo } from "../../../quantization/workbench.ts";
 import type { TensorInfo } from "../../../quantization/tensors/tensor-file.ts";
 
