@@ -31,13 +31,29 @@ class MultiMap {
   }
 }
 
+/** More would take memory that may never be used. */
+const MOST_ROOM = 16_000_000;
+
+/**
+ * An array to be filled in any order. Without room ahead an array that is not filled from its start on
+ * becomes a table of keys, which is many times slower.
+ */
+export function roomFor<T>(expected: number): (T | undefined)[] {
+  return new Array<T | undefined>(Math.min(expected, MOST_ROOM));
+}
+
 export class MemoryCatalog implements Catalog {
-  readonly #byOrdinal: (CatalogEntry | undefined)[] = [];
+  readonly #byOrdinal: (CatalogEntry | undefined)[];
   readonly #byId = new Map<string, CatalogEntry>();
   readonly #externalIds = new MultiMap();
   readonly #episodes = new Set<CatalogEntry>();
   readonly #members = new Map<string, Set<CatalogEntry>>();
   #limit = 0;
+
+  /** @param expected about so many ordinals will be added, in any order */
+  constructor(expected = 0) {
+    this.#byOrdinal = roomFor(expected);
+  }
 
   get size(): number {
     return this.#byId.size - this.#episodes.size;

@@ -61,7 +61,7 @@ export async function openStoreFiles(files: FileStore, zstd: Zstd): Promise<Open
   const manifest = await openManifest(files, zstd, recovered);
   const opened: OpenedStore = {
     manifest,
-    state: new StoreState(),
+    state: new StoreState(manifest.nextOrdinal),
     segments: new Map(),
     damagedSegments: new Set(),
     dictionaries: new Map(),

@@ -6,7 +6,7 @@
 
 import { isEpisode, keepsLess, type Entity, type KeepLevel } from "../model/memory.ts";
 import type { QuantizedVector } from "../model/vector.ts";
-import { MemoryCatalog, entryFromRow } from "./catalog.ts";
+import { MemoryCatalog, entryFromRow, roomFor } from "./catalog.ts";
 import type { Bundle, Change, ChangedFields, VectorBatch } from "./journal-records.ts";
 import type { CatalogEntry, IndexRow, StoreChange } from "./memory-store.ts";
 import type { Segment } from "./segment.ts";
@@ -43,14 +43,20 @@ export interface Forgotten {
 }
 
 export class StoreState {
-  readonly catalog = new MemoryCatalog();
+  readonly catalog: MemoryCatalog;
   /** By ordinal. */
-  readonly records: (MemoryRecord | undefined)[] = [];
+  readonly records: (MemoryRecord | undefined)[];
   readonly forgotten = new Map<string, Forgotten>();
   /** Changes to memories that aren't there: those of a damaged segment, should it be mended. */
   readonly unresolved: Change[] = [];
   /** Of the store, once what is being applied is in it. */
   generation = 0;
+
+  /** @param expected about so many ordinals will be added, in any order */
+  constructor(expected = 0) {
+    this.catalog = new MemoryCatalog(expected);
+    this.records = roomFor(expected);
+  }
 
   recordOf(entry: CatalogEntry): MemoryRecord {
     return this.records[entry.ordinal]!;
