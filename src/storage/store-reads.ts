@@ -6,7 +6,7 @@ import type { QuantizedVector } from "../model/vector.ts";
 import { textSha256 } from "./bytes.ts";
 import type { CatalogEntry, IndexRow } from "./memory-store.ts";
 import { decodeEntities, type EntityBytes } from "./row-reader.ts";
-import { decodeText } from "./segment.ts";
+import { decodeText, type Segment } from "./segment.ts";
 import { isCorrupt, type StoreCore } from "./store-core.ts";
 import { isBare, type MemoryRecord, type Place } from "./store-state.ts";
 
@@ -152,14 +152,37 @@ export class StoreReads {
 
   /** In the order of the files. */
   records(ordinals?: Iterable<number>): MemoryRecord[] {
+    if (!ordinals) return this.#allInFileOrder();
     const { catalog } = this.#core.state;
-    const entries = ordinals
-      ? [...ordinals].flatMap((ordinal) => catalog.byOrdinal(ordinal) ?? [])
-      : [...catalog.all()];
+    const entries = [...ordinals].flatMap((ordinal) => catalog.byOrdinal(ordinal) ?? []);
     const records = entries.map((entry) => this.#core.state.recordOf(entry));
     return records.sort(
       (a, b) => placeOrder(a.place, b.place) || a.entry.ordinal - b.entry.ordinal,
     );
+  }
+
+  /** Each to its place: to sort 100,000 takes a tenth of a second. */
+  #allInFileOrder(): MemoryRecord[] {
+    const { state } = this.#core;
+    const bySegment = new Map<Segment, (MemoryRecord | undefined)[]>();
+    const inJournal: MemoryRecord[] = [];
+    for (const entry of state.catalog.all()) {
+      const record = state.recordOf(entry);
+      const { place } = record;
+      if (place.kind === "journal") {
+        inJournal.push(record);
+        continue;
+      }
+      const { segment, group, index } = place;
+      let rows = bySegment.get(segment);
+      if (!rows) bySegment.set(segment, (rows = new Array(segment.info.rows)));
+      rows[segment.groups[group]!.firstRow + index] = record;
+    }
+    const segments = [...bySegment].sort(([a], [b]) => a.info.number - b.info.number);
+    return [
+      ...segments.flatMap(([, rows]) => rows.filter((row) => row !== undefined)),
+      ...inJournal,
+    ];
   }
 
   /** Columns of the row group that the first of `records` lies in; null when it moved meanwhile. */
