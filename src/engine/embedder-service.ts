@@ -8,6 +8,7 @@ import { z } from "zod";
 import type { EmbedderOption, Embedders } from "../engine.ts";
 import { AppError } from "../errors.ts";
 import type { TaskOptions } from "../model/task-control.ts";
+import { EMBEDDING_DIMENSIONS } from "../model/vector.ts";
 import {
   DEFAULT_EMBEDDING_MODEL,
   embedderId,
@@ -81,9 +82,19 @@ export class EmbedderService implements Embedders {
 
   use: Embedders["use"] = async (name) => {
     const variants = this.#variants();
-    if ((await variants.chosen()) === name) return;
+    const before = await variants.chosen();
+    if (before === name) return;
     await variants.choose(name);
     await this.#reload();
+    if (name === null) return;
+    try {
+      await this.#tryOut();
+    } catch (error) {
+      // Nobody is left with a network that doesn't work.
+      await variants.choose(before);
+      await this.#reload();
+      throw error;
+    }
   };
 
   install: Embedders["install"] = async (variant, network) => {
@@ -113,6 +124,27 @@ export class EmbedderService implements Embedders {
     await this.#parts.settings.write(SETTINGS, { ...speeds, [id]: sentencesPerSecond });
     this.#onChange();
     return { id, sentencesPerSecond };
+  }
+
+  /** A network of another model, or one that this runtime can't run, is found out before it is relied on. */
+  async #tryOut(): Promise<void> {
+    const { models } = this.#parts;
+    const embedder = await models.load();
+    if (embedder === null) {
+      const { state, error } = await models.state();
+      throw state === "failed"
+        ? new AppError("model_failed", `This network can't be used: ${error ?? "it failed"}`)
+        : new AppError("model_missing", "No embedding model is installed.", {
+            hint: "Install it in Settings, or run `npm run setup`; its tokenizer serves all networks.",
+          });
+    }
+    const [vector] = await embedder.embed(["The ferry leaves from the south pier."]);
+    const length = Math.hypot(...(vector ?? []));
+    if (vector?.length !== EMBEDDING_DIMENSIONS || !(Math.abs(length - 1) < 0.01))
+      throw new AppError(
+        "model_failed",
+        `This network makes no unit vectors of ${EMBEDDING_DIMENSIONS} values: it belongs to another model.`,
+      );
   }
 
   #variants(): EmbedderVariants {

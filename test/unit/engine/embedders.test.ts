@@ -111,6 +111,26 @@ it("keeps vectors apart by the network that made them, until they are made again
   expect((await engine.recall({ query: "keys of the boat house" })).hits.length).toBeGreaterThan(0);
 });
 
+it("goes back to the network before when another one doesn't work", async () => {
+  const embedder = provider();
+  const { load } = embedder;
+  engine = await createEngine({
+    fileStore: new MemoryFileStore(),
+    embedder: {
+      ...embedder,
+      load: async () => {
+        const loaded = (await load.call(embedder))!;
+        const short = (await embedder.variants.chosen()) === "short";
+        return short ? { ...loaded, embed: async () => [new Float32Array(64)] } : loaded;
+      },
+    },
+    sql: () => Promise.reject(new Error("not asked")),
+  });
+  await engine.embedders.install(variant("short"), Uint8Array.of(1));
+  await expect(engine.embedders.use("short")).rejects.toMatchObject({ code: "model_failed" });
+  expect((await engine.embedders.list()).map(({ isChosen }) => isChosen)).toEqual([true, false]);
+});
+
 it("says when a network can't be chosen", async () => {
   engine = await createEngine({
     fileStore: new MemoryFileStore(),
