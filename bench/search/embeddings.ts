@@ -54,7 +54,8 @@ export class EmbeddingCache {
       );
       appendFileSync(this.#file, bytes);
       batch.forEach((text, i) => this.#vectors.set(keyOf(text), vectors[i]!.slice()));
-      process.stderr.write(`\rembedding ${start + batch.length} of ${missing.length} `);
+      if (process.stderr.isTTY)
+        process.stderr.write(`\rembedding ${start + batch.length} of ${missing.length} `);
     }
     if (missing.length > 0) process.stderr.write("\n");
     return texts.map((text) => this.#vectors.get(keyOf(text)));

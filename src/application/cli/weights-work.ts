@@ -1,6 +1,7 @@
 /** What `quantize`, `dequantize` and `inspect` do with weights; loaded when one of them runs. */
 
 import { join } from "node:path";
+import { z } from "zod";
 import { AppError } from "../../errors.ts";
 import { bitsPerWeight } from "../../quantization/layer-error.ts";
 import {
@@ -47,7 +48,7 @@ export async function quantizeWeights(
   const config = parseJson("config.json", await weights.readBeside(path, "config.json"));
   const texts =
     input.calibration === undefined ? null : await readTexts(context, input.calibration);
-  const split = texts === null ? null : await tokenized(weights, path, texts);
+  const split = texts === null ? null : await tokenized(weights, path, texts, maxTokens(config));
   const result = await quantizeModel(file, input, {
     codec: await loadZstd(),
     ...(config === undefined ? {} : { config }),
@@ -75,14 +76,25 @@ export async function quantizeWeights(
   return result.report;
 }
 
-async function tokenized(weights: WeightsAccess, path: string, texts: readonly string[]) {
+/** As long as the model reads, where its config says. */
+function maxTokens(config: unknown): number {
+  const parsed = z.object({ max_position_embeddings: z.number().int().min(8) }).safeParse(config);
+  return parsed.success ? Math.min(MAX_TOKENS, parsed.data.max_position_embeddings) : MAX_TOKENS;
+}
+
+async function tokenized(
+  weights: WeightsAccess,
+  path: string,
+  texts: readonly string[],
+  longest: number,
+) {
   const json = parseJson("tokenizer.json", await weights.readBeside(path, "tokenizer.json"));
   if (json === undefined)
     throw new AppError("not_found", "There is no tokenizer.json beside the weights.", {
       hint: "Calibration reads text with the model's own tokenizer: put it there.",
     });
   const tokenizer = weights.tokenizer(json);
-  const sequences = texts.map((text) => tokenizer.encode(text, MAX_TOKENS));
+  const sequences = texts.map((text) => tokenizer.encode(text, longest));
   const heldOut = sequences.filter((_, i) => i % 5 === 4).slice(0, MAX_HELD_OUT);
   const calibration = sequences.filter((_, i) => i % 5 !== 4).slice(0, MAX_CALIBRATION);
   return { heldOut, calibration };
