@@ -3,7 +3,8 @@
  * batch bound and thread count. The runtime fixes its threads when it starts, so each thread count
  * runs in a process of its own; within one, the batch bounds take turns and the median counts.
  *
- * `npm run bench -- embedder [--json FILE] [--sentences N] [--rounds N] [--threads 1,2]`
+ * `npm run bench -- embedder [--json FILE] [--sentences N] [--rounds N] [--threads 1,2]`; with `--browser`
+ * networks and transformers.js in Chromium, see `browser.ts`.
  */
 
 import { spawnSync } from "node:child_process";
@@ -13,6 +14,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { NodeEmbedderProvider } from "../../src/platform/node/ort-embedder.ts";
 import { threadCandidates } from "../../src/processing/embedding/calibration.ts";
+import { measureInBrowser } from "./browser.ts";
 import { readSotuSentences } from "../../test/contract/sotu-sentences.ts";
 
 const TOKEN_BOUNDS = [64, 128, 256, 512, 1024, 2048];
@@ -34,6 +36,8 @@ const { values } = parseArgs({
     sentences: { type: "string", default: "48" },
     rounds: { type: "string", default: "3" },
     threads: { type: "string" },
+    browser: { type: "boolean", default: false },
+    install: { type: "boolean", default: false },
     // Set by this benchmark for its child processes.
     measure: { type: "string" },
     out: { type: "string" },
@@ -45,6 +49,16 @@ const rounds = Number(values.rounds);
 if (values.measure !== undefined && values.out !== undefined) {
   writeFileSync(values.out, JSON.stringify(await measure(Number(values.measure))));
   // The runtime's threads would keep the process.
+  process.exit(0);
+}
+
+if (values.browser) {
+  await measureInBrowser({
+    sentences: sentenceCount,
+    rounds,
+    install: values.install,
+    json: values.json,
+  });
   process.exit(0);
 }
 
