@@ -10,6 +10,7 @@ import {
   BertWeights,
   linearLayers,
   parseBertConfig,
+  POSITION_TABLE,
   WORD_TABLE,
   type BertConfig,
   type LinearShape,
@@ -86,6 +87,7 @@ export class Quantizer {
   #plan: LayerPlan | null = null;
   readonly #tensors: TensorReport[] = [];
   #wordTable: QuantizedTensor | null = null;
+  #positionTable: QuantizedTensor | null = null;
 
   constructor(file: TensorFile, settings: QuantizeSettings, options: QuantizeOptions) {
     checkSettings(settings, options);
@@ -135,11 +137,13 @@ export class Quantizer {
   #schemeOf(name: string, shape: readonly number[]): QuantizationScheme | null {
     const { bits, group, symmetric = false } = this.#settings;
     if (bits === 32 || shape.length < 2 || elementCount(shape) < MIN_VALUES) return null;
-    // Positions and token types are few and added to every token.
-    if (/position_embeddings|token_type_embeddings/.test(name)) return null;
+    // Token types are few and added to every token; so are places, which 8 bits hardly change.
+    if (name.endsWith("token_type_embeddings.weight")) return null;
+    if (name.endsWith(POSITION_TABLE))
+      return bits === 8 ? null : { bits: 8, symmetric: false, group: "channel" };
     if (name.endsWith(WORD_TABLE)) {
       const tableBits = this.#settings.tableBits ?? (bits === 2 ? 4 : 8);
-      return { bits: tableBits, symmetric: false, group: tableBits === 8 ? "channel" : 64 };
+      return { bits: tableBits, symmetric: false, group: tableBits === 2 ? 64 : "channel" };
     }
     const planned = this.#plan?.layers.get(name);
     if (planned !== undefined) return planned.scheme;
@@ -243,6 +247,7 @@ export class Quantizer {
     const method = calibrated === undefined ? "round-to-nearest" : "gptq";
     this.#tensors.push(reportOf(info, scheme, method, quantizedSize(tensor).totalBytes, error));
     if (own === WORD_TABLE) this.#wordTable = tensor;
+    else if (own === POSITION_TABLE) this.#positionTable = tensor;
     else
       this.#parts.linears.set(
         own,
@@ -279,6 +284,9 @@ export class Quantizer {
       ...(this.#wordTable === null
         ? {}
         : { wordTable: { kind: "quantized", tensor: this.#wordTable } }),
+      ...(this.#positionTable && {
+        positionTable: { kind: "quantized", tensor: this.#positionTable },
+      }),
     };
     return buildEncoder(encoder, parts, stringValues(this.#described()));
   }

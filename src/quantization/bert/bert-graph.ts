@@ -19,6 +19,7 @@ import {
 import {
   biasOf,
   linearLayers,
+  POSITION_TABLE,
   WORD_TABLE,
   type BertWeights,
   type LinearKind,
@@ -31,6 +32,7 @@ export const OUTPUTS = { hidden: "last_hidden_state", sentence: "sentence_embedd
 /** What replaces the file's values; what isn't named stays float32. */
 export interface NetworkParts {
   wordTable?: TableWeights;
+  positionTable?: TableWeights;
   /** By the name of the weight tensor. */
   linears?: ReadonlyMap<string, LinearWeights>;
   /** Biases that make up for a mean error, by the name of the weight tensor. */
@@ -114,17 +116,30 @@ async function embed(
           INPUTS.ids,
         ])
       : addTable(builder, "word_embeddings", INPUTS.ids, table);
-  const positions = await constant("embeddings.position_embeddings.weight", [
-    config.maxTokens,
-    config.hiddenSize,
-  ]);
   const types = await constant("embeddings.token_type_embeddings.weight", [
     config.typeCount,
     config.hiddenSize,
   ]);
   const shape = builder.node("Shape", [INPUTS.ids]);
   const tokens = builder.node("Slice", [shape, builder.ints([1]), builder.ints([2])]);
-  const used = builder.node("Slice", [positions, builder.ints([0]), tokens]);
+  const used = await place(builder, parts, config.maxTokens, tokens, () =>
+    constant(POSITION_TABLE, [config.maxTokens, config.hiddenSize]),
+  );
   const placed = builder.node("Add", [words, used]);
   return builder.node("Add", [placed, builder.node("Gather", [types, INPUTS.types])]);
+}
+
+/** What the places of a sequence add: the first rows of their table, [tokens, hidden] or [1, tokens, hidden]. */
+async function place(
+  builder: GraphBuilder,
+  { positionTable }: NetworkParts,
+  maxTokens: number,
+  tokens: string,
+  values: () => Promise<string>,
+): Promise<string> {
+  const first = builder.ints([0]);
+  if (positionTable === undefined) return builder.node("Slice", [await values(), first, tokens]);
+  const all = builder.ints(Array.from({ length: maxTokens }, (_, i) => i));
+  const used = builder.node("Slice", [all, first, tokens]);
+  return addTable(builder, "position_embeddings", builder.node("Unsqueeze", [used, first]), positionTable); // prettier-ignore
 }

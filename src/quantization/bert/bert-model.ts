@@ -105,6 +105,7 @@ export function linearLayers(config: BertConfig): LinearShape[] {
   ).flat();
 }
 
+export const POSITION_TABLE = "embeddings.position_embeddings.weight";
 export const WORD_TABLE = "embeddings.word_embeddings.weight";
 
 /** The values of a BERT encoder, checked against its config, whatever prefix the file gives them. */
@@ -155,7 +156,7 @@ export class BertWeights {
   *#expected(): Generator<[string, number[]]> {
     const { hiddenSize: hidden, vocabularySize, maxTokens, typeCount, layerCount } = this.config;
     yield [WORD_TABLE, [vocabularySize, hidden]];
-    yield ["embeddings.position_embeddings.weight", [maxTokens, hidden]];
+    yield [POSITION_TABLE, [maxTokens, hidden]];
     yield ["embeddings.token_type_embeddings.weight", [typeCount, hidden]];
     const norms = ["embeddings.LayerNorm"];
     for (let layer = 0; layer < layerCount; layer++)

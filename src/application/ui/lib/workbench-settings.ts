@@ -169,7 +169,9 @@ export function obstacleFor(form: WorkbenchForm, source: SourceInfo): string | n
 }
 
 const IS_TABLE = /word_embeddings\.weight$|embed_tokens\.weight$|wte\.weight$/;
-const IS_KEPT = /position_embeddings|token_type_embeddings/;
+const IS_KEPT = /token_type_embeddings/;
+/** Kept at 8 bits; in 8 bits as it is. */
+const IS_PLACES = /position_embeddings/;
 /** As the quantizer does: smaller ones gain nothing. */
 const MIN_VALUES = 4096;
 
@@ -181,13 +183,22 @@ export function estimateBytes(form: WorkbenchForm, tensors: readonly TensorInfo[
     if (!/^(F|BF)/.test(dtype)) continue;
     const values = shape.reduce((product, size) => product * size, 1);
     const rows = shape[0] ?? 1;
-    if (bits === 32 || shape.length < 2 || values < MIN_VALUES || IS_KEPT.test(name))
+    if (
+      bits === 32 ||
+      shape.length < 2 ||
+      values < MIN_VALUES ||
+      IS_KEPT.test(name) ||
+      (bits === 8 && IS_PLACES.test(name))
+    )
       bytes += 4 * values;
-    else if (bits === "mixed" && !IS_TABLE.test(name)) bytes += (values * targetBits) / 8;
+    else if (bits === "mixed" && !IS_TABLE.test(name) && !IS_PLACES.test(name))
+      bytes += (values * targetBits) / 8;
     else {
-      const scheme: QuantizationScheme = IS_TABLE.test(name)
-        ? { bits: tableBits, symmetric: false, group: tableBits === 8 ? "channel" : 64 }
-        : { bits: bits === "mixed" ? 4 : bits, symmetric, group };
+      const scheme: QuantizationScheme = IS_PLACES.test(name)
+        ? { bits: 8, symmetric: false, group: "channel" }
+        : IS_TABLE.test(name)
+          ? { bits: tableBits, symmetric: false, group: tableBits === 2 ? 64 : "channel" }
+          : { bits: bits === "mixed" ? 4 : bits, symmetric, group };
       bytes += quantizedSize({ rows, columns: values / rows, scheme }).totalBytes;
     }
   }
