@@ -24,8 +24,8 @@ import { roundingSpeed } from "./rounding-speed.ts";
 const { values: flags } = parseArgs({
   options: {
     json: { type: "string" },
-    samples: { type: "string", default: "400" },
-    "held-out": { type: "string", default: "400" },
+    samples: { type: "string", default: "512" },
+    "held-out": { type: "string", default: "300" },
     only: { type: "string" },
   },
 });
@@ -41,6 +41,13 @@ const VARIANTS: Record<string, Variant> = {
   "int2 g32, rounded": { bits: 2, group: 32, clipSearch: false },
   "int2 g32, rounded, clipped": { bits: 2, group: 32 },
   "int2 g32, GPTQ": { bits: 2, group: 32, gptq: true },
+  "2 and 4 bits, 2.7 a weight, table 4 bits, GPTQ": {
+    bits: 4,
+    group: 64,
+    gptq: true,
+    tableBits: 4,
+    mixed: { bitsPerWeight: 2.7 },
+  },
   "2 and 4 bits, 3.3 a weight, GPTQ": {
     bits: 4,
     group: 64,

@@ -27,8 +27,8 @@ export interface QuantizeSettings {
 }
 
 /** Whether the settings are about the layers of an encoder. */
-export const needsEncoder = ({ gptq, smooth }: QuantizeSettings): boolean =>
-  gptq === true || smooth === true;
+export const needsEncoder = ({ gptq, smooth, mixed }: QuantizeSettings): boolean =>
+  gptq === true || smooth === true || mixed !== undefined;
 
 /** `invalid_input` for what doesn't go together or lacks text, a config or a runtime. */
 export function checkSettings(
@@ -52,15 +52,17 @@ export function checkSettings(
     });
   if ((gptq || mixed !== undefined) && bits === 32)
     throw new AppError("invalid_input", "At 32 bits nothing is rounded.");
-  if (!needsEncoder(settings)) return;
+  if (needsEncoder(settings) && options.config === undefined)
+    throw new AppError(
+      "invalid_input",
+      "GPTQ, smoothing and a mix of bits need the model's config.json.",
+      { hint: "Put config.json beside the weights: it says which layers there are." },
+    );
+  if (!gptq && !smooth) return;
   if (options.calibration === undefined)
     throw new AppError("invalid_input", "GPTQ and smoothing need calibration text.", {
       hint: "Give 100 to 1,000 sentences like those that the model will see.",
     });
-  if (options.runtime === undefined || options.config === undefined)
-    throw new AppError(
-      "invalid_input",
-      "GPTQ and smoothing need the model's config.json and a runtime.",
-      { hint: "Put config.json and tokenizer.json beside the weights." },
-    );
+  if (options.runtime === undefined)
+    throw new AppError("invalid_input", "GPTQ and smoothing need a runtime.");
 }

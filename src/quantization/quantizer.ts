@@ -35,7 +35,7 @@ import {
 import { checkSettings, needsEncoder, type QuantizeSettings } from "./quantize-settings.ts";
 import type { QuantizationReport, TensorReport } from "./report.ts";
 import { dequantizeTensor, quantizeTensor } from "./round-to-nearest.ts";
-import { chooseFactors, smoothWeights } from "./smoothing.ts";
+import { chooseFactors, smoothWeights, type InputRanges } from "./smoothing.ts";
 import { isFloatDtype } from "./tensors/float-formats.ts";
 import { elementCount, type TensorFile, type TensorInfo } from "./tensors/tensor-file.ts";
 import { compareNetworks, referenceOf, type Reference } from "./validation.ts";
@@ -82,7 +82,7 @@ export class Quantizer {
     biases: new Map<string, Float32Array>(),
   };
   readonly #calibrated = new Map<string, CalibratedLinear>();
-  readonly #inputs = new Map<string, Pick<LayerInputs, "min" | "max" | "energy">>();
+  readonly #inputs = new Map<string, InputRanges>();
   readonly #factors = new Map<string, Float32Array>();
   #plan: LayerPlan | null = null;
   readonly #tensors: TensorReport[] = [];
@@ -159,7 +159,7 @@ export class Quantizer {
       const batches = planTokenRows(calibration, encoder.config.vocabularySize);
       const control = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
       for (const [name, inputs] of await measureInputs(encoder, runtime, batches, control))
-        this.#inputs.set(name, inputs);
+        this.#keepRanges(name, inputs);
     }
     if (smooth) await this.#smooth(encoder);
     if (mixed !== undefined) {
@@ -201,27 +201,27 @@ export class Quantizer {
       encoder.config.vocabularySize,
       encoder.config.hiddenSize,
     ]);
-    const table = await encoder.read(WORD_TABLE);
-    const wordTable =
-      tableScheme === null
-        ? undefined
-        : dequantizeTensor(
-            quantizeTensor(
-              table,
-              encoder.config.vocabularySize,
-              encoder.config.hiddenSize,
-              tableScheme,
-              { clipSearch: this.#clips(tableScheme) },
-            ),
-          );
+    if (tableScheme !== null)
+      this.#wordTable = this.#round(
+        WORD_TABLE,
+        await encoder.read(WORD_TABLE),
+        encoder.config.vocabularySize,
+        encoder.config.hiddenSize,
+        tableScheme,
+      );
     const linears = await calibrateEncoder(encoder, runtime!, batches, {
       schemeOf: ({ name, rows, columns }) => this.#schemeOf(name, [rows, columns]),
-      ...(wordTable === undefined ? {} : { wordTable }),
-      onInputs: ({ name }, inputs) => this.#inputs.set(name, inputs),
+      ...(this.#wordTable && { wordTable: dequantizeTensor(this.#wordTable) }),
+      onInputs: ({ name }, inputs) => this.#keepRanges(name, inputs),
       ...(signal === undefined ? {} : { signal }),
       ...(onProgress === undefined ? {} : { onProgress }),
     });
     for (const linear of linears) this.#calibrated.set(linear.shape.name, linear);
+  }
+
+  /** Not the Gram matrices beside them, which are large. */
+  #keepRanges(name: string, { min, max, energy }: LayerInputs): void {
+    this.#inputs.set(name, { min, max, energy });
   }
 
   #clips(scheme: QuantizationScheme): boolean {
@@ -241,7 +241,8 @@ export class Quantizer {
     }
     const columns = elementCount(shape.slice(1));
     const calibrated = this.#calibrated.get(own);
-    const tensor = calibrated?.tensor ?? this.#round(own, values, shape[0]!, columns, scheme);
+    const known = own === WORD_TABLE ? this.#wordTable : calibrated?.tensor;
+    const tensor = known ?? this.#round(own, values, shape[0]!, columns, scheme);
     const energy = this.#inputs.get(own)?.energy;
     const error = layerError(values, dequantizeTensor(tensor), columns, energy);
     const method = calibrated === undefined ? "round-to-nearest" : "gptq";
@@ -295,14 +296,15 @@ export class Quantizer {
     const { bits, group, symmetric = false, arithmetic = "float" } = this.#settings;
     const { gptq = false, smooth = false, mixed } = this.#settings;
     const { calibration } = this.#options;
-    const isFitted = needsEncoder(this.#settings) || mixed !== undefined;
     return {
       bits: mixed === undefined ? bits : "mixed",
       ...(bits === 32 || mixed !== undefined ? {} : { group, symmetric, arithmetic }),
       ...(smooth && { smooth }),
       ...mixed,
       method: gptq ? "gptq" : "round-to-nearest",
-      ...(calibration === undefined || !isFitted ? {} : { calibrationTexts: calibration.length }),
+      ...(calibration === undefined || !needsEncoder(this.#settings)
+        ? {}
+        : { calibrationTexts: calibration.length }),
     };
   }
 

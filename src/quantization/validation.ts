@@ -22,10 +22,15 @@ export interface VectorQuality {
 export interface RetrievalQuality {
   /** Texts long enough to be halved. */
   queries: number;
-  /** Share whose other half is the nearest, and among the nearest ten, by the original's vectors. */
-  original: { recall1: number; recall10: number };
-  /** The same by the quantized network's vectors. */
-  quantized: { recall1: number; recall10: number };
+  /** By the original's vectors. */
+  original: Recall;
+  quantized: Recall;
+}
+
+/** Share whose other half is the nearest, and among the nearest ten. */
+export interface Recall {
+  recall1: number;
+  recall10: number;
 }
 
 /** Unit vectors of token sequences, in order; an empty one gives zeros. */
@@ -128,7 +133,7 @@ export function halves(sequences: readonly Int32Array[]): {
 export function halfRecall(
   first: readonly Float32Array[],
   second: readonly Float32Array[],
-): { recall1: number; recall10: number } {
+): Recall {
   let [top1, top10] = [0, 0];
   first.forEach((query, i) => {
     const own = dotProduct(query, second[i]!);
@@ -169,7 +174,7 @@ export interface Reference {
   sequences: readonly Int32Array[];
   split: { first: Int32Array[]; second: Int32Array[] };
   whole: Float32Array[];
-  recall: { recall1: number; recall10: number };
+  recall: Recall;
 }
 
 export async function referenceOf(

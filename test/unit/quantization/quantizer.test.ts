@@ -188,6 +188,10 @@ describe("quantizing a model", () => {
       await expect(
         quantizeModel(file, settings(change), { codec: zstd, config: TINY_CONFIG, runtime }),
       ).rejects.toMatchObject({ code: "invalid_input" });
+    // Without a config nobody knows which layers there are to mix.
+    await expect(
+      quantizeModel(file, settings({ bits: 4, mixed: { bitsPerWeight: 4 } }), { codec: zstd }),
+    ).rejects.toMatchObject({ code: "invalid_input" });
     await expect(
       quantizeModel(file, settings({ bits: 4, arithmetic: "int8" }), { codec: zstd }),
     ).rejects.toMatchObject({ code: "invalid_input" });
