@@ -1,6 +1,8 @@
 /**
  * The `Engine` that does the work: it composes storage, search, processing and cognition, and holds
  * what must be one per store (the write order, the loaded models, the SQL engine).
+ *
+ * More than 400 lines: every method of `Engine` is here, most of them one call into the part that does it.
  */
 
 import type {
@@ -35,7 +37,7 @@ import type {
   RecallQuery,
   RecallResult,
 } from "../model/query.ts";
-import { checkpoint, type TaskOptions } from "../model/task-control.ts";
+import { type TaskOptions } from "../model/task-control.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { FileStore } from "../ports/file-store.ts";
 import type { KeyStore, LanguageModelSource } from "../ports/language-model.ts";
@@ -58,7 +60,6 @@ import type { OffAtFirst } from "./provider-settings.ts";
 import type { SettingsStore } from "./settings-store.ts";
 import { embedMissing } from "./embedding-backfill.ts";
 import { gatherEmbeddings } from "./embeddings-buffer.ts";
-import { rememberGroups } from "./given-vectors.ts";
 import { importFiles } from "./importer.ts";
 import { IngestRun, type IngestDeps } from "./ingest.ts";
 import {
@@ -73,6 +74,7 @@ import {
 import { LatencyWindow } from "./latency-window.ts";
 import { EmbedderService } from "./embedder-service.ts";
 import type { ModelHolder } from "./model-holder.ts";
+import { rememberAll } from "./remember.ts";
 import type { SqlHolder } from "./sql-holder.ts";
 import type { OpenedTogether } from "./opened-together.ts";
 import { StatusReporter } from "./status-reporter.ts";
@@ -123,30 +125,7 @@ export class LocalEngine implements Engine {
   async remember(items: MemoryInput[], options: RememberOptions = {}): Promise<Receipt[]> {
     this.#assertOpen();
     validate(compressOptionsSchema, options, "The options");
-    const run = new IngestRun(this.#ingestDeps(), options);
-    const receipts: Receipt[] = [];
-    let storing: Promise<Receipt[]> | null = null;
-    const stored = async (): Promise<void> => {
-      if (storing === null) return;
-      receipts.push(...(await storing));
-      storing = null;
-      options.onProgress?.({ stage: "Remembering", done: receipts.length, total: items.length });
-    };
-    try {
-      for (const group of rememberGroups(items, options)) {
-        await checkpoint(options);
-        // Beside the group before, which is waiting for the disk.
-        const commit = await run.prepare(group);
-        await stored();
-        storing = commit();
-        storing.catch(() => undefined);
-      }
-      await stored();
-    } finally {
-      // Also when cancelled: what is being stored is finished or refused, never abandoned.
-      await storing?.catch(() => undefined);
-    }
-    return receipts;
+    return rememberAll(new IngestRun(this.#ingestDeps(), options), items, options);
   }
 
   async importStore(source: ImportSource, options: ImportOptions = {}): Promise<ImportReport> {

@@ -17,18 +17,24 @@ import { CatalogIndex } from "./catalog-index.ts";
 import { EntityTable } from "./entity-table.ts";
 import { Filters } from "./filters.ts";
 import type { DocumentSource } from "./fts5-record.ts";
-import { decodeIndexState, encodeIndexState, type IndexState } from "./index-state.ts";
+import {
+  restoreIndexes,
+  saveIndexes,
+  type RestoredIndexes,
+  type SnapshotPolicy,
+} from "./index-snapshots.ts";
+import type { IndexState } from "./index-state.ts";
 import { OrdinalSet } from "./ordinal-set.ts";
 import { segmentFilesOf } from "./lexical/segment-files.ts";
 import { endsInQuestion } from "./question-form.ts";
-import { SemanticIndex, type SemanticIndexOptions, type TextDocument } from "./semantic-index.ts";
+import { SemanticIndex, type TextDocument } from "./semantic-index.ts";
 import { SummaryNames, type NameFinder } from "./summary-names.ts";
 import { documentMark, toDocument } from "./text-document.ts";
 import { VectorSearch } from "./vector-index.ts";
 
 export interface SearchIndexesOptions {
-  /** Whether snapshots are kept in the store. "auto" (default): where building again would take a while. */
-  snapshots?: "auto" | "always" | "never";
+  /** Whether snapshots are kept in the store. Default "auto". */
+  snapshots?: SnapshotPolicy;
   /** Finds names in summaries that stand for their texts; without it only those kept beside them are known. */
   findNames?: NameFinder;
   /** Threads that may scan the vectors, this one among them; above 1 their memory is shared. Default 1. */
@@ -37,26 +43,12 @@ export interface SearchIndexesOptions {
   onChange?: (dropsText: boolean) => void;
 }
 
-const TEXT_SNAPSHOT = "fts";
-const STATE_SNAPSHOT = "search-state";
-/**
- * About 10,000 short memories. To build again is to read every text, and texts that `compact()` coded
- * take 4–5 s of processor a megabyte; below, the room for snapshots would weigh more.
- */
-const SNAPSHOT_MIN_UNITS = 1_000_000;
 /** Rows indexed again at once; others get their turn in between. */
 const SLICE_ROWS = 128;
 /** A question waits for so few changed memories to be indexed; for more it takes what there is. */
 const AWAITED_ROWS = 256;
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
-
-interface Restored {
-  text: SemanticIndex | null;
-  state: IndexState | null;
-  /** Of the older one. */
-  generation: number;
-}
 
 export class SearchIndexes {
   readonly text: SemanticIndex;
@@ -113,7 +105,7 @@ export class SearchIndexes {
       (await holder.indexes?.documentsOf(ordinals)) ?? [];
     const onLost = (ordinals: number[]): void => holder.indexes?.addAgain(ordinals);
     const text = { documentsOf, lexical: { files: segmentFilesOf(store), onLost } };
-    const restored = await restore(store, options, text);
+    const restored = await restoreIndexes(store, options.snapshots ?? "auto", text);
     const indexes = new SearchIndexes(
       store,
       options,
@@ -156,13 +148,9 @@ export class SearchIndexes {
     await this.#names?.save();
     this.text.purge();
     await this.text.written();
-    const { snapshots = "auto" } = this.#options;
-    if (snapshots === "never" || (snapshots === "auto" && this.text.textUnits < SNAPSHOT_MIN_UNITS))
-      return;
-    await this.#store.writeDerived(TEXT_SNAPSHOT, this.text.snapshot());
     const marks = this.#marks.subarray(0, this.#store.catalog.ordinalLimit);
     const state = { marks, asks: this.asks, entities: this.entities };
-    await this.#store.writeDerived(STATE_SNAPSHOT, encodeIndexState(state));
+    await saveIndexes(this.#store, this.#options.snapshots ?? "auto", this.text, state);
   }
 
   /** The model that makes the queries' vectors from now on; vectors of others leave the index. */
@@ -224,7 +212,7 @@ export class SearchIndexes {
   }
 
   /** Words and entities of what no snapshot has, or has as it was before. */
-  async #loadRows({ text, state, generation }: Restored): Promise<void> {
+  async #loadRows({ text, state, generation }: RestoredIndexes): Promise<void> {
     const { catalog } = this.#store;
     const isRestored = text !== null && state !== null;
     if (isRestored)
@@ -406,32 +394,5 @@ export class SearchIndexes {
     this.#model ??= model;
     if (model === this.#model) this.vectors.set(ordinal, vector);
     else this.vectors.remove(ordinal);
-  }
-}
-
-/** What snapshots there are; one that can't be read is left, and built again. */
-async function restore(
-  store: MemoryStore,
-  options: SearchIndexesOptions,
-  textOptions: SemanticIndexOptions,
-): Promise<Restored> {
-  if (options.snapshots === "never") return { text: null, state: null, generation: 0 };
-  const [textFile, stateFile] = [
-    await store.openDerived(TEXT_SNAPSHOT),
-    await store.openDerived(STATE_SNAPSHOT),
-  ];
-  // One without the other saves nothing: both are filled from the same rows.
-  if (textFile === null || stateFile === null) return { text: null, state: null, generation: 0 };
-  try {
-    const state = decodeIndexState(await stateFile.read());
-    if (state === null) return { text: null, state: null, generation: 0 };
-    const text = await SemanticIndex.restore(
-      await textFile.read(),
-      (ordinal) => store.catalog.byOrdinal(ordinal) !== undefined,
-      textOptions,
-    );
-    return { text, state, generation: Math.min(textFile.generation, stateFile.generation) };
-  } catch {
-    return { text: null, state: null, generation: 0 };
   }
 }

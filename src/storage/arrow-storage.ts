@@ -4,6 +4,9 @@
  * A write is one journal frame, acknowledged when it is flushed. Light fields of every live memory
  * are in the catalog; text, summaries, entities and vectors are fetched by row. Compaction runs
  * beside the writers when the journal has grown.
+ *
+ * More than 400 lines: every method of `MemoryStore` is here, most of them one call into `store-writes.ts`,
+ * `store-reads.ts`, `compactions.ts` or `derived.ts`.
  */
 
 import { AppError } from "../errors.ts";

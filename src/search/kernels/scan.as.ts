@@ -1,6 +1,8 @@
 /**
  * The vector kernels in AssemblyScript with WebAssembly SIMD. `reference.ts` is their specification:
  * the same results bit for bit. Memory is the host's (`layout.ts`); nothing is allocated here.
+ *
+ * More than 400 lines: its steps share the state of one query in variables that other modules could only read.
  */
 
 const BLOCK_SLOTS: u32 = 1024;

@@ -1,6 +1,8 @@
 /**
  * Hosts `scan.as.ts` on one WebAssembly memory (`layout.ts`) that grows by blocks in place. Where the
  * memory can be shared, scanners on other threads attach to it; they write their scratch area alone.
+ *
+ * More than 400 lines: all of it is one memory's bookkeeping; callers see the `VectorKernel` alone.
  */
 
 import bytes from "./scan.as.ts?asc";

@@ -2,6 +2,9 @@
  * The word index: a few immutable segments, in the order of their documents, and what was added since
  * the last one. Owns which document is which memory, when segments are made and merged, and that what
  * was removed leaves no trace. Searched by `lexical-searcher.ts`.
+ *
+ * More than 400 lines: freezing, merging, spilling to files and purging all replace entries of one list
+ * of segments, and only together keep documents numbered without gaps.
  */
 
 import { DocumentNumbers } from "./document-numbers.ts";

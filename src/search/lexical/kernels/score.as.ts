@@ -1,6 +1,8 @@
 /**
  * BM25 over posting lists, in AssemblyScript: what `ScalarScorer` (../scorer.ts) does, bit for bit.
  * All arrays are in the imported memory, where `layout` says; hosted by ../wasm-scorer.ts.
+ *
+ * More than 400 lines: its steps share the state of one query in variables that other modules could only read.
  */
 
 const BLOCK: i32 = 128;
