@@ -25,11 +25,7 @@ import { OrtGraphRuntime } from "../onnx/ort-graph-runtime.ts";
 import { checkSpace, installModel } from "./model-installer.ts";
 import { readModelState } from "./model-files.ts";
 import { loadWasmRuntime } from "./ort-runtime.ts";
-import type {
-  QuantizationHostApi,
-  QuantizationNews,
-  QuantizationReply,
-} from "./quantization-protocol.ts";
+import type { QuantizationHostApi, QuantizationNews } from "./quantization-protocol.ts";
 import {
   listRuns,
   openRunFile,
@@ -47,6 +43,7 @@ import {
 import { usableThreads } from "./thread-calibration.ts";
 import { holdPulse } from "./worker-pulse.ts";
 import type { WorkerScope } from "./worker-scope.ts";
+import type { StoppableReply } from "./worker-session.ts";
 
 /** One after the other among all tabs: two at once would need twice the memory. */
 const RUN_LOCK = "llm-compression:quantization-run";
@@ -65,7 +62,7 @@ export function serveQuantization(scope: WorkerScope): void {
   const answer = async <T>(
     callId: string,
     work: (control: RunControl) => Promise<T>,
-  ): Promise<QuantizationReply<T>> => {
+  ): Promise<StoppableReply<T>> => {
     const controller = new AbortController();
     running.set(callId, controller);
     const onProgress = (progress: Progress): void =>

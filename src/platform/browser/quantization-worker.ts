@@ -6,18 +6,19 @@
 import { AppError, createAbortError, throwIfAborted } from "../../errors.ts";
 import type { Progress, TaskOptions } from "../../model/task-control.ts";
 import type { Workbench, WorkbenchRequest, WorkbenchSource } from "../../quantization/workbench.ts";
-import {
-  readNews,
-  type QuantizationHostApi,
-  type QuantizationReply,
-} from "./quantization-protocol.ts";
-import { unwrapReply, WorkerSession } from "./worker-session.ts";
+import { readNews, type QuantizationHostApi } from "./quantization-protocol.ts";
+import { callStoppable, WorkerSession, type StoppableReply } from "./worker-session.ts";
 
 type Session = WorkerSession<QuantizationHostApi>;
 
 const IDLE_MS = 60_000;
 /** A cancelled run ends at its next step; one that doesn't costs the worker. */
 const STOP_MS = 3_000;
+const ENDINGS = {
+  cancelled: "it was cancelled",
+  stuck: "it was cancelled",
+  failed: "it failed",
+} as const;
 
 export class QuantizationWorker implements Workbench {
   /** Runs have a worker of their own: one that is stopped takes no download with it. */
@@ -105,7 +106,7 @@ class WorkerLink {
   }
 
   async call<T>(
-    work: (host: Session["host"], callId: string) => Promise<QuantizationReply<T>>,
+    work: (host: Session["host"], callId: string) => Promise<StoppableReply<T>>,
     {
       signal,
       onProgress,
@@ -115,29 +116,17 @@ class WorkerLink {
     clearTimeout(this.#idleTimer);
     this.#pending++;
     const session = this.#open();
-    const callId = crypto.randomUUID();
-    let stopTimer: ReturnType<typeof setTimeout> | undefined;
-    const listen = (event: MessageEvent<unknown>): void => {
-      const news = readNews(event.data);
-      if (news?.callId === callId) onProgress?.(news.progress);
-    };
-    const cancel = (): void => {
-      void session.host.cancel(callId);
-      stopTimer = setTimeout(() => this.#end(session, "it was cancelled"), STOP_MS);
-    };
-    session.worker.addEventListener("message", listen);
-    signal?.addEventListener("abort", cancel, { once: true });
     try {
-      const reply = await session.race(work(session.host, callId));
-      if (!reply.ok && reply.fatal) this.#end(session, "it failed");
-      return unwrapReply(reply);
-    } catch (error) {
-      if (signal?.aborted) throw createAbortError();
-      throw error;
+      return await callStoppable(session, work, {
+        signal,
+        onMessage: (data, callId) => {
+          const news = readNews(data);
+          if (news?.callId === callId) onProgress?.(news.progress);
+        },
+        stopAfterMs: STOP_MS,
+        end: (why) => this.#end(session, ENDINGS[why]),
+      });
     } finally {
-      clearTimeout(stopTimer);
-      session.worker.removeEventListener("message", listen);
-      signal?.removeEventListener("abort", cancel);
       this.#pending--;
       if (this.#pending === 0)
         this.#idleTimer = setTimeout(() => this.#end(session, "it was idle"), IDLE_MS);

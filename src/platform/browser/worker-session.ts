@@ -4,7 +4,13 @@
  */
 
 import { wrap } from "comlink";
-import { AppError, createAbortError, fromWireError, type WireError } from "../../errors.ts";
+import {
+  AppError,
+  createAbortError,
+  fromWireError,
+  throwIfAborted,
+  type WireError,
+} from "../../errors.ts";
 import { pulseEnded } from "./worker-pulse.ts";
 import type { RemoteApi } from "./worker-scope.ts";
 
@@ -60,4 +66,53 @@ export function unwrapReply<T>(reply: { ok: true; value: T } | { ok: false; erro
   if (reply.ok) return reply.value;
   if (reply.error.code === "aborted") throw createAbortError();
   throw fromWireError(reply.error);
+}
+
+/** After a `fatal` failure nothing in that worker can be trusted. */
+export type StoppableReply<T> =
+  { ok: true; value: T } | { ok: false; error: WireError; fatal: boolean };
+
+export interface StoppableHost extends PulsedHost {
+  cancel(callId: string): void;
+}
+
+export interface StoppableCall {
+  signal?: AbortSignal | undefined;
+  /** What the worker tells beside replies, of any call. */
+  onMessage(data: unknown, callId: string): void;
+  /** A cancelled call that hasn't ended by then is stuck; 0: it can't be stopped half way and ends its worker. */
+  stopAfterMs: number;
+  /** Ends the session. */
+  end(why: "cancelled" | "stuck" | "failed"): void;
+}
+
+/** One call that tells news while it runs and stops when its signal says so. `AbortError` then. */
+export async function callStoppable<Api extends StoppableHost, T>(
+  session: WorkerSession<Api>,
+  work: (host: RemoteApi<Api>, callId: string) => Promise<StoppableReply<T>>,
+  { signal, onMessage, stopAfterMs, end }: StoppableCall,
+): Promise<T> {
+  throwIfAborted(signal);
+  const callId = crypto.randomUUID();
+  const listen = (event: MessageEvent<unknown>): void => onMessage(event.data, callId);
+  let stopTimer: ReturnType<typeof setTimeout> | undefined;
+  const cancel = (): void => {
+    if (stopAfterMs === 0) return end("cancelled");
+    void (session.host as RemoteApi<StoppableHost>).cancel(callId);
+    stopTimer = setTimeout(() => end("stuck"), stopAfterMs);
+  };
+  session.worker.addEventListener("message", listen);
+  signal?.addEventListener("abort", cancel, { once: true });
+  try {
+    const reply = await session.race(work(session.host, callId));
+    if (!reply.ok && reply.fatal) end("failed");
+    return unwrapReply(reply);
+  } catch (error) {
+    if (signal?.aborted) throw createAbortError();
+    throw error;
+  } finally {
+    clearTimeout(stopTimer);
+    session.worker.removeEventListener("message", listen);
+    signal?.removeEventListener("abort", cancel);
+  }
 }

@@ -1,12 +1,13 @@
 /** A store in a folder on disk (Node). One process at a time holds it; see `process-lock.ts`. */
 
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readdir, rename, rm, stat, statfs } from "node:fs/promises";
+import { mkdir, open, readdir, rm, stat, statfs } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { AppError, toError } from "../../errors.ts";
 import type { FileHandle, FileStat, FileStore } from "../../ports/file-store.ts";
 import { checkRange, checkStorePath, closedStore, missingFile } from "../store-path.ts";
 import { acquireProcessLock, type ProcessLock } from "./process-lock.ts";
+import { replaceFile } from "./replace-file.ts";
 
 const TEMPORARY = ".tmp-";
 
@@ -142,20 +143,7 @@ export class FsFileStore implements FileStore {
   async write(path: string, bytes: Uint8Array): Promise<void> {
     return this.#run(path, async (file) => {
       const folder = await this.#makeFolder(dirname(file));
-      const temporary = join(folder, TEMPORARY + randomUUID());
-      try {
-        const handle = await open(temporary, "wx");
-        try {
-          await handle.writeFile(bytes);
-          await handle.sync();
-        } finally {
-          await handle.close();
-        }
-        await rename(temporary, file);
-      } catch (error) {
-        await rm(temporary, { force: true });
-        throw error;
-      }
+      await replaceFile(join(folder, TEMPORARY + randomUUID()), file, bytes);
       await syncFolder(folder);
     });
   }

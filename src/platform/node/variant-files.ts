@@ -1,9 +1,11 @@
 /** Embedder variants in a folder on disk. */
 
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { toError } from "../../errors.ts";
 import type { FolderFiles } from "../../processing/embedding/variant-folder.ts";
+import { replaceFile } from "./replace-file.ts";
 
 export function variantFiles(directory: string): FolderFiles {
   return {
@@ -25,19 +27,10 @@ export function variantFiles(directory: string): FolderFiles {
     },
     async write(path, bytes) {
       const target = join(directory, path);
-      const part = `${target}.${process.pid}.part`;
       try {
         await mkdir(dirname(target), { recursive: true });
-        const file = await open(part, "w");
-        try {
-          await file.writeFile(bytes);
-          await file.sync();
-        } finally {
-          await file.close();
-        }
-        await rename(part, target);
+        await replaceFile(`${target}.${randomUUID()}.part`, target, bytes);
       } catch (error) {
-        await rm(part, { force: true });
         throw toError(error);
       }
     },

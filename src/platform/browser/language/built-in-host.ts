@@ -21,12 +21,8 @@ import type {
   BuiltInState,
 } from "./built-in-protocol.ts";
 import { checkJsonAnswer } from "./json-answer.ts";
-import {
-  wrapNews,
-  type HostReply,
-  type WireRequest,
-  type WorkerNews,
-} from "./language-protocol.ts";
+import { wrapNews, type WireRequest, type WorkerNews } from "./language-protocol.ts";
+import type { StoppableReply } from "../worker-session.ts";
 
 const TITLES: Record<BuiltInModel, string> = {
   prompt: "The browser's built-in model",
@@ -49,7 +45,7 @@ export function serveBuiltInModels(port: MessagePort, interfaces: BuiltInInterfa
   const run = async <T>(
     callId: string,
     work: (signal: AbortSignal) => Promise<T>,
-  ): Promise<HostReply<T>> => {
+  ): Promise<StoppableReply<T>> => {
     const controller = new AbortController();
     running.set(callId, controller);
     try {
@@ -290,7 +286,7 @@ function tooLarge(title: string, tokens: number): AppError {
 }
 
 /** The browser's own exceptions in plain words. */
-function explainReply<T>(model: BuiltInModel, reply: HostReply<T>): HostReply<T> {
+function explainReply<T>(model: BuiltInModel, reply: StoppableReply<T>): StoppableReply<T> {
   // What the interface throws for a prompt that doesn't fit has the name of a full disk.
   if (!reply.ok && reply.error.code === "storage_full")
     return {

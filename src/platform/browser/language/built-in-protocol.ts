@@ -4,7 +4,8 @@
  */
 
 import type { GenerateResult } from "../../../ports/language-model.ts";
-import type { HostReply, WireRequest } from "./language-protocol.ts";
+import type { StoppableReply } from "../worker-session.ts";
+import type { WireRequest } from "./language-protocol.ts";
 
 export const BUILT_IN_MODELS = ["prompt", "summarizer"] as const;
 export type BuiltInModel = (typeof BUILT_IN_MODELS)[number];
@@ -22,12 +23,12 @@ export interface BuiltInState {
 export interface BuiltInHostApi {
   states(): Promise<BuiltInState[]>;
   /** Lets the browser download its model. Progress comes as `WorkerNews`. */
-  download(callId: string, model: BuiltInModel): Promise<HostReply<null>>;
+  download(callId: string, model: BuiltInModel): Promise<StoppableReply<null>>;
   /** Deltas come as `WorkerNews`. */
   generate(
     callId: string,
     model: BuiltInModel,
     request: WireRequest,
-  ): Promise<HostReply<GenerateResult>>;
+  ): Promise<StoppableReply<GenerateResult>>;
   cancel(callId: string): void;
 }

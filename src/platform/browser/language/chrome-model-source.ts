@@ -14,14 +14,14 @@ import type {
   LanguageModelSource,
 } from "../../../ports/language-model.ts";
 import type { RemoteApi } from "../worker-scope.ts";
-import { unwrapReply } from "../worker-session.ts";
+import { unwrapReply, type StoppableReply } from "../worker-session.ts";
 import type {
   Availability,
   BuiltInHostApi,
   BuiltInModel,
   BuiltInState,
 } from "./built-in-protocol.ts";
-import { unwrapNews, type HostReply } from "./language-protocol.ts";
+import { unwrapNews } from "./language-protocol.ts";
 import { WorkerLanguageModel } from "./worker-language-model.ts";
 
 const MODELS: Record<
@@ -192,7 +192,7 @@ export class ChromeModelSource implements LanguageModelSource {
 
   async #call<T>(
     signal: AbortSignal | undefined,
-    work: (host: RemoteApi<BuiltInHostApi>, callId: string) => Promise<HostReply<T>>,
+    work: (host: RemoteApi<BuiltInHostApi>, callId: string) => Promise<StoppableReply<T>>,
     onDelta?: (text: string) => void,
     onProgress?: (progress: InstallProgress) => void,
   ): Promise<T> {

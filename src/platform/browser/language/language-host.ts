@@ -9,11 +9,11 @@ import { holdPulse } from "../worker-pulse.ts";
 import type { WorkerScope } from "../worker-scope.ts";
 import {
   wrapNews,
-  type HostReply,
   type LanguageHostApi,
   type LoadSpec,
   type WorkerNews,
 } from "./language-protocol.ts";
+import type { StoppableReply } from "../worker-session.ts";
 import type { LanguageRuntime, LoadOptions, LoadRuntime } from "./language-runtime.ts";
 
 /** The engines, loaded when one is asked for: WebLLM alone is 6 MB of code. */
@@ -31,7 +31,7 @@ export function serveLanguageModels(scope: WorkerScope, load: LoadRuntime = load
   const run = async <T>(
     callId: string,
     work: (signal: AbortSignal) => Promise<T>,
-  ): Promise<HostReply<T>> => {
+  ): Promise<StoppableReply<T>> => {
     const controller = new AbortController();
     running.set(callId, controller);
     try {

@@ -4,12 +4,12 @@
  * `WireError` inside the reply, because Comlink would drop their codes.
  */
 
-import type { WireError } from "../../../errors.ts";
 import type {
   GenerateRequest,
   GenerateResult,
   InstallProgress,
 } from "../../../ports/language-model.ts";
+import type { StoppableReply } from "../worker-session.ts";
 
 /** What a language worker needs to load one model. */
 export type LoadSpec =
@@ -46,15 +46,13 @@ export interface LoadedInfo {
 /** A request without what can't be cloned. */
 export type WireRequest = Omit<GenerateRequest, "signal" | "timeoutMs">;
 
-export type HostReply<T> = { ok: true; value: T } | { ok: false; error: WireError; fatal: boolean };
-
 export interface LanguageHostApi {
   /** Holds the lock by which the other side learns that this worker ended. */
   hold(lockName: string): Promise<void>;
   /** Replaces the model that was loaded before. */
-  load(callId: string, spec: LoadSpec): Promise<HostReply<LoadedInfo>>;
+  load(callId: string, spec: LoadSpec): Promise<StoppableReply<LoadedInfo>>;
   /** Deltas come as `WorkerNews` until the reply does. */
-  generate(callId: string, request: WireRequest): Promise<HostReply<GenerateResult>>;
+  generate(callId: string, request: WireRequest): Promise<StoppableReply<GenerateResult>>;
   cancel(callId: string): void;
 }
 

@@ -10,10 +10,9 @@ import type {
   GenerateResult,
   InstallProgress,
 } from "../../../ports/language-model.ts";
-import { unwrapReply, WorkerSession } from "../worker-session.ts";
+import { callStoppable, WorkerSession, type StoppableReply } from "../worker-session.ts";
 import {
   unwrapNews,
-  type HostReply,
   type LanguageHostApi,
   type LoadedInfo,
   type LoadSpec,
@@ -25,6 +24,11 @@ type Session = WorkerSession<LanguageHostApi>;
 const IDLE_MS = 5 * 60_000;
 /** A cancelled answer ends after the step that is under way; one that doesn't costs the worker. */
 const STOP_MS = 30_000;
+const ENDINGS = {
+  cancelled: "loading was cancelled",
+  stuck: "it didn't stop when asked to",
+  failed: "the model crashed",
+} as const;
 
 export interface CallOptions {
   signal?: AbortSignal;
@@ -123,7 +127,7 @@ export class LanguageWorker {
 
   async #call<T>(
     signal: AbortSignal | undefined,
-    work: (session: Session, callId: string) => Promise<HostReply<T>>,
+    work: (session: Session, callId: string) => Promise<StoppableReply<T>>,
     hooks: {
       onDelta?: (text: string) => void;
       onProgress?: (progress: InstallProgress) => void;
@@ -139,37 +143,20 @@ export class LanguageWorker {
       "language",
       workerEnded,
     ));
-    const callId = crypto.randomUUID();
-    const listen = (event: MessageEvent) => {
-      const news = unwrapNews(event.data);
-      if (news?.callId !== callId) return;
-      if (news.kind === "delta") hooks.onDelta?.(news.text);
-      else hooks.onProgress?.(news.progress);
-    };
-    let stopTimer: ReturnType<typeof setTimeout> | undefined;
-    const cancel = () => {
-      if (hooks.endOnAbort) return this.#end(workerEnded("loading was cancelled"));
-      void session.host.cancel(callId);
-      stopTimer = setTimeout(() => {
-        if (this.#session === session) this.#end(workerEnded("it didn't stop when asked to"));
-      }, STOP_MS);
-    };
-    session.worker.addEventListener("message", listen);
-    signal?.addEventListener("abort", cancel, { once: true });
-    try {
-      const reply = await session.race(work(session, callId));
+    return callStoppable(session, (_host, callId) => work(session, callId), {
+      signal,
+      onMessage: (data, callId) => {
+        const news = unwrapNews(data);
+        if (news?.callId !== callId) return;
+        if (news.kind === "delta") hooks.onDelta?.(news.text);
+        else hooks.onProgress?.(news.progress);
+      },
+      stopAfterMs: hooks.endOnAbort ? 0 : STOP_MS,
       // After a crash inside the engine the next call gets a fresh worker.
-      if (!reply.ok && reply.fatal && this.#session === session)
-        this.#end(workerEnded("the model crashed"));
-      return unwrapReply(reply);
-    } catch (error) {
-      if (signal?.aborted) throw createAbortError();
-      throw error;
-    } finally {
-      clearTimeout(stopTimer);
-      session.worker.removeEventListener("message", listen);
-      signal?.removeEventListener("abort", cancel);
-    }
+      end: (why) => {
+        if (this.#session === session) this.#end(workerEnded(ENDINGS[why]));
+      },
+    });
   }
 
   #end(error: AppError): void {
