@@ -1,7 +1,8 @@
 /**
  * Scale and zero point of one group of weights: from its extremes, or by searching the clipping that
  * loses least. Affine codes as in Jacob et al. (2018, arXiv:1712.05877), section 2.1; the search over
- * clipped ranges minimises the (weighted) squared error, as GPTQ's authors do.
+ * clipped ranges minimises the (weighted) squared error, as GPTQ's authors do. All but the choice of a
+ * scale is float32 arithmetic in a fixed order, so that kernels come to the same codes bit for bit.
  */
 
 import { AppError } from "../errors.ts";
@@ -18,7 +19,7 @@ export interface RangeOptions {
   /** Searches a smaller range that loses less in sum. Costs about `CLIP_STEPS` times as much. */
   clipSearch?: boolean;
   /** Importance of each column for the search (the diagonal of GPTQ's Hessian); default all the same. */
-  weights?: ArrayLike<number>;
+  weights?: Float32Array;
 }
 
 /** Shares of the full range that the search tries, from all of it downwards. */
@@ -49,7 +50,8 @@ export function encodeValue(
 
 /**
  * The range of `values[at + i * stride]`, i < count; `columnAt` is the first one's column in
- * `weights`. Zero is always inside, so that zeros stay exact. `invalid_input` for NaN and infinity.
+ * `weights`. Zero is always inside, so that zeros stay exact. `invalid_input` for NaN, infinity and
+ * what no weight can be.
  */
 export function chooseRange(
   values: Float32Array,
@@ -64,34 +66,21 @@ export function chooseRange(
   let max = 0;
   for (let i = 0; i < count; i++) {
     const value = values[at + i * stride]!;
-    if (!(Math.abs(value) <= MAX_FLOAT))
-      throw new AppError("invalid_input", `The weight at ${at + i * stride} is ${value}.`, {
-        hint: "The weights are damaged: fetch them again.",
-      });
+    if (!isWeight(value)) throw damagedWeight(value, at + i * stride);
     if (value < min) min = value;
     else if (value > max) max = value;
   }
-  if (!options.clipSearch) return rangeOf(min, max, scheme);
   let best = rangeOf(min, max, scheme);
+  if (!options.clipSearch || best.scale === 0) return best;
   let bestError = Infinity;
   const tryRange = (range: AffineRange): void => {
-    const error = squaredError(
-      values,
-      at,
-      count,
-      stride,
-      range,
-      scheme,
-      bestError,
-      options.weights,
-      columnAt,
-    );
+    const error = squaredError(values, at, count, stride, range, scheme, options.weights, columnAt);
     if (error < bestError) [best, bestError] = [range, error];
   };
   for (let step = 0; step < CLIP_STEPS; step++) {
     const share = 1 - (step * (1 - SMALLEST_SHARE)) / (CLIP_STEPS - 1);
     const range = rangeOf(min * share, max * share, scheme);
-    if (range.scale === 0) return range;
+    if (range.scale === 0) break;
     tryRange(range);
     // With few codes it matters on which side of zero the spare one lies.
     if (!scheme.symmetric && scheme.bits <= 4)
@@ -101,10 +90,24 @@ export function chooseRange(
   return best;
 }
 
-/** Largest float32; beyond lies infinity. */
-const MAX_FLOAT = 3.4028234663852886e38;
-/** Smallest normal float32: devices may take smaller scales for 0, and their inverse is infinite. */
-const MIN_SCALE = 2 ** -126;
+/** Weights beyond it are damaged. Up to it the inverse of a scale is a normal float32 on every device. */
+const MAX_WEIGHT = 2 ** 126;
+const isWeight = (value: number): boolean => Math.abs(value) <= MAX_WEIGHT;
+
+function damagedWeight(value: number, at: number): AppError {
+  return new AppError("invalid_input", `The weight at ${at} is ${value}.`, {
+    hint: "The weights are damaged: fetch them again.",
+  });
+}
+
+/** The error of the first value from `from` on that can't be a weight. */
+export function firstDamaged(values: Float32Array, from: number): AppError {
+  const at = values.findIndex((value, i) => i >= from && !isWeight(value));
+  return damagedWeight(values[at]!, at);
+}
+
+/** Twice the smallest normal float32: devices may take smaller numbers for 0, here they round to it. */
+const MIN_SCALE = 2 ** -125;
 
 function rangeOf(min: number, max: number, scheme: QuantizationScheme): AffineRange {
   const highest = 2 ** scheme.bits - 1;
@@ -121,6 +124,7 @@ function normalScale(scale: number): number {
   return scale < MIN_SCALE ? 0 : Math.fround(scale);
 }
 
+/** In float32, in four sums: of every fourth value from the first, second, third and fourth on. */
 function squaredError(
   values: Float32Array,
   at: number,
@@ -128,19 +132,20 @@ function squaredError(
   stride: number,
   { scale, zeroPoint }: AffineRange,
   scheme: QuantizationScheme,
-  limit: number,
-  weights: ArrayLike<number> | undefined,
+  weights: Float32Array | undefined,
   columnAt: number,
 ): number {
+  const { fround } = Math;
   const lowest = lowestCode(scheme);
   const highest = 2 ** scheme.bits - 1;
   const inverse = inverseScale(scale);
-  let sum = 0;
-  for (let i = 0; i < count && sum < limit; i++) {
+  const sums = new Float32Array(4);
+  for (let i = 0; i < count; i++) {
     const value = values[at + i * stride]!;
-    const error =
-      (encodeValue(value, inverse, zeroPoint, lowest, highest) - zeroPoint) * scale - value;
-    sum += (weights === undefined ? 1 : weights[columnAt + i]!) * error * error;
+    const code = encodeValue(value, inverse, zeroPoint, lowest, highest) - zeroPoint;
+    const error = fround(fround(code * scale) - value);
+    const weighted = weights === undefined ? error : fround(weights[columnAt + i]! * error);
+    sums[i & 3]! += fround(weighted * error);
   }
-  return sum;
+  return fround(fround(sums[0]! + sums[1]!) + fround(sums[2]! + sums[3]!));
 }

@@ -4,31 +4,24 @@
  * Frantar et al., "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers"
  * (2022, arXiv:2210.17323), algorithm 1, with its dampening, activation order and groups.
  *
- * Beyond the paper: when the layer's inputs in the quantized network differ from those in the original
- * (`InputStatistics.drift`), the weights are first moved to give the original's outputs from the inputs they
+ * Beyond the paper: when the inputs x of the layer in the quantized network aren't the original's x₀, so
+ * that there is a drift D = Σ (x₀ - x) xᵀ, the weights are first moved to give the original's outputs from the inputs they
  * will really see (least squares, as in "GPTAQ", 2025, arXiv:2504.02692).
  */
 
 import { AppError } from "../errors.ts";
-import {
-  chooseRange,
-  encodeValue,
-  inverseScale,
-  lowestCode,
-  type AffineRange,
-} from "./affine-range.ts";
-import { packCodes, packedBytes } from "./packing.ts";
-import { groupLayout, type QuantizationScheme, type QuantizedTensor } from "./quantized-tensor.ts";
+import { chooseRange, lowestCode } from "./affine-range.ts";
+import type { ColumnRounding, CpuKernels, ProductSizes } from "./kernels/kernels.ts";
 import { inverseUpperFactor } from "./linear-algebra.ts";
+import { groupLayout, type QuantizationScheme, type QuantizedTensor } from "./quantized-tensor.ts";
+import { checkShape } from "./round-to-nearest.ts";
 
-/** What was seen of a layer's inputs. Matrices are row-major [columns, columns], doubles. */
+/** What was seen of a layer's inputs. */
 export interface InputStatistics {
   /** Inputs seen: tokens. */
   count: number;
-  /** Σ x xᵀ over the inputs of the quantized network. */
+  /** Σ x xᵀ over the inputs of the quantized network, row-major [columns, columns]. */
   gram: Float64Array;
-  /** Σ (x₀ - x) xᵀ, x₀ being the same inputs in the original network; null when they are the same. */
-  drift: Float64Array | null;
 }
 
 export interface GptqOptions {
@@ -48,9 +41,9 @@ export interface InputFactor {
   /** In which the columns are rounded. */
   order: readonly number[];
   /** Mean square of every input, by column. */
-  energy: Float64Array;
+  energy: Float32Array;
   /** Upper triangular R of (G + λI)⁻¹ = Rᵀ R, rows and columns in `order`. */
-  factor: Float64Array;
+  factor: Float32Array;
   activationOrder: boolean;
 }
 
@@ -61,7 +54,7 @@ export function factorInputs(
   { dampening = 0.01, activationOrder = true }: GptqOptions = {},
 ): InputFactor {
   checkStatistics(statistics, columns);
-  const energy = Float64Array.from(
+  const energy = Float32Array.from(
     { length: columns },
     (_, i) => statistics.gram[i * columns + i]! / statistics.count,
   );
@@ -69,7 +62,8 @@ export function factorInputs(
   if (activationOrder) order.sort((a, b) => energy[b]! - energy[a]! || a - b);
   const hessian = permuted(statistics.gram, columns, order);
   dampen(hessian, columns, dampening);
-  return { columns, order, energy, factor: inverseUpperFactor(hessian, columns), activationOrder };
+  const factor = Float32Array.from(inverseUpperFactor(hessian, columns));
+  return { columns, order, energy, factor, activationOrder };
 }
 
 /** Quantizes row-major [rows, columns] weights. `invalid_input` when they aren't of that size. */
@@ -78,101 +72,77 @@ export function quantizeWithGptq(
   rows: number,
   scheme: QuantizationScheme,
   inputs: InputFactor,
-  options: Pick<GptqOptions, "clipSearch"> = {},
+  kernels: CpuKernels,
+  { clipSearch = true }: Pick<GptqOptions, "clipSearch"> = {},
 ): QuantizedTensor {
   const { columns, order, energy, factor, activationOrder } = inputs;
-  if (values.length !== rows * columns)
-    throw new AppError(
-      "invalid_input",
-      `${values.length} values are not a ${rows} x ${columns} matrix.`,
-    );
-  const { clipSearch = true } = options;
+  checkShape(values, rows, columns);
+  const layout = groupLayout(rows, columns, scheme);
+  const options = { clipSearch, weights: energy };
+  const { scales, zeroPoints } = kernels.chooseRanges(values, rows, columns, scheme, options);
 
   // Column by column means row by row in the transposed matrix: contiguous.
-  const open = new Float32Array(columns * rows);
+  const paddedRows = Math.ceil(rows / 4) * 4;
+  const open = new Float32Array(columns * paddedRows);
   for (let row = 0; row < rows; row++)
-    for (let i = 0; i < columns; i++) open[i * rows + row] = values[row * columns + order[i]!]!;
-
-  const layout = groupLayout(rows, columns, scheme);
-  const ranges: (AffineRange | undefined)[] = new Array(layout.groupCount);
-  const rangeOf = (row: number, position: number): AffineRange => {
-    const column = order[position]!;
-    const start = Math.floor(column / layout.groupColumns);
-    const group = layout.firstGroup(row) + start;
-    const known = ranges[group];
-    if (known !== undefined) return known;
-    const count = Math.min(layout.groupColumns, columns - start * layout.groupColumns);
-    const settings = { clipSearch, weights: energy };
-    const range =
-      scheme.group === "tensor"
-        ? chooseRange(values, 0, values.length, 1, scheme, { clipSearch })
-        : activationOrder
-          ? chooseRange(values, row * columns + start * layout.groupColumns, count, 1, scheme, settings, start * layout.groupColumns)
-          // In the natural order a group's scale can be fitted to what is left of its columns.
-          : chooseRange(open, position * rows + row, count, rows, scheme, settings, column); // prettier-ignore
-    ranges[group] = range;
-    return range;
+    for (let i = 0; i < columns; i++)
+      open[i * paddedRows + row] = values[row * columns + order[i]!]!;
+  const { groupsPerRow, groupColumns } = layout;
+  const job: ColumnRounding = {
+    rows: paddedRows,
+    columns,
+    open,
+    factor,
+    groups: Uint32Array.from(order, (column) => Math.floor(column / groupColumns)),
+    scales: new Float32Array(groupsPerRow * paddedRows),
+    zeroPoints: new Float32Array(groupsPerRow * paddedRows),
+    lowest: lowestCode(scheme),
+    highest: 2 ** scheme.bits - 1,
+    codes: new Uint8Array(columns * paddedRows),
   };
+  const putRanges = (group: number): void => {
+    for (let row = 0; row < rows; row++) {
+      const from = layout.firstGroup(row) + group;
+      job.scales[group * paddedRows + row] = scales[from]!;
+      job.zeroPoints[group * paddedRows + row] = zeroPoints[from]!;
+    }
+  };
+  for (let group = 0; group < groupsPerRow; group++) putRanges(group);
+  if (activationOrder || scheme.group === "tensor") kernels.roundColumns(job, 0, columns);
+  else
+    // In the natural order a group's scale can be fitted to what is left of its columns.
+    for (let start = 0, group = 0; start < columns; start += groupColumns, group++) {
+      const end = Math.min(columns, start + groupColumns);
+      for (let row = 0; row < rows; row++) {
+        const at = layout.firstGroup(row) + group;
+        const range = chooseRange(open, start * paddedRows + row, end - start, paddedRows, scheme, options, start); // prettier-ignore
+        scales[at] = range.scale;
+        zeroPoints[at] = range.zeroPoint;
+      }
+      putRanges(group);
+      kernels.roundColumns(job, start, end);
+    }
 
   const codes = new Uint8Array(rows * columns);
-  const errors = new Float32Array(rows);
-  const lowest = lowestCode(scheme);
-  const highest = 2 ** scheme.bits - 1;
-  for (let i = 0; i < columns; i++) {
-    const scaleError = 1 / factor[i * columns + i]!;
-    for (let row = 0; row < rows; row++) {
-      const { scale, zeroPoint } = rangeOf(row, i);
-      const value = open[i * rows + row]!;
-      const code = encodeValue(value, inverseScale(scale), zeroPoint, lowest, highest);
-      codes[row * columns + order[i]!] = code;
-      errors[row] = (value - (code - zeroPoint) * scale) * scaleError;
-    }
-    for (let j = i + 1; j < columns; j++) {
-      const share = factor[i * columns + j]!;
-      if (share === 0) continue;
-      const base = j * rows;
-      for (let row = 0; row < rows; row++) open[base + row]! -= errors[row]! * share;
-    }
-  }
-  return pack(codes, rows, columns, scheme, ranges as AffineRange[]);
+  for (let i = 0; i < columns; i++)
+    for (let row = 0; row < rows; row++)
+      codes[row * columns + order[i]!] = job.codes[i * paddedRows + row]!;
+  const packed = kernels.pack(codes, rows, scheme.bits);
+  return { scheme, rows, columns, scales, zeroPoints, packed };
 }
 
-function pack(
-  codes: Uint8Array,
-  rows: number,
-  columns: number,
-  scheme: QuantizationScheme,
-  ranges: readonly AffineRange[],
-): QuantizedTensor {
-  const rowBytes = packedBytes(columns, scheme.bits);
-  const packed = new Uint8Array(rows * rowBytes);
-  for (let row = 0; row < rows; row++)
-    packed.set(
-      packCodes(codes.subarray(row * columns, (row + 1) * columns), scheme.bits),
-      row * rowBytes,
-    );
-  return {
-    scheme,
-    rows,
-    columns,
-    scales: Float32Array.from(ranges, ({ scale }) => scale),
-    zeroPoints: Uint8Array.from(ranges, ({ zeroPoint }) => zeroPoint),
-    packed,
-  };
-}
-
-function checkStatistics({ count, gram, drift }: InputStatistics, columns: number): void {
+function checkStatistics({ count, gram }: InputStatistics, columns: number): void {
   if (columns > COLUMNS_MAX)
     throw new AppError("too_large", `A layer with ${columns} inputs is too wide for GPTQ.`, {
       hint: "Use round-to-nearest for it.",
     });
-  if (gram.length !== columns ** 2 || (drift !== null && drift.length !== columns ** 2))
+  if (gram.length !== columns ** 2)
     throw new AppError("invalid_input", `The statistics are not of ${columns} inputs.`);
   if (count === 0)
     throw new AppError("invalid_input", "The calibration has no text in it.", {
       hint: "Give at least a hundred sentences.",
     });
-  if (!gram.every(Number.isFinite) || (drift !== null && !drift.every(Number.isFinite)))
+  if (!gram.every(Number.isFinite))
     throw new AppError("model_failed", "The calibration met numbers that are not finite.", {
       hint: "The weights may be damaged: fetch them again.",
     });
@@ -200,10 +170,26 @@ function dampen(matrix: Float64Array, n: number, share: number): void {
 export type Product = (
   left: Float32Array,
   right: Float32Array,
-  sizes: { k: number; m: number; n: number },
+  sizes: ProductSizes,
 ) => Promise<Float32Array>;
 
-/** W + W D (G + λI)⁻¹: the least-squares weights for the inputs that the quantized network gives. */
+/** W D, [rows, columns]: what the inputs' drift does to the outputs. */
+export async function outputDrift(
+  values: Float32Array,
+  rows: number,
+  columns: number,
+  drift: Float64Array,
+  product: Product,
+): Promise<Float64Array> {
+  const weights = transposed(values, rows, columns);
+  const sizes = { k: columns, m: rows, n: columns };
+  return Float64Array.from(await product(weights, Float32Array.from(drift), sizes));
+}
+
+/**
+ * W + W D (G + λI)⁻¹: the least-squares weights for the inputs that the quantized network gives.
+ * @param drift W D, row-major [rows, columns]
+ */
 export async function fitToDrift(
   values: Float32Array,
   rows: number,
@@ -211,24 +197,22 @@ export async function fitToDrift(
   drift: Float64Array,
   product: Product,
 ): Promise<Float32Array> {
-  const weights = new Float32Array(n * rows);
+  // All transposed: R times (W D)ᵀ, then Rᵀ times that.
+  const step = new Float32Array(n * rows);
   for (let row = 0; row < rows; row++)
-    for (let i = 0; i < n; i++) weights[i * rows + row] = values[row * n + order[i]!]!;
-  const upper = Float32Array.from(factor);
+    for (let i = 0; i < n; i++) step[i * rows + row] = drift[row * n + order[i]!]!;
   const sizes = { k: n, m: n, n: rows };
-  // All transposed: Dᵀ Wᵀ, then R times it, then Rᵀ times that.
-  const moved = Float32Array.from(permuted(drift, n, order));
-  const step = await product(moved, weights, sizes);
-  const half = await product(transposed(upper, n), step, sizes);
-  const change = await product(upper, half, sizes);
+  const half = await product(transposed(factor, n, n), step, sizes);
+  const change = await product(factor, half, sizes);
   const fitted = values.slice();
   for (let row = 0; row < rows; row++)
     for (let i = 0; i < n; i++) fitted[row * n + order[i]!]! += change[i * rows + row]!;
   return fitted;
 }
 
-function transposed(matrix: Float32Array, n: number): Float32Array {
-  const result = new Float32Array(n * n);
-  for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) result[j * n + i] = matrix[i * n + j]!;
+function transposed(matrix: Float32Array, rows: number, columns: number): Float32Array {
+  const result = new Float32Array(rows * columns);
+  for (let i = 0; i < rows; i++)
+    for (let j = 0; j < columns; j++) result[j * rows + i] = matrix[i * columns + j]!;
   return result;
 }

@@ -3,10 +3,10 @@
  * layer by rounding it, then lets `recommendSchemes` spend the bytes where they help most.
  */
 
+import type { QuantizationKernels } from "./kernels/kernels.ts";
 import { layerError } from "./layer-error.ts";
 import { quantizedSize, type QuantizationScheme } from "./quantized-tensor.ts";
 import { recommendSchemes, type LayerChoice, type RecommendTarget } from "./recommend.ts";
-import { dequantizeTensor, quantizeTensor } from "./round-to-nearest.ts";
 
 /** What a mix of bits is to reach; counted over the linear layers, scales and zero points included. */
 export type MixTarget =
@@ -44,27 +44,23 @@ export interface LayerPlan {
 export async function planLayers(
   layers: readonly PlannedLayer[],
   target: MixTarget,
+  kernels: QuantizationKernels,
   onLayer: (done: number) => void = () => undefined,
 ): Promise<LayerPlan> {
   const choices = [];
   for (const { name, rows, columns, read, energy } of layers) {
     const values = await read();
-    choices.push({
-      name,
-      choices: MIX_SCHEMES.map((scheme): LayerChoice => {
-        const tensor = quantizeTensor(values, rows, columns, scheme, {
-          clipSearch: scheme.bits < 8,
-          ...(energy !== undefined && { weights: energy }),
-        });
-        const error = layerError(values, dequantizeTensor(tensor), columns, energy);
-        const ratio = error.sqnrDb === null ? 0 : 10 ** (-error.sqnrDb / 10);
-        return {
-          scheme,
-          sizeBytes: quantizedSize(tensor).totalBytes,
-          noise: error.outputError ?? ratio,
-        };
-      }),
-    });
+    const weights = energy && { weights: Float32Array.from(energy) };
+    const offers: LayerChoice[] = [];
+    for (const scheme of MIX_SCHEMES) {
+      const options = { clipSearch: scheme.bits < 8, ...weights };
+      const tensor = await kernels.quantize(values, rows, columns, scheme, options);
+      const error = layerError(values, await kernels.dequantize(tensor), columns, energy);
+      const ratio = error.sqnrDb === null ? 0 : 10 ** (-error.sqnrDb / 10);
+      const { totalBytes: sizeBytes } = quantizedSize(tensor);
+      offers.push({ scheme, sizeBytes, noise: error.outputError ?? ratio });
+    }
+    choices.push({ name, choices: offers });
     onLayer(choices.length);
   }
   const weights = layers.reduce((sum, { rows, columns }) => sum + rows * columns, 0);

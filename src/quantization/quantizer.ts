@@ -23,6 +23,8 @@ import {
 import { planTokenRows, type LayerInputs } from "./bert/calibration-input.ts";
 import type { LinearWeights } from "./bert/linear-node.ts";
 import type { GraphRuntime } from "./graph-runtime.ts";
+import { cpuKernels } from "./kernels/cpu-kernels.ts";
+import type { CpuKernels, QuantizationKernels } from "./kernels/kernels.ts";
 import { layerError } from "./layer-error.ts";
 import { planLayers, type LayerPlan } from "./layer-plan.ts";
 import type { PackageCodec } from "./package/package-format.ts";
@@ -34,7 +36,6 @@ import {
 } from "./quantized-tensor.ts";
 import { checkSettings, needsEncoder, type QuantizeSettings } from "./quantize-settings.ts";
 import type { QuantizationReport, TensorReport } from "./report.ts";
-import { dequantizeTensor, quantizeTensor } from "./round-to-nearest.ts";
 import { chooseFactors, smoothWeights, type InputRanges } from "./smoothing.ts";
 import { isFloatDtype } from "./tensors/float-formats.ts";
 import { elementCount, type TensorFile, type TensorInfo } from "./tensors/tensor-file.ts";
@@ -45,6 +46,8 @@ export interface QuantizeOptions extends TaskOptions {
   codec: PackageCodec;
   /** `config.json`, parsed: with it a runnable network is built. */
   config?: unknown;
+  /** Rounds and packs; default the processor's. */
+  kernels?: QuantizationKernels;
   /** Runs calibration and validation. */
   runtime?: GraphRuntime;
   /** Text in tokens that GPTQ, smoothing and a mix of bits are fitted to. */
@@ -77,6 +80,8 @@ export class Quantizer {
   readonly #file: TensorFile;
   readonly #settings: QuantizeSettings;
   readonly #options: QuantizeOptions;
+  #kernels!: QuantizationKernels;
+  #cpu!: CpuKernels;
   readonly #parts = {
     linears: new Map<string, LinearWeights>(),
     biases: new Map<string, Float32Array>(),
@@ -98,6 +103,8 @@ export class Quantizer {
 
   async run(): Promise<QuantizeResult> {
     const started = performance.now();
+    this.#cpu = await cpuKernels();
+    this.#kernels = this.#options.kernels ?? this.#cpu;
     const { encoder, reason } = this.#openEncoder();
     if (encoder !== null) await this.#prepare(encoder);
     const writer = new PackageWriter(this.#options.codec);
@@ -173,6 +180,7 @@ export class Quantizer {
           energy: this.#inputs.get(name)?.energy,
         })),
         mixed,
+        this.#kernels,
         (done) => {
           throwIfAborted(signal);
           onProgress?.({ stage: "Planning layers", done, total: layers.length });
@@ -202,7 +210,7 @@ export class Quantizer {
       encoder.config.hiddenSize,
     ]);
     if (tableScheme !== null)
-      this.#wordTable = this.#round(
+      this.#wordTable = await this.#round(
         WORD_TABLE,
         await encoder.read(WORD_TABLE),
         encoder.config.vocabularySize,
@@ -211,7 +219,8 @@ export class Quantizer {
       );
     const linears = await calibrateEncoder(encoder, runtime!, batches, {
       schemeOf: ({ name, rows, columns }) => this.#schemeOf(name, [rows, columns]),
-      ...(this.#wordTable && { wordTable: dequantizeTensor(this.#wordTable) }),
+      ...(this.#wordTable && { wordTable: await this.#kernels.dequantize(this.#wordTable) }),
+      kernels: this.#cpu,
       onInputs: ({ name }, inputs) => this.#keepRanges(name, inputs),
       ...(signal === undefined ? {} : { signal }),
       ...(onProgress === undefined ? {} : { onProgress }),
@@ -242,9 +251,9 @@ export class Quantizer {
     const columns = elementCount(shape.slice(1));
     const calibrated = this.#calibrated.get(own);
     const known = own === WORD_TABLE ? this.#wordTable : calibrated?.tensor;
-    const tensor = known ?? this.#round(own, values, shape[0]!, columns, scheme);
+    const tensor = known ?? (await this.#round(own, values, shape[0]!, columns, scheme));
     const energy = this.#inputs.get(own)?.energy;
-    const error = layerError(values, dequantizeTensor(tensor), columns, energy);
+    const error = layerError(values, await this.#kernels.dequantize(tensor), columns, energy);
     const method = calibrated === undefined ? "round-to-nearest" : "gptq";
     this.#tensors.push(reportOf(info, scheme, method, quantizedSize(tensor).totalBytes, error));
     if (own === WORD_TABLE) this.#wordTable = tensor;
@@ -260,21 +269,18 @@ export class Quantizer {
     return { name, shape, dtype, values: { kind: "affine", tensor } };
   }
 
-  #round(
+  async #round(
     name: string,
     values: Float32Array,
     rows: number,
     columns: number,
     scheme: QuantizationScheme,
-  ): QuantizedTensor {
+  ): Promise<QuantizedTensor> {
     const factors = this.#factors.get(name);
-    const clipSearch = this.#clips(scheme);
-    if (factors === undefined) return quantizeTensor(values, rows, columns, scheme, { clipSearch });
-    const smooth = smoothWeights(values, factors);
-    return {
-      ...quantizeTensor(smooth, rows, columns, scheme, { clipSearch }),
-      columnFactors: factors,
-    };
+    const options = { clipSearch: this.#clips(scheme) };
+    const weights = factors === undefined ? values : smoothWeights(values, factors);
+    const tensor = await this.#kernels.quantize(weights, rows, columns, scheme, options);
+    return { ...tensor, ...(factors && { columnFactors: factors }) };
   }
 
   #build(encoder: BertWeights): Promise<Uint8Array> {

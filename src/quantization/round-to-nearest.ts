@@ -1,6 +1,6 @@
 /**
- * Round-to-nearest weight quantization and its inverse: the scalar reference that every kernel is
- * held against. Rounding is to nearest, ties to even, of value * (1 / scale) in float32.
+ * Round-to-nearest weight quantization and its inverse: the scalar reference that every kernel
+ * (`kernels/`) is held against. Rounding is to nearest, ties to even, of value * (1 / scale) in float32.
  */
 
 import { AppError } from "../errors.ts";
@@ -25,11 +25,7 @@ export function quantizeTensor(
   scheme: QuantizationScheme,
   options: RangeOptions = {},
 ): QuantizedTensor {
-  if (values.length !== rows * columns)
-    throw new AppError(
-      "invalid_input",
-      `${values.length} values are not a ${rows} x ${columns} matrix.`,
-    );
+  checkShape(values, rows, columns);
   const { scales, zeroPoints } = chooseRanges(values, rows, columns, scheme, options);
   const layout = groupLayout(rows, columns, scheme);
   const rowBytes = packedBytes(columns, scheme.bits);
@@ -50,6 +46,15 @@ export function quantizeTensor(
     packed.set(packCodes(codes, scheme.bits), row * rowBytes);
   }
   return { scheme, rows, columns, scales, zeroPoints, packed };
+}
+
+/** `invalid_input` when there are more or fewer values than the shape says. */
+export function checkShape(values: Float32Array, rows: number, columns: number): void {
+  if (values.length !== rows * columns)
+    throw new AppError(
+      "invalid_input",
+      `${values.length} values are not a ${rows} x ${columns} matrix.`,
+    );
 }
 
 /** Scales and zero points of every group, in row-major order of the groups. */

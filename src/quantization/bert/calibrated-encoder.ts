@@ -9,15 +9,23 @@ import type { TaskOptions } from "../../model/task-control.ts";
 import {
   factorInputs,
   fitToDrift,
+  outputDrift,
   quantizeWithGptq,
   type GptqOptions,
   type InputFactor,
   type Product,
 } from "../gptq.ts";
 import type { GraphRuntime, GraphSession, GraphTensor } from "../graph-runtime.ts";
+import { cpuKernels } from "../kernels/cpu-kernels.ts";
+import type { CpuKernels, ProductSizes } from "../kernels/kernels.ts";
 import type { QuantizationScheme, QuantizedTensor } from "../quantized-tensor.ts";
-import { dequantizeTensor } from "../round-to-nearest.ts";
-import { InputCollector, realRows, type LayerInputs, type TokenRows } from "./calibration-input.ts";
+import {
+  InputCollector,
+  realRows,
+  type LayerInputs,
+  type StatisticsProducts,
+  type TokenRows,
+} from "./calibration-input.ts";
 import { buildProduct, buildStage, STAGE_OUTPUT, type Stage } from "./calibration-stages.ts";
 import {
   biasOf,
@@ -32,6 +40,7 @@ import { transpose } from "./linear-node.ts";
 export interface CalibrationOptions extends TaskOptions, GptqOptions {
   /** The scheme of a layer; null leaves it in float32. */
   schemeOf(layer: LinearShape): QuantizationScheme | null;
+  kernels: CpuKernels;
   /** The word table as the quantized network will have it, row-major; default the original. */
   wordTable?: Float32Array;
   /** Fits weights to the original's outputs and corrects biases by the mean error. Default true. */
@@ -82,6 +91,7 @@ export async function measureInputs(
   const found = new Map<string, LayerInputs>();
   await calibrateEncoder(weights, runtime, batches, {
     ...options,
+    kernels: await cpuKernels(),
     schemeOf: () => null,
     onInputs: ({ name }, inputs) => found.set(name, inputs),
   });
@@ -108,7 +118,8 @@ class CalibrationRun {
   readonly #batches: readonly TokenRows[];
   readonly #options: CalibrationOptions;
   readonly #stages: ReadonlyMap<Stage, GraphSession>;
-  readonly #products: GraphSession;
+  /** leftᵀ right and left right. */
+  readonly #products: { cross: GraphSession; plain: GraphSession };
   readonly #original: Stream = emptyStream();
   readonly #quantized: Stream = emptyStream();
   /** Whether the two networks differ yet. */
@@ -119,7 +130,7 @@ class CalibrationRun {
     batches: readonly TokenRows[],
     options: CalibrationOptions,
     stages: ReadonlyMap<Stage, GraphSession>,
-    products: GraphSession,
+    products: { cross: GraphSession; plain: GraphSession },
   ) {
     this.#weights = weights;
     this.#batches = batches;
@@ -137,7 +148,10 @@ class CalibrationRun {
     const { config } = weights;
     const stages = new Map<Stage, GraphSession>();
     for (const stage of STAGES) stages.set(stage, await runtime.load(buildStage(config, stage)));
-    const products = await runtime.load(buildProduct());
+    const products = {
+      cross: await runtime.load(buildProduct({ turned: true })),
+      plain: await runtime.load(buildProduct({ turned: false })),
+    };
     const run = new CalibrationRun(weights, batches, options, stages, products);
     const table = await weights.read("embeddings.word_embeddings.weight");
     run.#original.hidden = await embedTokens(weights, table, batches);
@@ -158,7 +172,7 @@ class CalibrationRun {
           shapes.find((one) => one.layer === layer && one.kind === kind)!,
         );
         const isMeasured = layers.some((shape) => this.#options.schemeOf(shape) !== null);
-        const stats = await this.#statistics(inputs, isMeasured);
+        const stats = await this.#statistics(inputs, isMeasured, layers);
         const factor = isMeasured ? factorInputs(stats, stats.size, this.#options) : null;
         const feeds: Record<string, GraphTensor> = {};
         const originalFeeds: Record<string, GraphTensor> = {};
@@ -180,13 +194,18 @@ class CalibrationRun {
   }
 
   async close(): Promise<void> {
-    for (const session of [...this.#stages.values(), this.#products]) await session.release();
+    for (const session of [...this.#stages.values(), ...Object.values(this.#products)])
+      await session.release();
   }
 
-  async #statistics(inputs: keyof Stream, withGram: boolean): Promise<LayerInputs> {
+  async #statistics(
+    inputs: keyof Stream,
+    withGram: boolean,
+    layers: readonly LinearShape[],
+  ): Promise<LayerInputs> {
     const size =
       inputs === "wide" ? this.#weights.config.intermediateSize : this.#weights.config.hiddenSize;
-    const collector = new InputCollector(withGram ? this.#product : null, size);
+    const collector = new InputCollector(withGram ? await this.#productsFor(layers) : null, size);
     const enough = withGram
       ? Math.max(SAMPLES_PER_COLUMN * size, GRAM_PRODUCTS / size ** 2)
       : Infinity;
@@ -201,6 +220,27 @@ class CalibrationRun {
     return collector.finish();
   }
 
+  async #productsFor(layers: readonly LinearShape[]): Promise<StatisticsProducts> {
+    const [{ name, rows, columns }, ...others] = layers as [LinearShape, ...LinearShape[]];
+    const products = {
+      gram: (inputs: Float32Array, sizes: ProductSizes) =>
+        this.#options.kernels.crossProduct(inputs, inputs, sizes),
+      cross: this.#cross,
+      project: null,
+    };
+    // Two narrow products take less than one between all inputs.
+    if (others.length > 0 || 2 * rows > columns) return products;
+    const right = transpose(await this.#weights.read(name), rows, columns);
+    const project = async (inputs: Float32Array, count: number): Promise<Float32Array> => {
+      const outputs = await this.#products.plain.run({
+        left: { type: "float32", dims: [count, columns], data: inputs },
+        right: { type: "float32", dims: [columns, rows], data: right },
+      });
+      return outputs[STAGE_OUTPUT]!.data as Float32Array;
+    };
+    return { ...products, project };
+  }
+
   async #quantize(
     shape: LinearShape,
     stats: LayerInputs,
@@ -210,6 +250,7 @@ class CalibrationRun {
   ): Promise<CalibratedLinear | null> {
     throwIfAborted(this.#options.signal);
     const { rows, kind, name } = shape;
+    const { kernels } = this.#options;
     const values = await this.#weights.read(name);
     const bias = await this.#weights.read(biasOf(name));
     this.#options.onInputs?.(shape, stats);
@@ -219,20 +260,22 @@ class CalibrationRun {
       putLinear(feeds, kind, values, bias, shape);
       return null;
     }
-    const fitted =
+    const drift =
       stats.drift === null
-        ? values
-        : await fitToDrift(values, rows, factor, stats.drift, this.#product);
-    const tensor = quantizeWithGptq(fitted, rows, scheme, factor, this.#options);
-    const rounded = dequantizeTensor(tensor);
+        ? stats.outputDrift
+        : await outputDrift(values, rows, shape.columns, stats.drift, this.#cross);
+    const fitted =
+      drift === null ? values : await fitToDrift(values, rows, factor, drift, this.#cross);
+    const tensor = quantizeWithGptq(fitted, rows, scheme, factor, kernels, this.#options);
+    const rounded = kernels.dequantize(tensor);
     const corrected =
       (this.#options.compensate ?? true) ? correctBias(values, rounded, bias, stats, shape) : bias;
     putLinear(feeds, kind, rounded, corrected, shape);
     return { shape, tensor, bias: corrected };
   }
 
-  readonly #product: Product = async (left, right, { k, m, n }) => {
-    const outputs = await this.#products.run({
+  readonly #cross: Product = async (left, right, { k, m, n }) => {
+    const outputs = await this.#products.cross.run({
       left: { type: "float32", dims: [k, m], data: left },
       right: { type: "float32", dims: [k, n], data: right },
     });

@@ -1,7 +1,8 @@
 /** Calibration text as token batches of like length, and the statistics that quantization needs of a layer's inputs. */
 
 import { AppError } from "../../errors.ts";
-import type { InputStatistics, Product } from "../gptq.ts";
+import type { InputStatistics } from "../gptq.ts";
+import type { ProductSizes } from "../kernels/kernels.ts";
 
 /** Row-major [rows, columns] tokens, right-padded; `lengths` are the real ones of each row. */
 export interface TokenRows {
@@ -73,6 +74,10 @@ export function realRows(
 
 export interface LayerInputs extends InputStatistics {
   size: number;
+  /** Σ (x₀ - x) xᵀ, x₀ being the same inputs in the original network, [size, size]; or null. */
+  drift: Float64Array | null;
+  /** W times it, [rows, size], where that was asked for instead; or null. */
+  outputDrift: Float64Array | null;
   /** Mean of each input over the tokens, in the original and in the quantized network. */
   originalMean: Float64Array;
   mean: Float64Array;
@@ -83,19 +88,29 @@ export interface LayerInputs extends InputStatistics {
   energy: Float64Array;
 }
 
+/** The products that statistics are made of; without them only means, extremes and energies are. */
+export interface StatisticsProducts {
+  /** xᵀ x of [k, n]. */
+  gram(inputs: Float32Array, sizes: ProductSizes): Float32Array;
+  /** leftᵀ right of [k, m] and [k, n]. */
+  cross(left: Float32Array, right: Float32Array, sizes: ProductSizes): Promise<Float32Array>;
+  /** Inputs [k, n] through the one layer that takes them, [k, rows]; null: several do, or it is as wide. */
+  project: ((inputs: Float32Array, count: number) => Promise<Float32Array>) | null;
+}
+
 /** Adds up batch by batch what reaches a layer in both networks. */
 export class InputCollector {
-  readonly #product: Product | null;
+  readonly #products: StatisticsProducts | null;
   readonly #result: LayerInputs;
 
-  /** Without `product` no Gram matrix is made: it stays empty. */
-  constructor(product: Product | null, size: number) {
-    this.#product = product;
+  constructor(products: StatisticsProducts | null, size: number) {
+    this.#products = products;
     this.#result = {
       size,
       count: 0,
-      gram: new Float64Array(product === null ? 0 : size * size),
+      gram: new Float64Array(products === null ? 0 : size * size),
       drift: null,
+      outputDrift: null,
       originalMean: new Float64Array(size),
       mean: new Float64Array(size),
       min: new Float32Array(size),
@@ -113,8 +128,8 @@ export class InputCollector {
   async add(original: Float32Array, quantized: Float32Array): Promise<void> {
     const result = this.#result;
     const { size } = result;
-    const rows = quantized.length / size;
-    result.count += rows;
+    const k = quantized.length / size;
+    result.count += k;
     for (let at = 0; at < quantized.length; at += size)
       for (let i = 0; i < size; i++) {
         const value = quantized[at + i]!;
@@ -124,12 +139,21 @@ export class InputCollector {
         if (value < result.min[i]!) result.min[i] = value;
         else if (value > result.max[i]!) result.max[i] = value;
       }
-    if (this.#product === null) return;
-    await this.#accumulate(result.gram, quantized, quantized, rows);
+    const products = this.#products;
+    if (products === null) return;
+    addTo(result.gram, products.gram(quantized, { k, m: size, n: size }));
     if (original === quantized) return;
     const difference = original.map((value, i) => value - quantized[i]!);
-    result.drift ??= new Float64Array(size * size);
-    await this.#accumulate(result.drift, difference, quantized, rows);
+    if (products.project === null) {
+      result.drift ??= new Float64Array(size * size);
+      const sizes = { k, m: size, n: size };
+      addTo(result.drift, await products.cross(difference, quantized, sizes));
+      return;
+    }
+    const outputs = await products.project(difference, k);
+    const rows = outputs.length / k;
+    result.outputDrift ??= new Float64Array(rows * size);
+    addTo(result.outputDrift, await products.cross(outputs, quantized, { k, m: rows, n: size }));
   }
 
   finish(): LayerInputs {
@@ -142,15 +166,8 @@ export class InputCollector {
       }
     return this.#result;
   }
+}
 
-  async #accumulate(
-    sum: Float64Array,
-    left: Float32Array,
-    right: Float32Array,
-    rows: number,
-  ): Promise<void> {
-    const { size } = this.#result;
-    const part = await this.#product!(left, right, { k: rows, m: size, n: size });
-    for (let i = 0; i < sum.length; i++) sum[i]! += part[i]!;
-  }
+function addTo(sums: Float64Array, part: Float32Array): void {
+  for (let i = 0; i < sums.length; i++) sums[i]! += part[i]!;
 }

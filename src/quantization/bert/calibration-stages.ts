@@ -61,13 +61,13 @@ export function buildStage(config: BertConfig, stage: Stage): Uint8Array {
   return builder.build();
 }
 
-/** leftᵀ right as a graph: "left" [k, m] and "right" [k, n] → [m, n]. Gram matrices are such products. */
-export function buildProduct(): Uint8Array {
+/** left right as a graph: "left" [m, k], or [k, m] when `turned`, and "right" [k, n] → [m, n]. */
+export function buildProduct({ turned }: { turned: boolean }): Uint8Array {
   const builder = new GraphBuilder("product");
-  const left = builder.input("left", ELEMENT.float, ["k", "m"]);
+  const left = builder.input("left", ELEMENT.float, turned ? ["k", "m"] : ["m", "k"]);
   const right = builder.input("right", ELEMENT.float, ["k", "n"]);
-  const turned = builder.node("Transpose", [left], { perm: [1, 0] });
-  builder.node("MatMul", [turned, right], {}, { outputs: [STAGE_OUTPUT] });
+  const first = turned ? builder.node("Transpose", [left], { perm: [1, 0] }) : left;
+  builder.node("MatMul", [first, right], {}, { outputs: [STAGE_OUTPUT] });
   builder.output(STAGE_OUTPUT, ELEMENT.float, ["m", "n"]);
   return builder.build();
 }
