@@ -22,6 +22,7 @@ export const ERROR_CODES = [
   "query_failed", // SQL or search expression refused
   "read_only", // a write was asked of a read-only surface
   "worker_lost", // the worker or the leading tab ended before it answered
+  "device_lost", // the graphics processor ended before it answered
   "closed", // the engine was closed
   "network", // a source could not be reached
   "rate_limited", // a provider asks to wait
@@ -79,6 +80,7 @@ export const HTTP_STATUS: Record<ErrorCode, number> = {
   query_failed: 400,
   read_only: 403,
   worker_lost: 503,
+  device_lost: 503,
   closed: 503,
   network: 502,
   rate_limited: 429,
@@ -104,6 +106,7 @@ export const EXIT_CODE: Record<ErrorCode, number> = {
   query_failed: 2,
   read_only: 2,
   worker_lost: 9,
+  device_lost: 9,
   closed: 9,
   network: 9,
   rate_limited: 9,

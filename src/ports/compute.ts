@@ -26,6 +26,11 @@ export interface ComputeWorkers {
 
 /** A graphics processor, where there is one that may be used. */
 export interface GpuProvider {
-  /** A device and its name, or why there is none, in words for the owner. Never rejects. */
-  request(): Promise<{ device: GPUDevice; name: string } | { unavailable: string }>;
+  /**
+   * A device and its name, or why there is none, in words for the owner. Never rejects. The device gets
+   * those of `features` that its adapter has.
+   */
+  request(
+    features?: readonly GPUFeatureName[],
+  ): Promise<{ device: GPUDevice; name: string } | { unavailable: string }>;
 }

@@ -92,7 +92,7 @@ export function chooseRange(
 
 /** Weights beyond it are damaged. Up to it the inverse of a scale is a normal float32 on every device. */
 const MAX_WEIGHT = 2 ** 126;
-const isWeight = (value: number): boolean => Math.abs(value) <= MAX_WEIGHT;
+export const isWeight = (value: number): boolean => Math.abs(value) <= MAX_WEIGHT;
 
 function damagedWeight(value: number, at: number): AppError {
   return new AppError("invalid_input", `The weight at ${at} is ${value}.`, {
@@ -109,7 +109,8 @@ export function firstDamaged(values: Float32Array, from: number): AppError {
 /** Twice the smallest normal float32: devices may take smaller numbers for 0, here they round to it. */
 const MIN_SCALE = 2 ** -125;
 
-function rangeOf(min: number, max: number, scheme: QuantizationScheme): AffineRange {
+/** The range between two extremes, zero inside. */
+export function rangeOf(min: number, max: number, scheme: QuantizationScheme): AffineRange {
   const highest = 2 ** scheme.bits - 1;
   if (scheme.symmetric) {
     const middle = 2 ** (scheme.bits - 1);

@@ -19,6 +19,7 @@ import { runWllamaCases } from "./language-models.ts";
 import { runLanguageWorkerCases } from "./language-worker.ts";
 import { runOpfsFileStoreContract } from "./opfs-file-store.ts";
 import { runSqlContract } from "./sql-engine.ts";
+import { runQuantizationKernelCases } from "./quantization-kernels.ts";
 import { runVectorDeviceCases, runVectorPoolCases } from "./vector-search.ts";
 import { runWebLlmCases } from "./webllm-models.ts";
 
@@ -38,6 +39,7 @@ const SUITES: Record<string, (argument: string) => Promise<Report>> = {
   "language worker": runLanguageWorkerCases,
   "vector pool": runVectorPoolCases,
   "vector device": runVectorDeviceCases,
+  "quantization kernels": runQuantizationKernelCases,
 };
 
 self.onmessage = async (event: MessageEvent<{ suite: string; argument: string }>) => {

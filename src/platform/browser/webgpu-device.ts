@@ -1,9 +1,9 @@
-/** The graphics processor through WebGPU; nothing beyond its core features is asked for. */
+/** The graphics processor through WebGPU; beyond its core features nothing is needed. */
 
 import type { GpuProvider } from "../../ports/compute.ts";
 
 export const webGpu: GpuProvider = {
-  async request() {
+  async request(features = []) {
     const { gpu } = navigator as { gpu?: GPU };
     if (!gpu) return { unavailable: "This browser has no WebGPU." };
     try {
@@ -11,6 +11,7 @@ export const webGpu: GpuProvider = {
       if (!adapter) return { unavailable: "There is no usable graphics processor." };
       const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
       const device = await adapter.requestDevice({
+        requiredFeatures: features.filter((feature) => adapter.features.has(feature)),
         requiredLimits: { maxBufferSize, maxStorageBufferBindingSize },
       });
       const { vendor, architecture, description } = adapter.info;

@@ -18,6 +18,11 @@ const BY_CODE: Partial<
     next: "Reload the page. Everything that was acknowledged is stored.",
     action: "reload",
   },
+  device_lost: {
+    title: "The graphics processor was lost",
+    next: "Run it again. If it is lost again, choose the processor instead.",
+    action: "retry",
+  },
   closed: {
     title: "The engine was closed",
     next: "Reload the page to open it again.",
