@@ -360,6 +360,7 @@ export class Quantizer {
       bitsPerWeight: this.#bitsPerWeight(encoder),
       networkReason,
       ...measured,
+      computedBy: this.#kernels.description,
       elapsedMs,
     };
   }

@@ -38,6 +38,8 @@ export interface QuantizationReport {
   networkReason: string | null;
   quality: VectorQuality | null;
   retrieval: RetrievalQuality | null;
+  /** What computed: the kernels' description. */
+  computedBy: string;
   elapsedMs: number;
 }
 
@@ -99,7 +101,7 @@ export function reportMarkdown(report: QuantizationReport): string {
           .trim(),
       ),
     "",
-    `Took ${(report.elapsedMs / 1000).toFixed(1)} s.`,
+    `Took ${(report.elapsedMs / 1000).toFixed(1)} s, computed by ${report.computedBy}.`,
     "",
   );
   return lines.join("\n");

@@ -10,6 +10,7 @@ import { buildEncoder } from "../../quantization/bert/bert-graph.ts";
 import { BertWeights, parseBertConfig } from "../../quantization/bert/bert-model.ts";
 import { compareHistograms, type TensorHistogram } from "../../quantization/histogram.ts";
 import { openPackage, unpackTensor } from "../../quantization/package/package-reader.ts";
+import type { QuantizationKernels } from "../../quantization/kernels/kernels.ts";
 import { quantizeModel, type QuantizeResult } from "../../quantization/quantizer.ts";
 import { bytesSource } from "../../quantization/tensors/byte-source.ts";
 import { referenceOf, type Reference } from "../../quantization/validation.ts";
@@ -21,6 +22,7 @@ import {
   type WorkbenchTexts,
 } from "../../quantization/workbench.ts";
 import { loadZstd } from "../../storage/zstd.ts";
+import { openKernels } from "./quantization-kernels.ts";
 import { OrtGraphRuntime } from "../onnx/ort-graph-runtime.ts";
 import { checkSpace, installModel } from "./model-installer.ts";
 import { readModelState } from "./model-files.ts";
@@ -139,6 +141,7 @@ function describe({ file, config, tokenizer }: OpenedSource): SourceInfo {
 /** Makes runs; keeps the runtime and the last original's vectors between them. */
 class RunMaker {
   #runtime: Promise<OrtGraphRuntime> | null = null;
+  #kernels: Promise<QuantizationKernels> | null = null;
   #reference: { key: string; value: Reference } | null = null;
 
   async run(
@@ -160,8 +163,10 @@ class RunMaker {
             signal,
             onProgress,
           });
+    const kernels = await (this.#kernels ??= openKernels());
     const result = await quantizeModel(opened.file, settings, {
       codec: zstd,
+      kernels,
       ...(opened.config !== undefined && { config: opened.config }),
       ...(runtime !== null && { runtime }),
       ...(split !== null && split),

@@ -58,6 +58,7 @@ const report = z.object({
     .object({ count: size, cosineMean: number, cosineP5: number, top10Overlap: number.nullable() })
     .nullable(),
   retrieval: z.object({ queries: size, original: recalls, quantized: recalls }).nullable(),
+  computedBy: z.string(),
   elapsedMs: number,
 });
 const runSchema = z.object({

@@ -59,8 +59,7 @@ interface Job {
 
 export class GpuKernels implements QuantizationKernels {
   readonly name = "webgpu";
-  /** The adapter's name and what of it is used, for people. */
-  readonly device: string;
+  readonly description: string;
   readonly #device: GPUDevice;
   readonly #cpu: CpuKernels;
   readonly #stages: ReadonlyMap<Stage, GPUComputePipeline>;
@@ -77,7 +76,7 @@ export class GpuKernels implements QuantizationKernels {
     maxBytes: number,
   ) {
     this.#device = device;
-    this.device = description;
+    this.description = description;
     this.#cpu = cpu;
     this.#stages = stages;
     this.#layout = layout;
@@ -129,7 +128,7 @@ export class GpuKernels implements QuantizationKernels {
         ),
       ),
     );
-    const description = [name, ...used].join(", ");
+    const description = `WebGPU (${[name, ...used].join(", ")})`;
     return new GpuKernels(device, description, cpu, stages, groupLayout, maxBytes);
   }
 

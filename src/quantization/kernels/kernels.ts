@@ -20,6 +20,8 @@ type Awaitable<T> = T | Promise<T>;
 /** Arrays that are given are not kept, and not changed. */
 export interface QuantizationKernels {
   readonly name: "reference" | "wasm-simd" | "webgpu";
+  /** What computes, for people: "WebGPU (its adapter)". */
+  readonly description: string;
   /** Rounds row-major [rows, columns] weights to nearest. `invalid_input` as `quantizeTensor` says. */
   quantize(
     values: Float32Array,

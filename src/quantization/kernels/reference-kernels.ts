@@ -10,6 +10,7 @@ const { fround } = Math;
 
 export const referenceKernels: CpuKernels = {
   name: "reference",
+  description: "scalar code",
   quantize: quantizeTensor,
   dequantize: dequantizeTensor,
   chooseRanges,

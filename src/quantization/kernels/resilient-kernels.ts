@@ -9,22 +9,22 @@ import type { QuantizationKernels } from "./kernels.ts";
 export class ResilientKernels implements QuantizationKernels {
   readonly #preferred: QuantizationKernels;
   readonly #other: QuantizationKernels;
-  readonly #onFallback: (reason: string) => void;
-  #isLost = false;
+  /** Why the others took over for good. */
+  #lostReason: string | null = null;
 
-  /** `onFallback` hears once why the others took over for good. */
-  constructor(
-    preferred: QuantizationKernels,
-    other: QuantizationKernels,
-    onFallback: (reason: string) => void,
-  ) {
+  constructor(preferred: QuantizationKernels, other: QuantizationKernels) {
     this.#preferred = preferred;
     this.#other = other;
-    this.#onFallback = onFallback;
   }
 
   get name(): QuantizationKernels["name"] {
-    return this.#isLost ? this.#other.name : this.#preferred.name;
+    return (this.#lostReason === null ? this.#preferred : this.#other).name;
+  }
+
+  get description(): string {
+    const { description } = this.#preferred;
+    if (this.#lostReason === null) return description;
+    return `${description}, then ${this.#other.description}: ${this.#lostReason}`;
   }
 
   quantize(...given: Parameters<QuantizationKernels["quantize"]>) {
@@ -48,15 +48,14 @@ export class ResilientKernels implements QuantizationKernels {
   }
 
   async #run<T>(work: (kernels: QuantizationKernels) => T | Promise<T>): Promise<T> {
-    if (this.#isLost) return work(this.#other);
+    if (this.#lostReason !== null) return work(this.#other);
     try {
       return await work(this.#preferred);
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       if (error.code === "too_large") return work(this.#other);
       if (error.code !== "device_lost" && error.code !== "internal") throw error;
-      if (!this.#isLost) this.#onFallback(error.message);
-      this.#isLost = true;
+      this.#lostReason = error.message;
       return work(this.#other);
     }
   }

@@ -37,6 +37,7 @@ const BLOCK_COLUMNS = 32;
 
 export class WasmKernels implements CpuKernels {
   readonly name = "wasm-simd";
+  readonly description = "WebAssembly SIMD";
   readonly #memory: WebAssembly.Memory;
   readonly #run: Exports;
   #u8: Uint8Array;
