@@ -2,7 +2,7 @@
 
 import { linearLayers, type BertWeights } from "../../src/quantization/bert/bert-model.ts";
 import type { QuantizationScheme } from "../../src/quantization/quantized-tensor.ts";
-import { quantizeTensor } from "../../src/quantization/round-to-nearest.ts";
+import { cpuKernels } from "../../src/quantization/kernels/cpu-kernels.ts";
 
 const SCHEMES: QuantizationScheme[] = [
   { bits: 8, symmetric: true, group: "channel" },
@@ -25,16 +25,17 @@ export async function roundingSpeed(encoder: BertWeights): Promise<Record<string
     });
     return times.sort((a, b) => a - b)[ROUNDS >> 1]!;
   };
+  const kernels = await cpuKernels();
   const target = new Float32Array(Math.max(...matrices.map(({ values }) => values.length)));
   const copyMs = timed(() => matrices.forEach(({ values }) => target.set(values)));
   return SCHEMES.map((scheme) => {
     const ms = timed(() =>
       matrices.forEach(({ values, rows, columns }) =>
-        quantizeTensor(values, rows, columns, scheme),
+        kernels.quantize(values, rows, columns, scheme),
       ),
     );
     return {
-      rounding: `${scheme.bits} bits, ${scheme.group}${scheme.symmetric ? ", symmetric" : ""}`,
+      rounding: `${kernels.name}, ${scheme.bits} bits, ${scheme.group}${scheme.symmetric ? ", symmetric" : ""}`,
       ms: ms.toFixed(0),
       "GB/s": (bytes / ms / 1e6).toFixed(2),
       "copy GB/s": (bytes / copyMs / 1e6).toFixed(2),

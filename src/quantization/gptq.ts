@@ -12,7 +12,6 @@
 import { AppError } from "../errors.ts";
 import { chooseRange, lowestCode } from "./affine-range.ts";
 import type { ColumnRounding, CpuKernels, ProductSizes } from "./kernels/kernels.ts";
-import { inverseUpperFactor } from "./linear-algebra.ts";
 import { groupLayout, type QuantizationScheme, type QuantizedTensor } from "./quantized-tensor.ts";
 import { checkShape } from "./round-to-nearest.ts";
 
@@ -51,6 +50,7 @@ export interface InputFactor {
 export function factorInputs(
   statistics: InputStatistics,
   columns: number,
+  kernels: CpuKernels,
   { dampening = 0.01, activationOrder = true }: GptqOptions = {},
 ): InputFactor {
   checkStatistics(statistics, columns);
@@ -62,7 +62,7 @@ export function factorInputs(
   if (activationOrder) order.sort((a, b) => energy[b]! - energy[a]! || a - b);
   const hessian = permuted(statistics.gram, columns, order);
   dampen(hessian, columns, dampening);
-  const factor = Float32Array.from(inverseUpperFactor(hessian, columns));
+  const factor = Float32Array.from(kernels.inverseUpperFactor(hessian, columns));
   return { columns, order, energy, factor, activationOrder };
 }
 

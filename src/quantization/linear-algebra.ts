@@ -12,10 +12,7 @@ export function inverseUpperFactor(a: Float64Array, n: number): Float64Array {
     const rowJ = j * n;
     let pivot = a[rowJ + j]!;
     for (let k = j + 1; k < n; k++) pivot -= a[rowJ + k]! ** 2;
-    if (!(pivot > 0))
-      throw new AppError("model_failed", "The calibration's statistics can't be inverted.", {
-        hint: "Give more or more varied text, or a larger dampening.",
-      });
+    if (!(pivot > 0)) throw notInvertible();
     const root = Math.sqrt(pivot);
     a[rowJ + j] = root;
     // Four rows at a time: their sums don't wait for each other.
@@ -49,6 +46,12 @@ export function inverseUpperFactor(a: Float64Array, n: number): Float64Array {
     }
   }
   return invertUpper(a, n);
+}
+
+export function notInvertible(): AppError {
+  return new AppError("model_failed", "The calibration's statistics can't be inverted.", {
+    hint: "Give more or more varied text, or a larger dampening.",
+  });
 }
 
 /** R with U R = 1, row by row from the last one; four earlier rows are taken in at a time. */

@@ -173,7 +173,9 @@ class CalibrationRun {
         );
         const isMeasured = layers.some((shape) => this.#options.schemeOf(shape) !== null);
         const stats = await this.#statistics(inputs, isMeasured, layers);
-        const factor = isMeasured ? factorInputs(stats, stats.size, this.#options) : null;
+        const factor = isMeasured
+          ? factorInputs(stats, stats.size, this.#options.kernels, this.#options)
+          : null;
         const feeds: Record<string, GraphTensor> = {};
         const originalFeeds: Record<string, GraphTensor> = {};
         for (const shape of layers) {
@@ -188,7 +190,9 @@ class CalibrationRun {
             total: shapes.length,
           });
         }
-        await this.#advance(stage, layer, feeds, originalFeeds);
+        // What the last layer gives reaches no other.
+        const isLast = layers.includes(shapes.at(-1)!);
+        if (!isLast) await this.#advance(stage, layer, feeds, originalFeeds);
       }
     return done;
   }

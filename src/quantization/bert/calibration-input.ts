@@ -130,15 +130,8 @@ export class InputCollector {
     const { size } = result;
     const k = quantized.length / size;
     result.count += k;
-    for (let at = 0; at < quantized.length; at += size)
-      for (let i = 0; i < size; i++) {
-        const value = quantized[at + i]!;
-        result.mean[i]! += value;
-        result.originalMean[i]! += original[at + i]!;
-        result.energy[i]! += value * value;
-        if (value < result.min[i]!) result.min[i] = value;
-        else if (value > result.max[i]!) result.max[i] = value;
-      }
+    addMoments(result, quantized);
+    addSums(result.originalMean, original);
     const products = this.#products;
     if (products === null) return;
     addTo(result.gram, products.gram(quantized, { k, m: size, n: size }));
@@ -166,6 +159,29 @@ export class InputCollector {
       }
     return this.#result;
   }
+}
+
+/** Adds the rows of [k, sums.length] values. */
+function addSums(sums: Float64Array, values: Float32Array): void {
+  const size = sums.length;
+  let at = 0;
+  // Four rows at a time: half of the time goes into reading and writing the sums.
+  for (const last = values.length - 4 * size; at <= last; at += 4 * size)
+    for (let i = 0, row = at; i < size; i++, row++)
+      sums[i]! +=
+        values[row]! + values[row + size]! + (values[row + 2 * size]! + values[row + 3 * size]!);
+  for (; at < values.length; at += size) for (let i = 0; i < size; i++) sums[i]! += values[at + i]!;
+}
+
+function addMoments({ size, mean, energy, min, max }: LayerInputs, values: Float32Array): void {
+  addSums(mean, values);
+  for (let at = 0; at < values.length; at += size)
+    for (let i = 0; i < size; i++) {
+      const value = values[at + i]!;
+      energy[i]! += value * value;
+      if (value < min[i]!) min[i] = value;
+      else if (value > max[i]!) max[i] = value;
+    }
 }
 
 function addTo(sums: Float64Array, part: Float32Array): void {

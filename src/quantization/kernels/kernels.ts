@@ -82,4 +82,6 @@ export interface CpuKernels extends QuantizationKernels {
   ): { scales: Float32Array; zeroPoints: Uint8Array };
   /** Rounds the columns [first, end) and takes their errors out of all later ones. */
   roundColumns(job: ColumnRounding, first: number, end: number): void;
+  /** `linear-algebra.ts`; may differ in the last bits. The matrix is overwritten. */
+  inverseUpperFactor(matrix: Float64Array, n: number): Float64Array;
 }

@@ -696,3 +696,202 @@ function takeOut(
     }
   }
 }
+
+/** Columns that are factored before what is right of them is brought up to date. */
+const FACTOR_BLOCK: u32 = 32;
+
+/**
+ * L with A = L Lᵀ over the lower half of a [n, n] matrix of float64, in place (Cholesky, by blocks). False
+ * when A isn't positive definite.
+ */
+export function factorLower(a: usize, n: u32): bool {
+  const rowBytes = (<usize>n) << 3;
+  for (let first: u32 = 0; first < n; first += FACTOR_BLOCK) {
+    const end = min<u32>(n, first + FACTOR_BLOCK);
+    for (let i = first; i < n; i++) {
+      const rowI = a + <usize>i * rowBytes;
+      const last = min<u32>(i, end - 1);
+      for (let j = first; j <= last; j++) {
+        const rowJ = a + <usize>j * rowBytes;
+        const at = rowI + ((<usize>j) << 3);
+        let sum = load<f64>(at);
+        for (let k = first; k < j; k++) {
+          const offset = (<usize>k) << 3;
+          sum -= load<f64>(rowI + offset) * load<f64>(rowJ + offset);
+        }
+        if (i == j) {
+          if (!(sum > 0)) return false;
+          store<f64>(at, sqrt(sum));
+        } else store<f64>(at, sum / load<f64>(rowJ + ((<usize>j) << 3)));
+      }
+    }
+    takeOutBlock(a, n, first, end);
+  }
+  return true;
+}
+
+/** a[i, j] -= Σ a[i, k] a[j, k] over k in [first, end), for end ≤ j ≤ i. */
+function takeOutBlock(a: usize, n: u32, first: u32, end: u32): void {
+  const rowBytes = (<usize>n) << 3;
+  const width = (<usize>(end - first)) << 3;
+  const whole = width & ~15;
+  for (let i = end; i < n; i += 2) {
+    const isPair = i + 1 < n;
+    const x0 = a + <usize>i * rowBytes + ((<usize>first) << 3);
+    const x1 = isPair ? x0 + rowBytes : x0;
+    // Both rows up to the second one's diagonal: the value right of the first one's is never read.
+    const last = isPair ? i + 1 : i;
+    for (let j = end; j <= last; j += 4) {
+      const y0 = a + <usize>j * rowBytes + ((<usize>first) << 3);
+      const y1 = j + 1 <= last ? y0 + rowBytes : y0;
+      const y2 = j + 2 <= last ? y0 + 2 * rowBytes : y0;
+      const y3 = j + 3 <= last ? y0 + 3 * rowBytes : y0;
+      let s00 = f64x2.splat(0);
+      let s01 = s00;
+      let s02 = s00;
+      let s03 = s00;
+      let s10 = s00;
+      let s11 = s00;
+      let s12 = s00;
+      let s13 = s00;
+      for (let at: usize = 0; at < whole; at += 16) {
+        const v0 = v128.load(x0 + at);
+        const v1 = v128.load(x1 + at);
+        const w0 = v128.load(y0 + at);
+        s00 = f64x2.add(s00, f64x2.mul(v0, w0));
+        s10 = f64x2.add(s10, f64x2.mul(v1, w0));
+        const w1 = v128.load(y1 + at);
+        s01 = f64x2.add(s01, f64x2.mul(v0, w1));
+        s11 = f64x2.add(s11, f64x2.mul(v1, w1));
+        const w2 = v128.load(y2 + at);
+        s02 = f64x2.add(s02, f64x2.mul(v0, w2));
+        s12 = f64x2.add(s12, f64x2.mul(v1, w2));
+        const w3 = v128.load(y3 + at);
+        s03 = f64x2.add(s03, f64x2.mul(v0, w3));
+        s13 = f64x2.add(s13, f64x2.mul(v1, w3));
+      }
+      const to = a + <usize>i * rowBytes + ((<usize>j) << 3);
+      takeOutFour(to, last - j, x0, y0, y1, y2, y3, whole, width, s00, s01, s02, s03);
+      if (isPair)
+        takeOutFour(to + rowBytes, last - j, x1, y0, y1, y2, y3, whole, width, s10, s11, s12, s13);
+    }
+  }
+}
+
+function takeOutFour(
+  to: usize,
+  others: u32,
+  x: usize,
+  y0: usize,
+  y1: usize,
+  y2: usize,
+  y3: usize,
+  whole: usize,
+  width: usize,
+  s0: v128,
+  s1: v128,
+  s2: v128,
+  s3: v128,
+): void {
+  store<f64>(to, load<f64>(to) - pairSum(s0) - lone(x, y0, whole, width));
+  if (others >= 1) store<f64>(to, load<f64>(to, 8) - pairSum(s1) - lone(x, y1, whole, width), 8);
+  if (others >= 2) store<f64>(to, load<f64>(to, 16) - pairSum(s2) - lone(x, y2, whole, width), 16);
+  if (others >= 3) store<f64>(to, load<f64>(to, 24) - pairSum(s3) - lone(x, y3, whole, width), 24);
+}
+
+function pairSum(lanes: v128): f64 {
+  return f64x2.extract_lane(lanes, 0) + f64x2.extract_lane(lanes, 1);
+}
+
+/** The product of the last column of a block with an odd number of them. */
+function lone(x: usize, y: usize, whole: usize, width: usize): f64 {
+  return whole == width ? 0 : load<f64>(x + whole) * load<f64>(y + whole);
+}
+
+/** The inverse of a lower triangular [n, n] matrix of float64; `inverse` comes as zeros. */
+export function invertLower(l: usize, n: u32, inverse: usize): void {
+  const rowBytes = (<usize>n) << 3;
+  // Two rows at a time: what they need of those above is read once.
+  for (let i: u32 = 0; i < n; i += 2) {
+    const row = l + <usize>i * rowBytes;
+    const out = inverse + <usize>i * rowBytes;
+    const isPair = i + 1 < n;
+    const next = isPair ? row + rowBytes : row;
+    const nextOut = out + rowBytes;
+    const diagonal = (<usize>i) << 3;
+    const pivot = 1.0 / load<f64>(row + diagonal);
+    const between = isPair ? load<f64>(next + diagonal) : 0;
+    const nextPivot = isPair ? 1.0 / load<f64>(next + diagonal, 8) : 0;
+    let j: u32 = 0;
+    // Rows k ≥ j alone have values at the columns from j on; those right of a row's diagonal are zeros.
+    for (; j + 8 <= i; j += 8) {
+      let s0 = f64x2.splat(0);
+      let s1 = s0;
+      let s2 = s0;
+      let s3 = s0;
+      let t0 = s0;
+      let t1 = s0;
+      let t2 = s0;
+      let t3 = s0;
+      let from = inverse + <usize>j * rowBytes + ((<usize>j) << 3);
+      for (let at = (<usize>j) << 3; at < diagonal; at += 8) {
+        const share = v128.load64_splat(row + at);
+        const nextShare = v128.load64_splat(next + at);
+        const v0 = v128.load(from);
+        s0 = f64x2.add(s0, f64x2.mul(share, v0));
+        t0 = f64x2.add(t0, f64x2.mul(nextShare, v0));
+        const v1 = v128.load(from, 16);
+        s1 = f64x2.add(s1, f64x2.mul(share, v1));
+        t1 = f64x2.add(t1, f64x2.mul(nextShare, v1));
+        const v2 = v128.load(from, 32);
+        s2 = f64x2.add(s2, f64x2.mul(share, v2));
+        t2 = f64x2.add(t2, f64x2.mul(nextShare, v2));
+        const v3 = v128.load(from, 48);
+        s3 = f64x2.add(s3, f64x2.mul(share, v3));
+        t3 = f64x2.add(t3, f64x2.mul(nextShare, v3));
+        from += rowBytes;
+      }
+      const to = (<usize>j) << 3;
+      storePair(out + to, nextOut + to, isPair, s0, t0, pivot, between, nextPivot);
+      storePair(out + to + 16, nextOut + to + 16, isPair, s1, t1, pivot, between, nextPivot);
+      storePair(out + to + 32, nextOut + to + 32, isPair, s2, t2, pivot, between, nextPivot);
+      storePair(out + to + 48, nextOut + to + 48, isPair, s3, t3, pivot, between, nextPivot);
+    }
+    for (; j < i; j++) {
+      let sum: f64 = 0;
+      let nextSum: f64 = 0;
+      let from = inverse + <usize>j * rowBytes + ((<usize>j) << 3);
+      for (let at = (<usize>j) << 3; at < diagonal; at += 8) {
+        const value = load<f64>(from);
+        sum += load<f64>(row + at) * value;
+        nextSum += load<f64>(next + at) * value;
+        from += rowBytes;
+      }
+      const to = (<usize>j) << 3;
+      const value = -sum * pivot;
+      store<f64>(out + to, value);
+      if (isPair) store<f64>(nextOut + to, -(nextSum + between * value) * nextPivot);
+    }
+    store<f64>(out + diagonal, pivot);
+    if (!isPair) return;
+    store<f64>(nextOut + diagonal, -between * pivot * nextPivot);
+    store<f64>(nextOut + diagonal, nextPivot, 8);
+  }
+}
+
+function storePair(
+  to: usize,
+  nextTo: usize,
+  isPair: bool,
+  sums: v128,
+  nextSums: v128,
+  pivot: f64,
+  between: f64,
+  nextPivot: f64,
+): void {
+  const values = f64x2.mul(sums, f64x2.splat(-pivot));
+  v128.store(to, values);
+  if (!isPair) return;
+  const all = f64x2.add(nextSums, f64x2.mul(f64x2.splat(between), values));
+  v128.store(nextTo, f64x2.mul(all, f64x2.splat(-nextPivot)));
+}

@@ -1,6 +1,7 @@
 /** The kernels in scalar TypeScript: what all others are held against, and what runs where WebAssembly SIMD is absent. */
 
 import { encodeValue, inverseScale } from "../affine-range.ts";
+import { inverseUpperFactor } from "../linear-algebra.ts";
 import { packCodes, packedBytes } from "../packing.ts";
 import type { QuantizationBits, QuantizedTensor } from "../quantized-tensor.ts";
 import { chooseRanges, dequantizeTensor, quantizeTensor } from "../round-to-nearest.ts";
@@ -18,6 +19,7 @@ export const referenceKernels: CpuKernels = {
   multiply,
   crossProduct,
   roundColumns,
+  inverseUpperFactor,
 };
 
 function pack(codes: Uint8Array, rows: number, bits: QuantizationBits): Uint8Array {

@@ -3,6 +3,7 @@
 import bytes from "./quantize.as.ts?asc";
 import { AppError } from "../../errors.ts";
 import { firstDamaged, inverseScale, lowestCode, type RangeOptions } from "../affine-range.ts";
+import { notInvertible } from "../linear-algebra.ts";
 import { packedBytes, packCodes } from "../packing.ts";
 import {
   groupLayout,
@@ -23,6 +24,8 @@ interface Exports {
   packPanels(...numbers: number[]): void;
   addCrossProduct(...numbers: number[]): void;
   roundColumns(...numbers: number[]): void;
+  factorLower(matrix: number, n: number): number;
+  invertLower(matrix: number, n: number, inverse: number): void;
 }
 
 const PAGE_BYTES = 65_536;
@@ -274,6 +277,21 @@ export class WasmKernels implements CpuKernels {
       );
     open.set(this.#f32.subarray(openAt >>> 2, (openAt >>> 2) + open.length));
     codes.set(this.#u8.subarray(codesAt + first * rows, codesAt + end * rows), first * rows);
+  }
+
+  inverseUpperFactor(matrix: Float64Array, n: number): Float64Array {
+    const [matrixAt, inverseAt] = this.#place([matrix.byteLength, matrix.byteLength]) as [
+      number,
+      number,
+    ];
+    const view = (at: number): Float64Array =>
+      new Float64Array(this.#memory.buffer, at, matrix.length);
+    // Backwards in rows and columns, upper is lower.
+    view(matrixAt).set(matrix.reverse());
+    view(inverseAt).fill(0);
+    if (this.#run.factorLower(matrixAt, n) === 0) throw notInvertible();
+    this.#run.invertLower(matrixAt, n, inverseAt);
+    return view(inverseAt).slice().reverse();
   }
 
   /** Calls `work` with some rows at a time, their values copied in, and the places for what is made of them. */

@@ -155,6 +155,25 @@ describe("the SIMD kernels give what the reference gives, bit for bit", () => {
     }
   });
 
+  it("factors the inverse of a positive definite matrix", () => {
+    const next = random(3);
+    for (const n of [1, 2, 7, 33, 64, 101]) {
+      const inputs = randomFloats(2 * n * n, next);
+      const sizes = { k: 2 * n, m: n, n };
+      const gram = Float64Array.from(referenceKernels.crossProduct(inputs, inputs, sizes));
+      for (let i = 0; i < n; i++) gram[i * n + i]! += 0.1;
+      const expected = referenceKernels.inverseUpperFactor(gram.slice(), n);
+      const factor = wasm.inverseUpperFactor(gram.slice(), n);
+      const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+      factor.forEach((value, i) => {
+        expect(Math.abs(value - expected[i]!)).toBeLessThan(1e-10 * largest);
+      });
+      gram[0] = -1;
+      for (const kernels of [referenceKernels, wasm])
+        expect(() => kernels.inverseUpperFactor(gram.slice(), n)).toThrow(/can't be inverted/);
+    }
+  });
+
   it("names the weight that can't be one", () => {
     const values = new Float32Array(600).fill(0.5);
     for (const bad of [NaN, Infinity, -Infinity, 2e38]) {

@@ -256,7 +256,7 @@ describe("GPTQ", () => {
           weights,
           rows,
           scheme,
-          factorInputs(statistics, columns, { activationOrder }),
+          factorInputs(statistics, columns, referenceKernels, { activationOrder }),
           referenceKernels,
         );
         const rounded = quantizeTensor(weights, rows, columns, scheme, { clipSearch: true });
@@ -265,7 +265,9 @@ describe("GPTQ", () => {
   });
 
   it("refuses statistics without text", () => {
-    expect(() => factorInputs({ count: 0, gram: new Float64Array(4) }, 2)).toThrow(/no text/);
+    expect(() =>
+      factorInputs({ count: 0, gram: new Float64Array(4) }, 2, referenceKernels),
+    ).toThrow(/no text/);
   });
 });
 
