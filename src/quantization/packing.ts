@@ -7,21 +7,24 @@ export function packedBytes(count: number, bits: QuantizationBits): number {
   return Math.ceil((count * bits) / 8);
 }
 
-/** Codes must fit in `bits`; throws `invalid_input` naming the first that doesn't. */
+/** `invalid_input` naming the first code that doesn't fit in `bits`. */
+export function checkCodes(codes: Uint8Array, bits: QuantizationBits): void {
+  let all = 0;
+  for (let i = 0; i < codes.length; i++) all |= codes[i]!;
+  if (all < 2 ** bits) return;
+  const at = codes.findIndex((code) => code >= 2 ** bits);
+  throw new AppError("invalid_input", `Code ${codes[at]} at ${at} does not fit in ${bits} bits.`);
+}
+
+/** `invalid_input` when a code doesn't fit in `bits`. */
 export function packCodes(codes: Uint8Array, bits: QuantizationBits): Uint8Array {
+  checkCodes(codes, bits);
   const packed = new Uint8Array(packedBytes(codes.length, bits));
   const perByte = 8 / bits;
-  const limit = 2 ** bits;
   for (let index = 0, byte = 0; index < codes.length; byte++) {
     let value = 0;
     for (let part = 0; part < perByte && index < codes.length; part++, index++) {
-      const code = codes[index]!;
-      if (code >= limit)
-        throw new AppError(
-          "invalid_input",
-          `Code ${code} at ${index} does not fit in ${bits} bits.`,
-        );
-      value |= code << (part * bits);
+      value |= codes[index]! << (part * bits);
     }
     packed[byte] = value;
   }

@@ -13,7 +13,7 @@ import {
   rangeOf,
   type RangeOptions,
 } from "../affine-range.ts";
-import { packCodes, packedBytes } from "../packing.ts";
+import { checkCodes, packedBytes } from "../packing.ts";
 import {
   groupLayout,
   type QuantizationBits,
@@ -192,8 +192,7 @@ export class GpuKernels implements QuantizationKernels {
 
   async pack(codes: Uint8Array, rows: number, bits: QuantizationBits): Promise<Uint8Array> {
     const columns = rows === 0 ? 0 : codes.length / rows;
-    // The scalar one names the code that doesn't fit.
-    if (bits < 8 && codes.some((one) => one >= 2 ** bits)) packCodes(codes, bits);
+    checkCodes(codes, bits);
     const rowBytes = packedBytes(columns, bits);
     const packed = new Uint8Array(rows * rowBytes);
     await this.#byRows(rows, columns, async (first, count) => {

@@ -4,7 +4,7 @@ import bytes from "./quantize.as.ts?asc";
 import { AppError } from "../../errors.ts";
 import { firstDamaged, inverseScale, lowestCode, type RangeOptions } from "../affine-range.ts";
 import { notInvertible } from "../linear-algebra.ts";
-import { packedBytes, packCodes } from "../packing.ts";
+import { checkCodes, packedBytes } from "../packing.ts";
 import {
   groupLayout,
   type QuantizationBits,
@@ -154,12 +154,9 @@ export class WasmKernels implements CpuKernels {
     const rowBytes = packedBytes(columns, bits);
     const packed = new Uint8Array(rows * rowBytes);
     const [from, to] = this.#place([columns, rowBytes]) as [number, number];
-    const limit = 2 ** bits;
+    checkCodes(codes, bits);
     for (let row = 0; row < rows; row++) {
-      const part = codes.subarray(row * columns, (row + 1) * columns);
-      // The scalar one names the code.
-      if (bits < 8 && part.some((code) => code >= limit)) packCodes(part, bits);
-      this.#u8.set(part, from);
+      this.#u8.set(codes.subarray(row * columns, (row + 1) * columns), from);
       this.#run.packCodes(from, columns, bits, to);
       packed.set(this.#u8.subarray(to, to + rowBytes), row * rowBytes);
     }
