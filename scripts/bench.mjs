@@ -17,7 +17,7 @@ if (!name || !/^[\w-]+$/.test(name) || !existsSync(join(ROOT, file))) {
   fail(new StepError(name ? `There is no benchmark "${name}".\n${list}` : list));
 }
 /** Measured as they are built: see vite.bench.config.ts. */
-const BUILT = ["kernels", "quantization", "search", "store", "vectors", "words"];
+const BUILT = ["kernels", "large-weights", "quantization", "search", "store", "vectors", "words"];
 if (BUILT.includes(name)) {
   const built = await run(
     process.execPath,

@@ -136,7 +136,8 @@ export class InputCollector {
     if (products === null) return;
     addTo(result.gram, products.gram(quantized, { k, m: size, n: size }));
     if (original === quantized) return;
-    const difference = original.map((value, i) => value - quantized[i]!);
+    const difference = new Float32Array(original.length);
+    for (let i = 0; i < difference.length; i++) difference[i] = original[i]! - quantized[i]!;
     if (products.project === null) {
       result.drift ??= new Float64Array(size * size);
       const sizes = { k, m: size, n: size };
@@ -175,13 +176,18 @@ function addSums(sums: Float64Array, values: Float32Array): void {
 
 function addMoments({ size, mean, energy, min, max }: LayerInputs, values: Float32Array): void {
   addSums(mean, values);
-  for (let at = 0; at < values.length; at += size)
-    for (let i = 0; i < size; i++) {
-      const value = values[at + i]!;
-      energy[i]! += value * value;
-      if (value < min[i]!) min[i] = value;
-      else if (value > max[i]!) max[i] = value;
+  for (let at = 0; at < values.length; at += 2 * size) {
+    const next = at + size < values.length ? size : 0;
+    for (let i = 0, row = at; i < size; i++, row++) {
+      const a = values[row]!;
+      const b = values[row + next]!;
+      energy[i]! += next === 0 ? a * a : a * a + b * b;
+      const low = a < b ? a : b;
+      const high = a < b ? b : a;
+      if (low < min[i]!) min[i] = low;
+      if (high > max[i]!) max[i] = high;
     }
+  }
 }
 
 function addTo(sums: Float64Array, part: Float32Array): void {
