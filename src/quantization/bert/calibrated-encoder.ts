@@ -67,7 +67,7 @@ const NEXT: Readonly<
 const STAGES = Object.keys(NEXT) as Stage[];
 
 /** Tokens per column that wide layers are content with. */
-const SAMPLES_PER_COLUMN = 9;
+const SAMPLES_PER_COLUMN = 7;
 /** Multiplications for one Gram matrix at most, where that leaves enough tokens. */
 const GRAM_PRODUCTS = 3e9;
 
