@@ -150,14 +150,66 @@ test("what can't be shrunk is said, and leaves nothing behind", async ({ profile
   await expect(page.getByRole("heading", { name: "How small" })).toBeVisible();
   await page.waitForTimeout(500);
   await expect(page.getByRole("heading", { name: "Results" })).toHaveCount(0);
-  const left = await page.evaluate(async () => {
+  expect(await keptRuns(page)).toEqual([]);
+});
+
+async function keptRuns(page: Page): Promise<string[]> {
+  return page.evaluate(async () => {
     const root = await navigator.storage.getDirectory();
     const folder = await root.getDirectoryHandle("quantization-runs", { create: true });
     const names: string[] = [];
     for await (const name of folder.keys()) names.push(name);
     return names;
   });
-  expect(left).toEqual([]);
+}
+
+test("a full disk ends a run with what to do, and leaves nothing of it", async ({ profile }) => {
+  const context = await profile.start();
+  const page = await openPage(context, "./#/workbench");
+  await give(page, tinyFiles());
+  await expect(page.getByText("A network that runs can be built and measured")).toBeVisible();
+  const devtools = await context.newCDPSession(page);
+  const { origin, usage } = await page.evaluate(async () => ({
+    origin: location.origin,
+    usage: (await navigator.storage.estimate()).usage ?? 0,
+  }));
+  await devtools.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: usage + 10_000 });
+  await page.getByRole("button", { name: "Shrink it" }).click();
+  await expect(page.getByRole("region", { name: "At work" })).toContainText(/room|space|full/i, {
+    timeout: 120_000,
+  });
+  expect(await keptRuns(page)).toEqual([]);
+  await devtools.send("Storage.overrideQuotaForOrigin", { origin });
+  expect(await cosineOf(await shrink(page, "INT8, per row"))).toBeGreaterThan(0.999);
+});
+
+test("a worker that is killed under a run is told, and the next run has a new one", async ({
+  profile,
+}) => {
+  const context = await profile.start();
+  await context.addInitScript(() => {
+    const killable: Worker[] = [];
+    Object.assign(window, { killable });
+    window.Worker = class extends Worker {
+      constructor(url: string | URL, options?: WorkerOptions) {
+        super(url, options);
+        if (options?.name === "quantization") killable.push(this);
+      }
+    };
+  });
+  const page = await openPage(context, "./#/workbench");
+  await give(page, tinyFiles());
+  await expect(page.getByText("A network that runs can be built and measured")).toBeVisible();
+  await page.getByRole("radio", { name: /Smallest/ }).check();
+  await page.getByRole("button", { name: "Shrink it" }).click();
+  const work = page.getByRole("region", { name: "At work" });
+  await expect(work).toContainText(/original|Calibrat|Measuring|Quantizing|Reading/);
+  await page.evaluate(() =>
+    (window as unknown as { killable: Worker[] }).killable.forEach((worker) => worker.terminate()),
+  );
+  await expect(work).toContainText("The workbench's worker ended", { timeout: 60_000 });
+  expect(await cosineOf(await shrink(page, "Mixed, 3.3 bits, GPTQ"))).toBeGreaterThan(0.9);
+  expect(await keptRuns(page)).toHaveLength(1);
 });
 
 test("the page's own embedder is installed, shrunk to 8 bits and offered as a variant", async ({
