@@ -2,7 +2,8 @@
 
 import { webGpu } from "../../src/platform/browser/webgpu-device.ts";
 import { cpuKernels } from "../../src/quantization/kernels/cpu-kernels.ts";
-import { GPU_FEATURES, GpuKernels } from "../../src/quantization/kernels/gpu-kernels.ts";
+import { GpuKernels } from "../../src/quantization/kernels/gpu-kernels.ts";
+import { GPU_FEATURES } from "../../src/quantization/kernels/gpu-runner.ts";
 import { measureKernels, type KernelRow } from "./measure.ts";
 
 export type KernelReport = { rows: KernelRow[]; skipped: string | null } | { failed: string };

@@ -1,7 +1,8 @@
 /** The quantization kernels on WebGPU, in the kind of worker that they live in, held against the reference. */
 
 import { webGpu } from "../../src/platform/browser/webgpu-device.ts";
-import { GPU_FEATURES, GpuKernels } from "../../src/quantization/kernels/gpu-kernels.ts";
+import { GpuKernels } from "../../src/quantization/kernels/gpu-kernels.ts";
+import { GPU_FEATURES } from "../../src/quantization/kernels/gpu-runner.ts";
 import { referenceKernels } from "../../src/quantization/kernels/reference-kernels.ts";
 import { ResilientKernels } from "../../src/quantization/kernels/resilient-kernels.ts";
 import type { QuantizationScheme } from "../../src/quantization/quantized-tensor.ts";

@@ -1,7 +1,8 @@
 /** The kernels of the workbench: those of a hardware graphics processor where there is one, else the processor's. */
 
 import { cpuKernels } from "../../quantization/kernels/cpu-kernels.ts";
-import { GPU_FEATURES, GpuKernels } from "../../quantization/kernels/gpu-kernels.ts";
+import { GpuKernels } from "../../quantization/kernels/gpu-kernels.ts";
+import { GPU_FEATURES } from "../../quantization/kernels/gpu-runner.ts";
 import type { QuantizationKernels } from "../../quantization/kernels/kernels.ts";
 import { ResilientKernels } from "../../quantization/kernels/resilient-kernels.ts";
 import { webGpuObstacle } from "./ort-runtime.ts";

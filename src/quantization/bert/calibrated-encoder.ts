@@ -13,20 +13,14 @@ import {
   quantizeWithGptq,
   type GptqOptions,
   type InputFactor,
-  type Product,
 } from "../gptq.ts";
 import type { GraphRuntime, GraphSession, GraphTensor } from "../graph-runtime.ts";
 import { cpuKernels } from "../kernels/cpu-kernels.ts";
-import type { CpuKernels, ProductSizes } from "../kernels/kernels.ts";
+import type { CpuKernels } from "../kernels/kernels.ts";
 import type { QuantizationScheme, QuantizedTensor } from "../quantized-tensor.ts";
-import {
-  InputCollector,
-  realRows,
-  type LayerInputs,
-  type StatisticsProducts,
-  type TokenRows,
-} from "./calibration-input.ts";
-import { buildProduct, buildStage, STAGE_OUTPUT, type Stage } from "./calibration-stages.ts";
+import { InputCollector, realRows, type LayerInputs, type TokenRows } from "./calibration-input.ts";
+import { CalibrationProducts } from "./calibration-products.ts";
+import { buildStage, STAGE_OUTPUT, type Stage } from "./calibration-stages.ts";
 import {
   biasOf,
   linearLayers,
@@ -118,8 +112,7 @@ class CalibrationRun {
   readonly #batches: readonly TokenRows[];
   readonly #options: CalibrationOptions;
   readonly #stages: ReadonlyMap<Stage, GraphSession>;
-  /** leftᵀ right and left right. */
-  readonly #products: { cross: GraphSession; plain: GraphSession };
+  readonly #products: CalibrationProducts;
   readonly #original: Stream = emptyStream();
   readonly #quantized: Stream = emptyStream();
   /** Whether the two networks differ yet. */
@@ -130,7 +123,7 @@ class CalibrationRun {
     batches: readonly TokenRows[],
     options: CalibrationOptions,
     stages: ReadonlyMap<Stage, GraphSession>,
-    products: { cross: GraphSession; plain: GraphSession },
+    products: CalibrationProducts,
   ) {
     this.#weights = weights;
     this.#batches = batches;
@@ -148,10 +141,7 @@ class CalibrationRun {
     const { config } = weights;
     const stages = new Map<Stage, GraphSession>();
     for (const stage of STAGES) stages.set(stage, await runtime.load(buildStage(config, stage)));
-    const products = {
-      cross: await runtime.load(buildProduct({ turned: true })),
-      plain: await runtime.load(buildProduct({ turned: false })),
-    };
+    const products = await CalibrationProducts.load(runtime, options.kernels);
     const run = new CalibrationRun(weights, batches, options, stages, products);
     const table = await weights.read("embeddings.word_embeddings.weight");
     run.#original.hidden = await embedTokens(weights, table, batches);
@@ -198,8 +188,8 @@ class CalibrationRun {
   }
 
   async close(): Promise<void> {
-    for (const session of [...this.#stages.values(), ...Object.values(this.#products)])
-      await session.release();
+    for (const session of this.#stages.values()) await session.release();
+    await this.#products.close();
   }
 
   async #statistics(
@@ -209,7 +199,10 @@ class CalibrationRun {
   ): Promise<LayerInputs> {
     const size =
       inputs === "wide" ? this.#weights.config.intermediateSize : this.#weights.config.hiddenSize;
-    const collector = new InputCollector(withGram ? await this.#productsFor(layers) : null, size);
+    const collector = new InputCollector(
+      withGram ? await this.#products.forLayers(this.#weights, layers) : null,
+      size,
+    );
     const enough = withGram
       ? Math.max(SAMPLES_PER_COLUMN * size, GRAM_PRODUCTS / size ** 2)
       : Infinity;
@@ -222,27 +215,6 @@ class CalibrationRun {
       await collector.add(original, quantized);
     }
     return collector.finish();
-  }
-
-  async #productsFor(layers: readonly LinearShape[]): Promise<StatisticsProducts> {
-    const [{ name, rows, columns }, ...others] = layers as [LinearShape, ...LinearShape[]];
-    const products = {
-      gram: (inputs: Float32Array, sizes: ProductSizes) =>
-        this.#options.kernels.crossProduct(inputs, inputs, sizes),
-      cross: this.#cross,
-      project: null,
-    };
-    // Two narrow products take less than one between all inputs.
-    if (others.length > 0 || 2 * rows > columns) return products;
-    const right = transpose(await this.#weights.read(name), rows, columns);
-    const project = async (inputs: Float32Array, count: number): Promise<Float32Array> => {
-      const outputs = await this.#products.plain.run({
-        left: { type: "float32", dims: [count, columns], data: inputs },
-        right: { type: "float32", dims: [columns, rows], data: right },
-      });
-      return outputs[STAGE_OUTPUT]!.data as Float32Array;
-    };
-    return { ...products, project };
   }
 
   async #quantize(
@@ -267,9 +239,9 @@ class CalibrationRun {
     const drift =
       stats.drift === null
         ? stats.outputDrift
-        : await outputDrift(values, rows, shape.columns, stats.drift, this.#cross);
+        : await outputDrift(values, rows, shape.columns, stats.drift, this.#products.cross);
     const fitted =
-      drift === null ? values : await fitToDrift(values, rows, factor, drift, this.#cross);
+      drift === null ? values : await fitToDrift(values, rows, factor, drift, this.#products.cross);
     const tensor = quantizeWithGptq(fitted, rows, scheme, factor, kernels, this.#options);
     const rounded = kernels.dequantize(tensor);
     const corrected =
@@ -277,14 +249,6 @@ class CalibrationRun {
     putLinear(feeds, kind, rounded, corrected, shape);
     return { shape, tensor, bias: corrected };
   }
-
-  readonly #cross: Product = async (left, right, { k, m, n }) => {
-    const outputs = await this.#products.cross.run({
-      left: { type: "float32", dims: [k, m], data: left },
-      right: { type: "float32", dims: [k, n], data: right },
-    });
-    return outputs[STAGE_OUTPUT]!.data as Float32Array;
-  };
 
   /** Runs one stage over all batches in both networks. */
   async #advance(

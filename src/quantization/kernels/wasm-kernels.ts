@@ -1,7 +1,7 @@
-/** Hosts `quantize.as.ts` on a memory of its own: copies in what a call needs, part by part, and the result out. */
+/** Hosts `rounding.as.ts` and `products.as.ts` on one memory: copies in what a call needs, part by part, and the result out. */
 
-import bytes from "./quantize.as.ts?asc";
-import { AppError } from "../../errors.ts";
+import productBytes from "./products.as.ts?asc";
+import roundingBytes from "./rounding.as.ts?asc";
 import { firstDamaged, inverseScale, lowestCode, type RangeOptions } from "../affine-range.ts";
 import { notInvertible } from "../linear-algebra.ts";
 import { checkCodes, packedBytes } from "../packing.ts";
@@ -12,14 +12,17 @@ import {
   type QuantizedTensor,
 } from "../quantized-tensor.ts";
 import { checkShape, chooseRanges } from "../round-to-nearest.ts";
+import { align, KernelMemory } from "./kernel-memory.ts";
 import type { ColumnRounding, CpuKernels, ProductSizes } from "./kernels.ts";
 
-/** As `quantize.as.ts` declares them; numbers are addresses and counts. */
-interface Exports {
+/** As the modules declare them; numbers are addresses and counts. */
+interface Rounding {
   chooseRanges(...numbers: number[]): number;
   encodeRows(...numbers: number[]): void;
   packCodes(codes: number, count: number, bits: number, packed: number): void;
   dequantizeRows(...numbers: number[]): void;
+}
+interface Products {
   multiplyFour(...numbers: number[]): void;
   packPanels(...numbers: number[]): void;
   addCrossProduct(...numbers: number[]): void;
@@ -28,9 +31,6 @@ interface Exports {
   invertLower(matrix: number, n: number, inverse: number): void;
 }
 
-const PAGE_BYTES = 65_536;
-/** Where the module's own data end. */
-const BASE = 1024;
 /** Values copied in at a time: they stay in a processor's second cache. */
 const PART_VALUES = 32768;
 /** Rows of both sides of a product that are taken in at a time. */
@@ -41,28 +41,28 @@ const BLOCK_COLUMNS = 32;
 export class WasmKernels implements CpuKernels {
   readonly name = "wasm-simd";
   readonly description = "WebAssembly SIMD";
-  readonly #memory: WebAssembly.Memory;
-  readonly #run: Exports;
-  #u8: Uint8Array;
-  #u32: Uint32Array;
-  #f32: Float32Array;
+  readonly #memory = new KernelMemory();
+  readonly #rounding: Rounding;
+  readonly #products: Products;
 
-  private constructor(module: WebAssembly.Module) {
-    this.#memory = new WebAssembly.Memory({ initial: 16 });
+  private constructor(rounding: WebAssembly.Module, products: WebAssembly.Module) {
     const abort = (): never => {
       throw new Error("The quantization kernel stopped.");
     };
-    const instance = new WebAssembly.Instance(module, { env: { memory: this.#memory, abort } });
-    this.#run = instance.exports as unknown as Exports;
-    this.#u8 = new Uint8Array(this.#memory.buffer);
-    this.#u32 = new Uint32Array(this.#memory.buffer);
-    this.#f32 = new Float32Array(this.#memory.buffer);
+    const env = { memory: this.#memory.memory, abort };
+    const start = (module: WebAssembly.Module): unknown =>
+      new WebAssembly.Instance(module, { env }).exports;
+    this.#rounding = start(rounding) as Rounding;
+    this.#products = start(products) as Products;
   }
 
   /** Null where WebAssembly SIMD is absent. */
   static async create(): Promise<WasmKernels | null> {
-    if (typeof WebAssembly === "undefined" || !WebAssembly.validate(bytes)) return null;
-    return new WasmKernels(await WebAssembly.compile(bytes));
+    if (typeof WebAssembly === "undefined" || !WebAssembly.validate(roundingBytes)) return null;
+    return new WasmKernels(
+      await WebAssembly.compile(roundingBytes),
+      await WebAssembly.compile(productBytes),
+    );
   }
 
   quantize(
@@ -86,13 +86,13 @@ export class WasmKernels implements CpuKernels {
       const from = layout.firstGroup(part.first);
       if (fixed === null) {
         this.#chooseRanges(part, at, scheme, options, values);
-        scales.set(this.#f32.subarray(at.scales >>> 2, (at.scales >>> 2) + groups), from);
-        zeroPoints.set(this.#u8.subarray(at.zeroPoints, at.zeroPoints + groups), from);
+        scales.set(this.#memory.f32.subarray(at.scales >>> 2, (at.scales >>> 2) + groups), from);
+        zeroPoints.set(this.#memory.u8.subarray(at.zeroPoints, at.zeroPoints + groups), from);
       } else {
-        this.#f32.set(scales, at.scales >>> 2);
-        this.#u8.set(zeroPoints, at.zeroPoints);
+        this.#memory.f32.set(scales, at.scales >>> 2);
+        this.#memory.u8.set(zeroPoints, at.zeroPoints);
       }
-      this.#run.encodeRows(
+      this.#rounding.encodeRows(
         at.values,
         part.rows,
         columns,
@@ -106,7 +106,7 @@ export class WasmKernels implements CpuKernels {
         at.packed,
       );
       const size = part.rows * rowBytes;
-      packed.set(this.#u8.subarray(at.packed, at.packed + size), part.first * rowBytes);
+      packed.set(this.#memory.u8.subarray(at.packed, at.packed + size), part.first * rowBytes);
     });
     return { scheme, rows, columns, scales, zeroPoints, packed };
   }
@@ -127,8 +127,8 @@ export class WasmKernels implements CpuKernels {
       this.#chooseRanges(part, at, scheme, options, values);
       const groups = part.rows * layout.groupsPerRow;
       const from = layout.firstGroup(part.first);
-      scales.set(this.#f32.subarray(at.scales >>> 2, (at.scales >>> 2) + groups), from);
-      zeroPoints.set(this.#u8.subarray(at.zeroPoints, at.zeroPoints + groups), from);
+      scales.set(this.#memory.f32.subarray(at.scales >>> 2, (at.scales >>> 2) + groups), from);
+      zeroPoints.set(this.#memory.u8.subarray(at.zeroPoints, at.zeroPoints + groups), from);
     });
     return { scales, zeroPoints };
   }
@@ -140,11 +140,11 @@ export class WasmKernels implements CpuKernels {
     for (let first = 0; first < rows; first += rowsAtOnce) {
       const count = Math.min(rowsAtOnce, rows - first);
       const { decode, size } = this.#decoder(tensor, count, columns);
-      const [at] = this.#place([size, 4 * count * columns]);
+      const [at] = this.#memory.place([size, 4 * count * columns]);
       const out = at! + align(size);
       decode(at!, first, count, out);
       const from = out >>> 2;
-      values.set(this.#f32.subarray(from, from + count * columns), first * columns);
+      values.set(this.#memory.f32.subarray(from, from + count * columns), first * columns);
     }
     return values;
   }
@@ -153,12 +153,12 @@ export class WasmKernels implements CpuKernels {
     const columns = rows === 0 ? 0 : codes.length / rows;
     const rowBytes = packedBytes(columns, bits);
     const packed = new Uint8Array(rows * rowBytes);
-    const [from, to] = this.#place([columns, rowBytes]) as [number, number];
+    const [from, to] = this.#memory.place([columns, rowBytes]) as [number, number];
     checkCodes(codes, bits);
     for (let row = 0; row < rows; row++) {
-      this.#u8.set(codes.subarray(row * columns, (row + 1) * columns), from);
-      this.#run.packCodes(from, columns, bits, to);
-      packed.set(this.#u8.subarray(to, to + rowBytes), row * rowBytes);
+      this.#memory.u8.set(codes.subarray(row * columns, (row + 1) * columns), from);
+      this.#rounding.packCodes(from, columns, bits, to);
+      packed.set(this.#memory.u8.subarray(to, to + rowBytes), row * rowBytes);
     }
     return packed;
   }
@@ -169,7 +169,7 @@ export class WasmKernels implements CpuKernels {
     const padded = (columns + 3) & ~3;
     const inputsAtOnce = Math.max(1, Math.floor(PART_VALUES / Math.max(1, padded)));
     const { decode, size } = this.#decoder(tensor, 1, columns);
-    const [decoderAt, weightsAt, inputsAt, outAt] = this.#place([
+    const [decoderAt, weightsAt, inputsAt, outAt] = this.#memory.place([
       size,
       16 * padded,
       4 * inputsAtOnce * padded,
@@ -177,21 +177,22 @@ export class WasmKernels implements CpuKernels {
     ]) as [number, number, number, number];
     for (let start = 0; start < count; start += inputsAtOnce) {
       const some = Math.min(inputsAtOnce, count - start);
-      this.#f32.fill(0, inputsAt >>> 2, (inputsAt >>> 2) + some * padded);
+      this.#memory.f32.fill(0, inputsAt >>> 2, (inputsAt >>> 2) + some * padded);
       for (let i = 0; i < some; i++)
-        this.#f32.set(
+        this.#memory.f32.set(
           inputs.subarray((start + i) * columns, (start + i + 1) * columns),
           (inputsAt >>> 2) + i * padded,
         );
       for (let row = 0; row < rows; row += 4) {
         const wanted = Math.min(4, rows - row);
-        this.#f32.fill(0, weightsAt >>> 2, (weightsAt >>> 2) + 4 * padded);
+        this.#memory.f32.fill(0, weightsAt >>> 2, (weightsAt >>> 2) + 4 * padded);
         for (let part = 0; part < wanted; part++)
           decode(decoderAt, row + part, 1, weightsAt + 4 * part * padded);
-        this.#run.multiplyFour(inputsAt, some, padded, weightsAt, outAt, 4);
+        this.#products.multiplyFour(inputsAt, some, padded, weightsAt, outAt, 4);
         for (let i = 0; i < some; i++)
           for (let part = 0; part < wanted; part++)
-            products[(start + i) * rows + row + part] = this.#f32[(outAt >>> 2) + 4 * i + part]!;
+            products[(start + i) * rows + row + part] =
+              this.#memory.f32[(outAt >>> 2) + 4 * i + part]!;
       }
     }
     return products;
@@ -202,24 +203,24 @@ export class WasmKernels implements CpuKernels {
     const leftPanels = Math.ceil(m / 4);
     const rightPanels = Math.ceil(n / 4);
     const rowsAtOnce = Math.min(k, PRODUCT_ROWS);
-    const [rawAt, leftAt, rightAt, sumsAt] = this.#place([
+    const [rawAt, leftAt, rightAt, sumsAt] = this.#memory.place([
       4 * rowsAtOnce * Math.max(m, n),
       16 * rowsAtOnce * leftPanels,
       16 * rowsAtOnce * rightPanels,
       64 * leftPanels * rightPanels,
     ]) as [number, number, number, number];
     const sumColumns = 4 * rightPanels;
-    this.#f32.fill(0, sumsAt >>> 2, (sumsAt >>> 2) + 4 * leftPanels * sumColumns);
+    this.#memory.f32.fill(0, sumsAt >>> 2, (sumsAt >>> 2) + 4 * leftPanels * sumColumns);
     for (let first = 0; first < k; first += rowsAtOnce) {
       const rows = Math.min(rowsAtOnce, k - first);
-      this.#f32.set(left.subarray(first * m, (first + rows) * m), rawAt >>> 2);
-      this.#run.packPanels(rawAt, rows, m, 0, leftPanels, leftAt);
+      this.#memory.f32.set(left.subarray(first * m, (first + rows) * m), rawAt >>> 2);
+      this.#products.packPanels(rawAt, rows, m, 0, leftPanels, leftAt);
       if (!isSymmetric) {
-        this.#f32.set(right.subarray(first * n, (first + rows) * n), rawAt >>> 2);
-        this.#run.packPanels(rawAt, rows, n, 0, rightPanels, rightAt);
+        this.#memory.f32.set(right.subarray(first * n, (first + rows) * n), rawAt >>> 2);
+        this.#products.packPanels(rawAt, rows, n, 0, rightPanels, rightAt);
       }
       const other = isSymmetric ? leftAt : rightAt;
-      this.#run.addCrossProduct(
+      this.#products.addCrossProduct(
         leftAt,
         leftPanels,
         other,
@@ -233,7 +234,7 @@ export class WasmKernels implements CpuKernels {
     const product = new Float32Array(m * n);
     for (let i = 0; i < m; i++) {
       const from = (sumsAt >>> 2) + i * sumColumns;
-      product.set(this.#f32.subarray(from, from + n), i * n);
+      product.set(this.#memory.f32.subarray(from, from + n), i * n);
     }
     if (isSymmetric)
       for (let i = 0; i < n; i++)
@@ -245,7 +246,7 @@ export class WasmKernels implements CpuKernels {
     const { rows, columns, open, factor, groups, scales, zeroPoints, codes } = job;
     const inverses = scales.map(inverseScale);
     const floats = [open, factor, scales, inverses, zeroPoints];
-    const at = this.#place([
+    const at = this.#memory.place([
       ...floats.map(({ byteLength }) => byteLength),
       groups.byteLength,
       4 * BLOCK_COLUMNS * rows,
@@ -253,10 +254,10 @@ export class WasmKernels implements CpuKernels {
     ]);
     const [openAt, factorAt, scalesAt, inversesAt, zerosAt, groupsAt, errorsAt, codesAt] =
       at as [number, number, number, number, number, number, number, number]; // prettier-ignore
-    floats.forEach((array, i) => this.#f32.set(array, at[i]! >>> 2));
-    this.#u32.set(groups, groupsAt >>> 2);
+    floats.forEach((array, i) => this.#memory.f32.set(array, at[i]! >>> 2));
+    this.#memory.u32.set(groups, groupsAt >>> 2);
     for (let from = first; from < end; from += BLOCK_COLUMNS)
-      this.#run.roundColumns(
+      this.#products.roundColumns(
         openAt,
         rows,
         columns,
@@ -272,22 +273,22 @@ export class WasmKernels implements CpuKernels {
         errorsAt,
         codesAt,
       );
-    open.set(this.#f32.subarray(openAt >>> 2, (openAt >>> 2) + open.length));
-    codes.set(this.#u8.subarray(codesAt + first * rows, codesAt + end * rows), first * rows);
+    open.set(this.#memory.f32.subarray(openAt >>> 2, (openAt >>> 2) + open.length));
+    codes.set(this.#memory.u8.subarray(codesAt + first * rows, codesAt + end * rows), first * rows);
   }
 
   inverseUpperFactor(matrix: Float64Array, n: number): Float64Array {
-    const [matrixAt, inverseAt] = this.#place([matrix.byteLength, matrix.byteLength]) as [
+    const [matrixAt, inverseAt] = this.#memory.place([matrix.byteLength, matrix.byteLength]) as [
       number,
       number,
     ];
     const view = (at: number): Float64Array =>
-      new Float64Array(this.#memory.buffer, at, matrix.length);
+      new Float64Array(this.#memory.memory.buffer, at, matrix.length);
     // Backwards in rows and columns, upper is lower.
     view(matrixAt).set(matrix.reverse());
     view(inverseAt).fill(0);
-    if (this.#run.factorLower(matrixAt, n) === 0) throw notInvertible();
-    this.#run.invertLower(matrixAt, n, inverseAt);
+    if (this.#products.factorLower(matrixAt, n) === 0) throw notInvertible();
+    this.#products.invertLower(matrixAt, n, inverseAt);
     return view(inverseAt).slice().reverse();
   }
 
@@ -303,7 +304,7 @@ export class WasmKernels implements CpuKernels {
     const { groupsPerRow, groupColumns } = groupLayout(1, columns, scheme);
     const rowsAtOnce = Math.max(1, Math.min(rows, Math.floor(PART_VALUES / Math.max(1, columns))));
     const groups = rowsAtOnce * groupsPerRow;
-    const [valuesAt, scalesAt, zerosAt, weightsAt, codesAt, packedAt] = this.#place([
+    const [valuesAt, scalesAt, zerosAt, weightsAt, codesAt, packedAt] = this.#memory.place([
       4 * rowsAtOnce * columns,
       4 * groups,
       groups,
@@ -311,7 +312,7 @@ export class WasmKernels implements CpuKernels {
       columns,
       rowsAtOnce * packedBytes(columns, scheme.bits),
     ]) as [number, number, number, number, number, number];
-    if (weights !== undefined) this.#f32.set(weights.subarray(0, columns), weightsAt >>> 2);
+    if (weights !== undefined) this.#memory.f32.set(weights.subarray(0, columns), weightsAt >>> 2);
     const at = {
       values: valuesAt,
       scales: scalesAt,
@@ -322,7 +323,10 @@ export class WasmKernels implements CpuKernels {
     };
     for (let first = 0; first < rows; first += rowsAtOnce) {
       const count = Math.min(rowsAtOnce, rows - first);
-      this.#f32.set(values.subarray(first * columns, (first + count) * columns), valuesAt >>> 2);
+      this.#memory.f32.set(
+        values.subarray(first * columns, (first + count) * columns),
+        valuesAt >>> 2,
+      );
       work({ first, rows: count, columns, groupColumns }, at);
     }
   }
@@ -334,7 +338,7 @@ export class WasmKernels implements CpuKernels {
     { clipSearch = false }: RangeOptions,
     values: Float32Array,
   ): void {
-    const damaged = this.#run.chooseRanges(
+    const damaged = this.#rounding.chooseRanges(
       at.values,
       rows,
       columns,
@@ -367,11 +371,11 @@ export class WasmKernels implements CpuKernels {
       ) as [number, number, number, number, number];
       const from = layout.firstGroup(first);
       const to = isShared ? 1 : from + count * layout.groupsPerRow;
-      this.#u8.set(packed.subarray(first * rowBytes, (first + count) * rowBytes), packedAt);
-      this.#f32.set(scales.subarray(from, to), scalesAt >>> 2);
-      this.#u8.set(zeroPoints.subarray(from, to), zerosAt);
-      if (columnFactors !== undefined) this.#f32.set(columnFactors, factorsAt >>> 2);
-      this.#run.dequantizeRows(
+      this.#memory.u8.set(packed.subarray(first * rowBytes, (first + count) * rowBytes), packedAt);
+      this.#memory.f32.set(scales.subarray(from, to), scalesAt >>> 2);
+      this.#memory.u8.set(zeroPoints.subarray(from, to), zerosAt);
+      if (columnFactors !== undefined) this.#memory.f32.set(columnFactors, factorsAt >>> 2);
+      this.#rounding.dequantizeRows(
         packedAt,
         count,
         columns,
@@ -386,30 +390,6 @@ export class WasmKernels implements CpuKernels {
       );
     };
     return { size: sizes.reduce((sum, size) => sum + size, 0), decode };
-  }
-
-  /** Addresses of so many bytes each; what was there before is gone. `too_large` when there is no room. */
-  #place(sizes: readonly number[]): number[] {
-    const places: number[] = [];
-    let end = BASE;
-    for (const size of sizes) {
-      places.push(end);
-      end += align(size);
-    }
-    const missing = end - this.#memory.buffer.byteLength;
-    if (missing <= 0) return places;
-    try {
-      this.#memory.grow(Math.ceil(missing / PAGE_BYTES));
-    } catch (cause) {
-      throw new AppError("too_large", "There is no memory for a matrix of this size.", {
-        hint: "Close other programs or tabs.",
-        cause,
-      });
-    }
-    this.#u8 = new Uint8Array(this.#memory.buffer);
-    this.#u32 = new Uint32Array(this.#memory.buffer);
-    this.#f32 = new Float32Array(this.#memory.buffer);
-    return places;
   }
 }
 
@@ -428,8 +408,4 @@ interface PartPlaces {
   weights: number;
   codes: number;
   packed: number;
-}
-
-function align(size: number): number {
-  return Math.ceil(size / 16) * 16;
 }
