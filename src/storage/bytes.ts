@@ -17,21 +17,34 @@ for (let t = 1; t < 8; t++)
     TABLES[t]![i] = (previous >>> 8) ^ TABLES[0]![previous & 0xff]!;
   }
 
+/** Bytes from which four parts side by side take less time than one after the other. */
+const SIDE_BY_SIDE_BYTES = 16_384;
+const IS_LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
+
 /** CRC-32C (RFC 3720 §B.4) of `bytes`; pass the last result as `seed` to go on over several pieces. */
 export function crc32c(bytes: Uint8Array, seed = 0): number {
-  const [t0, t1, t2, t3, t4, t5, t6, t7] = TABLES as [
-    Uint32Array,
-    Uint32Array,
-    Uint32Array,
-    Uint32Array,
-    Uint32Array,
-    Uint32Array,
-    Uint32Array,
-    Uint32Array,
-  ];
-  let crc = ~seed;
-  let i = 0;
-  for (const end = bytes.length - 7; i < end; i += 8) {
+  let register = ~seed;
+  let at = 0;
+  if (bytes.length >= SIDE_BY_SIDE_BYTES && IS_LITTLE_ENDIAN) {
+    // Words begin at addresses that are multiples of four.
+    at = -bytes.byteOffset & 3;
+    register = pass(register, bytes, 0, at);
+    while (bytes.length - at >= SIDE_BY_SIDE_BYTES) {
+      // Powers of two: few tables of `skip` are needed.
+      const partBytes = 2 ** (29 - Math.clz32(bytes.length - at));
+      const words = new Int32Array(bytes.buffer, bytes.byteOffset + at, partBytes);
+      register = passSideBySide(register, words, partBytes);
+      at += 4 * partBytes;
+    }
+  }
+  return ~pass(register, bytes, at, bytes.length) >>> 0;
+}
+
+function pass(register: number, bytes: Uint8Array, from: number, to: number): number {
+  const [t0, t1, t2, t3, t4, t5, t6, t7] = TABLES as EightTables;
+  let crc = register;
+  let i = from;
+  for (const end = to - 7; i < end; i += 8) {
     crc ^= bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24);
     crc =
       t7[crc & 0xff]! ^
@@ -43,8 +56,64 @@ export function crc32c(bytes: Uint8Array, seed = 0): number {
       t1[bytes[i + 6]!]! ^
       t0[bytes[i + 7]!]!;
   }
-  for (; i < bytes.length; i++) crc = (crc >>> 8) ^ t0[(crc ^ bytes[i]!) & 0xff]!;
-  return ~crc >>> 0;
+  for (; i < to; i++) crc = (crc >>> 8) ^ t0[(crc ^ bytes[i]!) & 0xff]!;
+  return crc;
+}
+
+type EightTables = [
+  Uint32Array,
+  Uint32Array,
+  Uint32Array,
+  Uint32Array,
+  Uint32Array,
+  Uint32Array,
+  Uint32Array,
+  Uint32Array,
+];
+
+/** Four parts of a quarter of the words: no step of one waits for another's, then they are joined. */
+function passSideBySide(register: number, words: Int32Array, partBytes: number): number {
+  const [t0, t1, t2, t3] = TABLES as EightTables;
+  const count = partBytes >>> 2;
+  let a = register;
+  let b = 0;
+  let c = 0;
+  let d = 0;
+  for (let i = 0; i < count; i++) {
+    a ^= words[i]!;
+    b ^= words[count + i]!;
+    c ^= words[2 * count + i]!;
+    d ^= words[3 * count + i]!;
+    a = t3[a & 0xff]! ^ t2[(a >>> 8) & 0xff]! ^ t1[(a >>> 16) & 0xff]! ^ t0[a >>> 24]!;
+    b = t3[b & 0xff]! ^ t2[(b >>> 8) & 0xff]! ^ t1[(b >>> 16) & 0xff]! ^ t0[b >>> 24]!;
+    c = t3[c & 0xff]! ^ t2[(c >>> 8) & 0xff]! ^ t1[(c >>> 16) & 0xff]! ^ t0[c >>> 24]!;
+    d = t3[d & 0xff]! ^ t2[(d >>> 8) & 0xff]! ^ t1[(d >>> 16) & 0xff]! ^ t0[d >>> 24]!;
+  }
+  const skip = skipOf(partBytes);
+  return apply(skip, apply(skip, apply(skip, a) ^ b) ^ c) ^ d;
+}
+
+const SKIPS = new Map<number, Uint32Array>();
+
+/** What `zeroBytes` zeros, a power of two, make of each bit of the register: a 32 x 32 matrix over GF(2). */
+function skipOf(zeroBytes: number): Uint32Array {
+  let skip = SKIPS.get(zeroBytes);
+  if (skip === undefined) {
+    const half = zeroBytes === 1 ? null : skipOf(zeroBytes / 2);
+    skip = Uint32Array.from({ length: 32 }, (_, bit) => {
+      if (half !== null) return apply(half, half[bit]!);
+      const value = 2 ** bit;
+      return (value >>> 8) ^ TABLES[0]![value & 0xff]!;
+    });
+    SKIPS.set(zeroBytes, skip);
+  }
+  return skip;
+}
+
+function apply(matrix: Uint32Array, register: number): number {
+  let result = 0;
+  for (let bit = 0; bit < 32; bit++) if ((register >>> bit) & 1) result ^= matrix[bit]!;
+  return result;
 }
 
 export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
