@@ -66,18 +66,23 @@ export { ModelProfiler } from "./processing/language/selection/model-profiler.ts
 export { ModelRouter } from "./processing/language/selection/model-router.ts";
 export { ModelSelector } from "./processing/language/selection/model-selector.ts";
 
-export { quantizeModel, Quantizer } from "./quantization/quantizer.ts";
+export { quantize, Quantizer } from "./quantization/quantizer.ts";
+export { GptqCalibrator } from "./quantization/gptq-calibrator.ts";
+export type { GptqOptions } from "./quantization/gptq.ts";
 export type { QuantizeOptions, QuantizeResult } from "./quantization/quantizer.ts";
 export type { QuantizeSettings } from "./quantization/quantize-settings.ts";
 export type * from "./quantization/report.ts";
 export { recommendSchemes } from "./quantization/recommend.ts";
 export { quantizeTensor, dequantizeTensor } from "./quantization/round-to-nearest.ts";
+export { cpuKernels } from "./quantization/kernels/cpu-kernels.ts";
+export type { CpuKernels, QuantizationKernels } from "./quantization/kernels/kernels.ts";
 export { layerError } from "./quantization/layer-error.ts";
 export { blobSource, bytesSource, type ByteSource } from "./quantization/tensors/byte-source.ts";
 export { openSafetensors } from "./quantization/tensors/safetensors.ts";
 export { openPackage, unpackTensor } from "./quantization/package/package-reader.ts";
 
 export { ArrowStorage } from "./storage/arrow-storage.ts";
+export { loadZstd, type Zstd } from "./storage/zstd.ts";
 export { decodeEnvelope, encodeEnvelope } from "./storage/envelope.ts";
 export type * from "./storage/memory-store.ts";
 

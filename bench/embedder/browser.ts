@@ -17,7 +17,7 @@ import { startServer } from "../../scripts/serve.mjs";
 import { cosineSimilarity } from "../../src/model/vector.ts";
 import { defaultModelsDirectory } from "../../src/platform/node/ort-embedder.ts";
 import { weightsAccess } from "../../src/platform/node/weights-folder.ts";
-import { quantizeModel, type QuantizeOptions } from "../../src/quantization/quantizer.ts";
+import { quantize, type QuantizeOptions } from "../../src/quantization/quantizer.ts";
 import type { QuantizeSettings } from "../../src/quantization/quantize-settings.ts";
 import { loadZstd } from "../../src/storage/zstd.ts";
 import { readSotuSentences } from "../../test/contract/sotu-sentences.ts";
@@ -170,7 +170,7 @@ async function makeNetwork(file: string, settings: Omit<QuantizeSettings, "model
         runtime: await weightsAccess.runtime(),
       }
     : {};
-  const { network } = await quantizeModel(
+  const { network } = await quantize(
     await weightsAccess.open(path),
     { model: MODEL, ...settings },
     { codec: await loadZstd(), config: await json("config.json"), ...fitted },

@@ -14,7 +14,7 @@ import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { weightsAccess } from "../../src/platform/node/weights-folder.ts";
 import type { QuantizeSettings } from "../../src/quantization/quantize-settings.ts";
-import { quantizeModel } from "../../src/quantization/quantizer.ts";
+import { quantize } from "../../src/quantization/quantizer.ts";
 import { loadZstd } from "../../src/storage/zstd.ts";
 
 const CONFIG = {
@@ -104,7 +104,7 @@ async function measure(path: string, variant: string) {
   const file = await weightsAccess.open(path);
   const codec = await loadZstd();
   const before = process.memoryUsage().rss;
-  const { report } = await quantizeModel(
+  const { report } = await quantize(
     file,
     { model: "large", ...VARIANTS[variant]! },
     { codec, config: CONFIG },

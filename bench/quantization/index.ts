@@ -15,7 +15,7 @@ import { weightsAccess } from "../../src/platform/node/weights-folder.ts";
 import { buildEncoder } from "../../src/quantization/bert/bert-graph.ts";
 import { BertWeights, parseBertConfig } from "../../src/quantization/bert/bert-model.ts";
 import type { QuantizeSettings } from "../../src/quantization/quantize-settings.ts";
-import { quantizeModel } from "../../src/quantization/quantizer.ts";
+import { quantize } from "../../src/quantization/quantizer.ts";
 import { referenceOf } from "../../src/quantization/validation.ts";
 import { loadZstd } from "../../src/storage/zstd.ts";
 import { calibrationTexts } from "./texts.ts";
@@ -89,7 +89,7 @@ for (const [name, { gptq = false, ...settings }] of Object.entries(VARIANTS)) {
   if (only && !only.some((part) => name.includes(part))) continue;
   const needsText = gptq || settings.smooth === true;
   const started = process.cpuUsage();
-  const result = await quantizeModel(
+  const result = await quantize(
     file,
     { model: "all-MiniLM-L6-v2", gptq, ...settings },
     { codec, config, runtime, heldOut, reference, ...(needsText ? { calibration } : {}) },

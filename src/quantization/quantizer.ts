@@ -68,7 +68,7 @@ export interface QuantizeResult {
 const MIN_VALUES = 4096;
 
 /** `invalid_input` for settings that don't go together; `corrupt_data`, `model_failed` as the parts say. */
-export async function quantizeModel(
+export async function quantize(
   file: TensorFile,
   settings: QuantizeSettings,
   options: QuantizeOptions,

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
-import { quantizeModel } from "../../src/quantization/quantizer.ts";
+import { quantize } from "../../src/quantization/quantizer.ts";
 import { bytesSource } from "../../src/quantization/tensors/byte-source.ts";
 import { openSafetensors } from "../../src/quantization/tensors/safetensors.ts";
 import { loadZstd } from "../../src/storage/zstd.ts";
@@ -18,7 +18,7 @@ const SHAPE = { hidden: 384, wide: 384, heads: 12, layers: 1, tokens: 256, words
 /** A network that the workbench's code makes of such weights. */
 async function smallNetwork(): Promise<Uint8Array> {
   const file = await openSafetensors(bytesSource("small.safetensors", bertBytes(SHAPE)));
-  const { network } = await quantizeModel(
+  const { network } = await quantize(
     file,
     { model: "small", bits: 4, group: 32, clipSearch: false },
     { codec: await loadZstd(), config: bertConfig(SHAPE) },

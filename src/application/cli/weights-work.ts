@@ -11,7 +11,7 @@ import {
 } from "../../quantization/package/package-reader.ts";
 import { quantizedSize } from "../../quantization/quantized-tensor.ts";
 import type { QuantizeSettings } from "../../quantization/quantize-settings.ts";
-import { quantizeModel } from "../../quantization/quantizer.ts";
+import { quantize } from "../../quantization/quantizer.ts";
 import { reportMarkdown, type QuantizationReport } from "../../quantization/report.ts";
 import { encodeSafetensors } from "../../quantization/tensors/safetensors-writer.ts";
 import { loadZstd } from "../../storage/zstd.ts";
@@ -49,7 +49,7 @@ export async function quantizeWeights(
   const texts =
     input.calibration === undefined ? null : await readTexts(context, input.calibration);
   const split = texts === null ? null : await tokenized(weights, path, texts, maxTokens(config));
-  const result = await quantizeModel(file, input, {
+  const result = await quantize(file, input, {
     codec: await loadZstd(),
     ...(config === undefined ? {} : { config }),
     ...(split === null

@@ -11,7 +11,7 @@ import { BertWeights, parseBertConfig } from "../../quantization/bert/bert-model
 import { compareHistograms, type TensorHistogram } from "../../quantization/histogram.ts";
 import { openPackage, unpackTensor } from "../../quantization/package/package-reader.ts";
 import type { QuantizationKernels } from "../../quantization/kernels/kernels.ts";
-import { quantizeModel, type QuantizeResult } from "../../quantization/quantizer.ts";
+import { quantize, type QuantizeResult } from "../../quantization/quantizer.ts";
 import { bytesSource } from "../../quantization/tensors/byte-source.ts";
 import { referenceOf, type Reference } from "../../quantization/validation.ts";
 import {
@@ -164,7 +164,7 @@ class RunMaker {
             onProgress,
           });
     const kernels = await (this.#kernels ??= openKernels());
-    const result = await quantizeModel(opened.file, settings, {
+    const result = await quantize(opened.file, settings, {
       codec: zstd,
       kernels,
       ...(opened.config !== undefined && { config: opened.config }),

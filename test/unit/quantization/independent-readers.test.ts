@@ -10,7 +10,7 @@ import * as ort from "onnxruntime-web";
 import { OrtGraphRuntime } from "../../../src/platform/onnx/ort-graph-runtime.ts";
 import { openPackage, unpackTensor } from "../../../src/quantization/package/package-reader.ts";
 import type { QuantizeSettings } from "../../../src/quantization/quantize-settings.ts";
-import { quantizeModel } from "../../../src/quantization/quantizer.ts";
+import { quantize } from "../../../src/quantization/quantizer.ts";
 import { bytesSource } from "../../../src/quantization/tensors/byte-source.ts";
 import { embedSequences } from "../../../src/quantization/validation.ts";
 import { loadZstd } from "../../../src/storage/zstd.ts";
@@ -27,7 +27,7 @@ afterEach(() => rm(folder, { recursive: true }));
 async function writeResult(settings: Omit<QuantizeSettings, "model">): Promise<void> {
   const codec = await loadZstd();
   const runtime = new OrtGraphRuntime(ort);
-  const result = await quantizeModel(
+  const result = await quantize(
     await openTinyBert(),
     { model: "tiny", ...settings },
     { codec, config: TINY_CONFIG, runtime, calibration: tinySequences(60, 3) },

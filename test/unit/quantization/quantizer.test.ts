@@ -12,7 +12,7 @@ import { AppError } from "../../../src/errors.ts";
 import type { PackedTensor } from "../../../src/quantization/package/package-writer.ts";
 import { openPackage, unpackTensor } from "../../../src/quantization/package/package-reader.ts";
 import type { QuantizeSettings } from "../../../src/quantization/quantize-settings.ts";
-import { quantizeModel } from "../../../src/quantization/quantizer.ts";
+import { quantize } from "../../../src/quantization/quantizer.ts";
 import { referenceKernels } from "../../../src/quantization/kernels/reference-kernels.ts";
 import { dequantizeTensor, quantizeTensor } from "../../../src/quantization/round-to-nearest.ts";
 import { reportMarkdown } from "../../../src/quantization/report.ts";
@@ -48,7 +48,7 @@ async function readAll(bytes: Uint8Array): Promise<PackedTensor[]> {
 describe("quantizing a model", () => {
   it("writes a package whose values are those of the reference, checked and readable elsewhere", async () => {
     const file = await openTinyBert();
-    const { package: bytes, report } = await quantizeModel(file, settings({ bits: 4 }), {
+    const { package: bytes, report } = await quantize(file, settings({ bits: 4 }), {
       codec: zstd,
     });
     const opened = await openPackage(bytesSource("weights.parquet", bytes), zstd);
@@ -95,7 +95,7 @@ describe("quantizing a model", () => {
     const texts = tinySequences(40, 3);
     const heldOut = { codec: zstd, config: TINY_CONFIG, runtime, heldOut: texts };
     const cosine = async (change: Partial<QuantizeSettings>): Promise<number> => {
-      const { report, network } = await quantizeModel(file, settings(change), heldOut);
+      const { report, network } = await quantize(file, settings(change), heldOut);
       expect(network).not.toBeNull();
       return report.quality!.cosineMean;
     };
@@ -110,8 +110,8 @@ describe("quantizing a model", () => {
   it("loses less with GPTQ than with rounding at two bits", async () => {
     const file = await openTinyBert();
     const options = { codec: zstd, config: TINY_CONFIG, runtime, heldOut: tinySequences(60, 5) };
-    const rounded = await quantizeModel(file, settings({ bits: 2 }), options);
-    const fitted = await quantizeModel(file, settings({ bits: 2, gptq: true }), {
+    const rounded = await quantize(file, settings({ bits: 2 }), options);
+    const fitted = await quantize(file, settings({ bits: 2, gptq: true }), {
       ...options,
       calibration: tinySequences(200, 11),
     });
@@ -139,8 +139,8 @@ describe("quantizing a model", () => {
       calibration: tinySequences(100, 11),
     };
     const plain = settings({ bits: 8, group: "channel", arithmetic: "int8" });
-    const rough = await quantizeModel(file, plain, options);
-    const smooth = await quantizeModel(file, { ...plain, smooth: true }, options);
+    const rough = await quantize(file, plain, options);
+    const smooth = await quantize(file, { ...plain, smooth: true }, options);
     expect(smooth.report.quality!.cosineMean).toBeGreaterThanOrEqual(
       rough.report.quality!.cosineMean,
     );
@@ -165,7 +165,7 @@ describe("quantizing a model", () => {
     const file = await openTinyBert();
     const options = { codec: zstd, config: TINY_CONFIG, runtime, heldOut: tinySequences(60, 5) };
     const mix = (bitsPerWeight: number) =>
-      quantizeModel(file, settings({ bits: 4, mixed: { bitsPerWeight } }), {
+      quantize(file, settings({ bits: 4, mixed: { bitsPerWeight } }), {
         ...options,
         calibration: tinySequences(60, 11),
       });
@@ -187,27 +187,27 @@ describe("quantizing a model", () => {
       { bits: 4, gptq: true },
     ] as const)
       await expect(
-        quantizeModel(file, settings(change), { codec: zstd, config: TINY_CONFIG, runtime }),
+        quantize(file, settings(change), { codec: zstd, config: TINY_CONFIG, runtime }),
       ).rejects.toMatchObject({ code: "invalid_input" });
     // Without a config nobody knows which layers there are to mix.
     await expect(
-      quantizeModel(file, settings({ bits: 4, mixed: { bitsPerWeight: 4 } }), { codec: zstd }),
+      quantize(file, settings({ bits: 4, mixed: { bitsPerWeight: 4 } }), { codec: zstd }),
     ).rejects.toMatchObject({ code: "invalid_input" });
     await expect(
-      quantizeModel(file, settings({ bits: 4, arithmetic: "int8" }), { codec: zstd }),
+      quantize(file, settings({ bits: 4, arithmetic: "int8" }), { codec: zstd }),
     ).rejects.toMatchObject({ code: "invalid_input" });
     await expect(
-      quantizeModel(file, settings(), { codec: zstd, config: { ...TINY_CONFIG, hidden_size: 32 } }),
+      quantize(file, settings(), { codec: zstd, config: { ...TINY_CONFIG, hidden_size: 32 } }),
     ).rejects.toMatchObject({ code: "corrupt_data" });
     await expect(
-      quantizeModel(file, settings({ bits: 4, gptq: true }), {
+      quantize(file, settings({ bits: 4, gptq: true }), {
         codec: zstd,
         config: TINY_CONFIG,
         runtime,
         calibration: [Int32Array.of(5000)],
       }),
     ).rejects.toMatchObject({ code: "invalid_input" });
-    const other = await quantizeModel(file, settings(), {
+    const other = await quantize(file, settings(), {
       codec: zstd,
       config: { model_type: "t5" },
     });
@@ -216,7 +216,7 @@ describe("quantizing a model", () => {
     const controller = new AbortController();
     controller.abort();
     await expect(
-      quantizeModel(file, settings(), { codec: zstd, signal: controller.signal }),
+      quantize(file, settings(), { codec: zstd, signal: controller.signal }),
     ).rejects.toMatchObject({ name: "AbortError" });
   });
 });
@@ -274,7 +274,7 @@ describe("GPTQ", () => {
 describe("validation", () => {
   it("finds the same network the same", async () => {
     const file = await openTinyBert();
-    const { network } = await quantizeModel(file, settings({ bits: 32 }), {
+    const { network } = await quantize(file, settings({ bits: 32 }), {
       codec: zstd,
       config: TINY_CONFIG,
     });

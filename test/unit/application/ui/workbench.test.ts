@@ -22,7 +22,7 @@ import {
 } from "../../../../src/application/ui/lib/workbench-settings.ts";
 import { ownDocuments, splitTexts } from "../../../../src/application/ui/lib/workbench-split.ts";
 import { VARIANT_NAME } from "../../../../src/ports/embedder-variants.ts";
-import { quantizeModel } from "../../../../src/quantization/quantizer.ts";
+import { quantize } from "../../../../src/quantization/quantizer.ts";
 import type { QuantizationReport } from "../../../../src/quantization/report.ts";
 import type { SourceInfo, WorkbenchRun } from "../../../../src/quantization/workbench.ts";
 import { loadZstd } from "../../../../src/storage/zstd.ts";
@@ -48,7 +48,7 @@ beforeAll(async () => {
     hasTokenizer: true,
   };
   const options = { codec: await loadZstd(), config: TINY_CONFIG };
-  ({ report } = await quantizeModel(file, toSettings(same, "tiny"), options));
+  ({ report } = await quantize(file, toSettings(same, "tiny"), options));
 });
 
 describe("the workbench's settings", () => {
