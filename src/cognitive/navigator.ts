@@ -9,10 +9,12 @@ import type { EntityTable } from "../search/entity-table.ts";
 import type { Spread, SpreadOptions, SpreadSeeds, Way } from "../search/spread.ts";
 import { topPlaces } from "../search/top-places.ts";
 import type { MemoryStore } from "../storage/memory-store.ts";
-import { Arrivals, LINK, LINK_KINDS } from "./arrivals.ts";
+import { Arrivals, NO_WAY } from "./arrivals.ts";
 import type { ConnectionLearner } from "./connection-learner.ts";
 import { ThreadGroups } from "./thread-groups.ts";
-import { ANSWERED, NEXT, PREVIOUS, ThreadLinks } from "./thread-links.ts";
+import { ThreadLinks } from "./thread-links.ts";
+import { STEP, STEPS, ThreadSteps } from "./thread-steps.ts";
+import { Ways, type WayParts } from "./ways.ts";
 
 export type ConnectionKind = Exclude<LinkKind, "thread">;
 
@@ -61,6 +63,11 @@ export class NetworkNavigator {
   readonly #tuning: SpreadTuning;
   readonly #arrivals = new Arrivals();
   readonly #groups = new ThreadGroups();
+  readonly #steps = new ThreadSteps();
+  /** Their numbers follow those of the steps. */
+  readonly #ways = new Ways();
+  /** By place: the thread of its memory. */
+  #threads = new Int32Array(0);
   /** Places of one thread; and, by place, when its memory was. */
   #grouped = new Int32Array(0);
   #times = new Float64Array(0);
@@ -95,8 +102,13 @@ export class NetworkNavigator {
       if (known === undefined || known.weight < connection.weight)
         found.set(connection.ordinal, connection);
     };
-    for (const kind of ["previous", "next", "reply"] as const)
-      add({ ordinal: this.#neighbour(ordinal, LINK[kind]), kind, weight: DIRECT_WEIGHT });
+    const links = this.#links;
+    for (const [kind, other] of [
+      ["previous", links.previous(ordinal)],
+      ["next", links.next(ordinal)],
+      ["reply", links.repliesTo(ordinal)],
+    ] as const)
+      add({ ordinal: other, kind, weight: DIRECT_WEIGHT });
     this.#eachWide(ordinal, (other, kind, weight, via) =>
       add({ ordinal: other, kind, weight, ...(via === undefined ? {} : { via }) }),
     );
@@ -111,14 +123,13 @@ export class NetworkNavigator {
    * adds up. Names, corrections and learned connections are followed from the best 32 only.
    */
   readonly spread: Spread = (seeds, options) => {
-    const arrivals = this.#arrivals;
     this.#links.refresh();
-    arrivals.reset(this.#store.catalog.ordinalLimit);
-    for (let i = 0; i < seeds.count; i++) arrivals.place(seeds.ordinals[i]!);
-    arrivals.seedCount = arrivals.count;
+    this.#arrivals.reset(seeds);
+    this.#ways.clear();
+    this.#steps.read(this.#links, seeds.ordinals, seeds.count);
     for (let i = 0; i < seeds.count; i++)
       if (seeds.scores[i]! > 0)
-        this.#spreadAlongThread(seeds.ordinals[i]!, seeds.scores[i]!, options.asks);
+        this.#spreadAlongThread(i, seeds.ordinals[i]!, seeds.scores[i]!, options.asks);
     for (const i of topPlaces(seeds.scores, seeds.ordinals, seeds.count, WIDE_SEEDS))
       if (seeds.scores[i]! > 0) this.#spreadWide(seeds.ordinals[i]!, seeds.scores[i]!);
     this.#shareInThreads(seeds);
@@ -131,56 +142,61 @@ export class NetworkNavigator {
     };
   };
 
-  #spreadAlongThread(seed: number, score: number, asks?: (ordinal: number) => boolean): void {
-    const links = this.#links;
-    const row = links.rowOf(seed);
-    if (row < 0) return;
-    const { table } = links;
+  #spreadAlongThread(
+    index: number,
+    seed: number,
+    score: number,
+    asks?: (ordinal: number) => boolean,
+  ): void {
     const arrivals = this.#arrivals;
+    const { ordinals } = this.#steps;
     const { hop, answer } = this.#tuning;
+    const first = STEPS * index;
     const energy = hop * score;
-    const { previous, next, reply } = LINK;
-    // Two hops in the same direction; from what was answered both ways.
-    const before = table[row + PREVIOUS]!;
-    if (before >= 0) {
-      arrivals.add(before, energy, seed, -1, previous, previous);
-      const second = links.rowOf(before);
-      if (second >= 0)
-        arrivals.add(table[second + PREVIOUS]!, hop * energy, seed, before, previous, previous);
-    }
-    const after = table[row + NEXT]!;
-    if (after >= 0) {
+    const second = hop * energy;
+    const bring = (step: number, brought: number): void =>
+      arrivals.add(ordinals[first + step]!, brought, seed, first + step);
+    bring(STEP.before, energy);
+    bring(STEP.secondBefore, second);
+    if (ordinals[first + STEP.after]! >= 0) {
       const answers = asks !== undefined && asks(seed);
-      arrivals.add(after, answers ? energy + answer * score : energy, seed, -1, next, next);
-      const second = links.rowOf(after);
-      if (second >= 0) arrivals.add(table[second + NEXT]!, hop * energy, seed, after, next, next);
+      bring(STEP.after, answers ? energy + answer * score : energy);
+      bring(STEP.secondAfter, second);
     }
-    const answered = table[row + ANSWERED]!;
-    if (answered < 0) return;
-    arrivals.add(answered, energy, seed, -1, reply, reply);
-    const second = links.rowOf(answered);
-    if (second < 0) return;
-    arrivals.add(table[second + PREVIOUS]!, hop * energy, seed, answered, reply, previous);
-    arrivals.add(table[second + NEXT]!, hop * energy, seed, answered, reply, next);
-  }
-
-  #neighbour(ordinal: number, kind: number): number {
-    if (kind === LINK.previous) return this.#links.previous(ordinal);
-    return kind === LINK.next ? this.#links.next(ordinal) : this.#links.repliesTo(ordinal);
+    if (ordinals[first + STEP.answered]! < 0) return;
+    bring(STEP.answered, energy);
+    bring(STEP.beforeAnswered, second);
+    bring(STEP.afterAnswered, second);
   }
 
   /** Over names, what was learned, and corrections; then to the neighbours of what was reached. */
   #spreadWide(seed: number, score: number): void {
-    const arrivals = this.#arrivals;
     const { catalog } = this.#store;
     const { hop } = this.#tuning;
     this.#eachWide(seed, (ordinal, kind, weight) => {
       if (catalog.byOrdinal(ordinal) === undefined) return;
       const energy = hop * weight * score;
-      arrivals.add(ordinal, energy, seed, -1, LINK[kind], LINK[kind]);
-      for (let step = LINK.previous; step <= LINK.next; step++)
-        arrivals.add(this.#neighbour(ordinal, step), hop * energy, seed, ordinal, LINK[kind], step);
+      this.#bring(ordinal, energy, seed, -1, kind, kind);
+      const previous = this.#links.previous(ordinal);
+      this.#bring(previous, hop * energy, seed, ordinal, kind, "previous");
+      this.#bring(this.#links.next(ordinal), hop * energy, seed, ordinal, kind, "next");
     });
+  }
+
+  #bring(
+    ordinal: number,
+    energy: number,
+    from: number,
+    middle: number,
+    first: LinkKind,
+    last: LinkKind,
+  ): void {
+    if (ordinal < 0 || ordinal === from) return;
+    this.#arrivals.add(ordinal, energy, from, this.#newWay(from, middle, first, last));
+  }
+
+  #newWay(from: number, middle: number, first: LinkKind, last: LinkKind): number {
+    return STEPS * this.#arrivals.seedCount + this.#ways.add(from, middle, first, last);
   }
 
   #eachWide(
@@ -207,16 +223,20 @@ export class NetworkNavigator {
   #shareInThreads(seeds: SpreadSeeds): void {
     const arrivals = this.#arrivals;
     const groups = this.#groups;
+    const { count, seedCount } = arrivals;
+    if (this.#grouped.length < count) {
+      this.#threads = new Int32Array(2 * count);
+      this.#grouped = new Int32Array(2 * count);
+      this.#times = new Float64Array(2 * count);
+    }
+    const threads = this.#threads;
+    // Looked up in a pass of its own: so the look-ups don't wait for each other.
+    for (let place = 0; place < count; place++)
+      threads[place] = this.#links.threadOf(arrivals.ordinals[place]!);
     groups.reset();
-    for (let place = 0; place < arrivals.count; place++) {
-      const thread = this.#links.threadOf(arrivals.ordinals[place]!);
-      // Without a direct hit there is no lead to share.
-      if (thread >= 0) groups.add(thread, place, place < arrivals.seedCount);
-    }
-    if (this.#grouped.length < arrivals.count) {
-      this.#grouped = new Int32Array(2 * arrivals.count);
-      this.#times = new Float64Array(2 * arrivals.count);
-    }
+    // Without a direct hit there is no lead to share.
+    for (let place = 0; place < count; place++)
+      if (threads[place]! >= 0) groups.add(threads[place]!, place, place < seedCount);
     for (let met = 0; met < groups.count; met++) {
       const size = groups.sizes[met]!;
       if (size === 1) continue;
@@ -240,13 +260,14 @@ export class NetworkNavigator {
       if (best < 0 || scores[place]! > scores[best]!) best = place;
     }
     if (best < 0) return;
+    const from = arrivals.ordinals[best]!;
     arrivals.lift(places, scores, {
       start,
       end,
       most: scores[best]! * Math.min(1, MAX_TOGETHER / size),
       share: this.#tuning.together,
-      from: arrivals.ordinals[best]!,
-      kind: LINK.thread,
+      from,
+      way: this.#newWay(from, -1, "thread", "thread"),
     });
   }
 
@@ -308,15 +329,17 @@ export class NetworkNavigator {
   #wayTo(ordinal: number): Way | null {
     const arrivals = this.#arrivals;
     const place = arrivals.find(ordinal);
-    if (place < 0 || arrivals.from[place]! < 0) return null;
-    const from = arrivals.from[place]!;
-    const middle = arrivals.middle[place]!;
+    const way = place < 0 ? NO_WAY : arrivals.way[place]!;
+    if (way === NO_WAY) return null;
+    const { from, middle, links } = this.#partsOf(way);
     const path = middle < 0 ? [from, ordinal] : [from, middle, ordinal];
-    const kinds = [arrivals.firstKind[place]!, arrivals.lastKind[place]!].slice(0, path.length - 1);
-    return {
-      path,
-      links: kinds.map((number, i) => this.#linkOf(LINK_KINDS[number]!, path[i]!, path[i + 1]!)),
-    };
+    return { path, links: links.map((kind, i) => this.#linkOf(kind, path[i]!, path[i + 1]!)) };
+  }
+
+  #partsOf(way: number): WayParts {
+    const { seedCount, ordinals } = this.#arrivals;
+    if (way >= STEPS * seedCount) return this.#ways.partsOf(way - STEPS * seedCount);
+    return { from: ordinals[Math.floor(way / STEPS)]!, ...this.#steps.wayAt(way) };
   }
 
   #linkOf(kind: LinkKind, from: number, to: number): PathLink {

@@ -3,6 +3,7 @@
  * one step. Pools are reused; `CandidatePools` hands them out, one per recall under way.
  */
 
+import { PlaceTable } from "./place-table.ts";
 import type { CandidateSignals } from "./ranking.ts";
 import { topPlaces } from "./top-places.ts";
 
@@ -23,36 +24,20 @@ export class CandidatePool {
   fields = new Float64Array(FIRST_CAPACITY);
   /** What the candidate is ranked by. */
   total = new Float64Array(FIRST_CAPACITY);
-  /** By ordinal: its place, true only where `ordinals[place]` is that ordinal and the place is below `count`. */
-  #places = new Int32Array(0);
+  readonly #places = new PlaceTable();
 
-  /** Empties the pool and makes room for ordinals below `ordinalLimit`. */
-  reset(ordinalLimit: number): this {
+  clear(): void {
     this.count = 0;
-    if (this.#places.length < ordinalLimit)
-      this.#places = new Int32Array(Math.ceil(ordinalLimit * 1.1) + 64);
-    return this;
-  }
-
-  /** The place of an ordinal, or -1. */
-  find(ordinal: number): number {
-    const place = this.#places[ordinal] ?? -1;
-    return place >= 0 && place < this.count && this.ordinals[place] === ordinal ? place : -1;
+    this.#places.clear();
   }
 
   /** The place of an ordinal, which is added when it isn't there. */
   place(ordinal: number): number {
-    const known = this.find(ordinal);
-    if (known >= 0) return known;
-    const place = this.count++;
+    const place = this.#places.findOrPut(ordinal, this.count);
+    if (place < this.count) return place;
+    this.count++;
     if (place === this.ordinals.length) this.#grow();
     this.ordinals[place] = ordinal;
-    if (ordinal >= this.#places.length) {
-      const places = new Int32Array(Math.ceil(ordinal * 1.1) + 64);
-      places.set(this.#places);
-      this.#places = places;
-    }
-    this.#places[ordinal] = place;
     this.lexical[place] = 0;
     this.semantic[place] = 0;
     this.activation[place] = 0;
@@ -99,11 +84,12 @@ export class CandidatePool {
 export class CandidatePools {
   readonly #free: CandidatePool[] = [];
 
-  take(ordinalLimit: number): CandidatePool {
-    return (this.#free.pop() ?? new CandidatePool()).reset(ordinalLimit);
+  take(): CandidatePool {
+    return this.#free.pop() ?? new CandidatePool();
   }
 
   give(pool: CandidatePool): void {
+    pool.clear();
     if (this.#free.length < KEPT_POOLS) this.#free.push(pool);
   }
 }

@@ -121,7 +121,7 @@ export async function eventTime(
   const options = { limit: EVENT_CANDIDATES, ...(allow === null ? {} : { allow }) };
   const { hits } = await context.text.search(planQuery(clause.event), options);
   const { catalog } = context.store;
-  const pool = context.pools.take(catalog.ordinalLimit);
+  const pool = context.pools.take();
   try {
     fuse(context.vectors, pool, vector, hits, context.vectors.search(vector, options));
     scoreDirectly(pool, WEIGHTS);

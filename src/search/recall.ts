@@ -201,7 +201,7 @@ export async function recall(
   if (vector !== null) active.add("semantic");
   if (deps.spread) active.add("activation");
   const weights = activeWeights(active, deps.weights);
-  const pool = context.pools.take(store.catalog.ordinalLimit);
+  const pool = context.pools.take();
   try {
     const { spread } = deps;
     // In one go with the ranking: the ways are there until the next spread.
