@@ -58,7 +58,8 @@ const report = z.object({
     .object({ count: size, cosineMean: number, cosineP5: number, top10Overlap: number.nullable() })
     .nullable(),
   retrieval: z.object({ queries: size, original: recalls, quantized: recalls }).nullable(),
-  computedBy: z.string(),
+  // Results of before this was noted came of the scalar code.
+  computedBy: z.string().default("scalar code"),
   elapsedMs: number,
 });
 const runSchema = z.object({
