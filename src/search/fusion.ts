@@ -4,10 +4,13 @@ import type { CandidatePool } from "./candidate-pool.ts";
 import { semanticScore, type SignalWeights } from "./ranking.ts";
 import type { VectorSearch } from "./vector-index.ts";
 
-export interface ScoredOrdinal {
-  ordinal: number;
-  score: number;
+/** Memories and what a stage gave each, as parallel arrays. */
+export interface Scored {
+  readonly ordinals: ArrayLike<number>;
+  readonly scores: ArrayLike<number>;
 }
+
+export const NOTHING: Scored = { ordinals: [], scores: [] };
 
 /**
  * Candidates of both stages with both signals; the cosine of word matches is looked up exactly.
@@ -19,22 +22,30 @@ export function fuse(
   vectors: VectorSearch,
   pool: CandidatePool,
   vector: Float32Array | null,
-  lexical: readonly ScoredOrdinal[],
-  nearest: readonly ScoredOrdinal[],
+  lexical: Scored,
+  nearest: Scored,
 ): void {
-  for (const hit of lexical) pool.lexical[pool.place(hit.ordinal)] = hit.score;
+  for (let i = 0; i < lexical.ordinals.length; i++) {
+    // Placing may exchange the arrays for larger ones.
+    const place = pool.place(lexical.ordinals[i]!);
+    pool.lexical[place] = lexical.scores[i]!;
+  }
   if (vector === null) return;
   const lexicalCount = pool.count;
-  for (const hit of nearest) pool.semantic[pool.place(hit.ordinal)] = semanticScore(hit.score);
+  for (let i = 0; i < nearest.ordinals.length; i++) {
+    const place = pool.place(nearest.ordinals[i]!);
+    pool.semantic[place] = semanticScore(nearest.scores[i]!);
+  }
   // Whose cosine the scan of the nearest didn't give.
-  const rest: number[] = [];
+  const rest = new Int32Array(lexicalCount);
+  let count = 0;
   for (let place = 0; place < lexicalCount; place++)
-    if (pool.semantic[place] === 0) rest.push(place);
-  const cosines = new Float32Array(rest.length);
-  const ordinals = new Int32Array(rest.length);
-  for (let i = 0; i < rest.length; i++) ordinals[i] = pool.ordinals[rest[i]!]!;
-  vectors.scoresInto(vector, ordinals, rest.length, cosines);
-  for (let i = 0; i < rest.length; i++)
+    if (pool.semantic[place] === 0) rest[count++] = place;
+  const ordinals = new Int32Array(count);
+  for (let i = 0; i < count; i++) ordinals[i] = pool.ordinals[rest[i]!]!;
+  const cosines = new Float32Array(count);
+  vectors.scoresInto(vector, ordinals, count, cosines);
+  for (let i = 0; i < count; i++)
     if (!Number.isNaN(cosines[i]!)) pool.semantic[rest[i]!] = semanticScore(cosines[i]!);
 }
 
@@ -43,14 +54,16 @@ export function fuse(
  * divides by its own best. Without a common hit they rank below everything that the whole search gave.
  */
 export function rescaled(
-  part: readonly ScoredOrdinal[],
-  whole: readonly ScoredOrdinal[],
-): ScoredOrdinal[] {
-  const known = new Map(whole.map((hit) => [hit.ordinal, hit.score]));
-  const common = part.find((hit) => hit.score > 0 && known.has(hit.ordinal));
-  const factor =
-    common === undefined ? (whole.at(-1)?.score ?? 1) : known.get(common.ordinal)! / common.score;
-  return part
+  part: Scored,
+  whole: Scored,
+): { ordinal: number; score: number }[] {
+  const known = new Map<number, number>();
+  for (let i = 0; i < whole.ordinals.length; i++) known.set(whole.ordinals[i]!, whole.scores[i]!);
+  const hits = Array.from(part.ordinals, (ordinal, i) => ({ ordinal, score: part.scores[i]! }));
+  const common = hits.find((hit) => hit.score > 0 && known.has(hit.ordinal));
+  const lowest = whole.scores[whole.scores.length - 1] ?? 1;
+  const factor = common === undefined ? lowest : known.get(common.ordinal)! / common.score;
+  return hits
     .filter((hit) => !known.has(hit.ordinal))
     .map(({ ordinal, score }) => ({ ordinal, score: Math.min(1, factor * score) }));
 }

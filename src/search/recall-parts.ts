@@ -5,13 +5,13 @@ import type { MemoryFilter, RecallTimings } from "../model/query.ts";
 import type { CandidatePool } from "./candidate-pool.ts";
 import { diversify } from "./diversity.ts";
 import { findEventClause } from "./event-clause.ts";
-import { fuse, rescaled, scoreDirectly, type ScoredOrdinal } from "./fusion.ts";
+import { fuse, rescaled, scoreDirectly, type Scored } from "./fusion.ts";
 import type { OrdinalSet } from "./ordinal-set.ts";
 import { planQuery, type QueryPlan } from "./query-plan.ts";
 import { periodsOf, timeOfEvent, type TimeMatch } from "./query-times.ts";
 import { WEIGHTS } from "./ranking.ts";
 import type { RecallContext, RecallDeps } from "./recall.ts";
-import type { VectorHits, VectorSearchOptions } from "./vector-index.ts";
+import type { VectorHit, VectorHits, VectorSearchOptions } from "./vector-index.ts";
 
 /** Candidates that each named period may add. */
 const PERIOD_CANDIDATES = 50;
@@ -47,14 +47,18 @@ export function searchVectors(
   { vectorPool }: RecallContext,
   vector: Float32Array,
   options: VectorSearchOptions,
-): ScoredOrdinal[] | Promise<ScoredOrdinal[]> {
-  const toObjects = ({ ordinals, scores, count }: VectorHits): ScoredOrdinal[] => {
-    const objects: ScoredOrdinal[] = [];
-    for (let i = 0; i < count; i++) objects.push({ ordinal: ordinals[i]!, score: scores[i]! });
-    return objects;
-  };
+): Scored | Promise<Scored> {
+  // A copy: the next search overwrites the arrays.
+  const copyOf = ({ ordinals, scores, count }: VectorHits): Scored => ({
+    ordinals: ordinals.slice(0, count),
+    scores: scores.slice(0, count),
+  });
   const hits = vectorPool.nearest(vector, options);
-  return hits instanceof Promise ? hits.then(toObjects) : toObjects(hits);
+  return hits instanceof Promise ? hits.then(copyOf) : copyOf(hits);
+}
+
+function columnsOf(hits: readonly { ordinal: number; score: number }[]): Scored {
+  return { ordinals: hits.map((hit) => hit.ordinal), scores: hits.map((hit) => hit.score) };
 }
 
 /** The time of the newest memory; -Infinity in an empty store. */
@@ -77,10 +81,11 @@ export async function searchPeriods(
     allow: OrdinalSet | null;
     limit: number;
   },
-  lexical: readonly ScoredOrdinal[],
-  nearest: readonly ScoredOrdinal[],
-): Promise<{ lexical: ScoredOrdinal[]; nearest: ScoredOrdinal[] }> {
-  const found = { lexical: [] as ScoredOrdinal[], nearest: [] as ScoredOrdinal[] };
+  lexical: Scored,
+  nearest: Scored,
+): Promise<{ lexical: Scored; nearest: Scored }> {
+  const byWords: { ordinal: number; score: number }[] = [];
+  const byMeaning: VectorHit[] = [];
   const { plan, vector, times, filter = {}, allow, limit } = query;
   for (const period of periodsOf(times).slice(0, MAX_PERIODS)) {
     const within = filters.compile({
@@ -91,14 +96,12 @@ export async function searchPeriods(
     const inPeriod = within !== null && allow !== null ? within.intersect(allow) : within;
     if (inPeriod === null || inPeriod.size === 0) continue;
     const options = { limit: PERIOD_CANDIDATES, allow: inPeriod };
-    if (lexical.length >= limit) {
-      const { hits } = await text.search(plan, options);
-      found.lexical.push(...rescaled(hits, lexical));
-    }
-    if (vector !== null && nearest.length >= limit)
-      found.nearest.push(...vectors.search(vector, options));
+    if (lexical.ordinals.length >= limit)
+      byWords.push(...rescaled(await text.search(plan, options), lexical));
+    if (vector !== null && nearest.ordinals.length >= limit)
+      byMeaning.push(...vectors.search(vector, options));
   }
-  return found;
+  return { lexical: columnsOf(byWords), nearest: columnsOf(byMeaning) };
 }
 
 /**
@@ -119,11 +122,12 @@ export async function eventTime(
   if (spent !== null) timings.embed = (timings.embed ?? 0) + spent;
   if (vector === null) return null;
   const options = { limit: EVENT_CANDIDATES, ...(allow === null ? {} : { allow }) };
-  const { hits } = await context.text.search(planQuery(clause.event), options);
+  const words = await context.text.search(planQuery(clause.event), options);
   const { catalog } = context.store;
   const pool = context.pools.take();
   try {
-    fuse(context.vectors, pool, vector, hits, context.vectors.search(vector, options));
+    const nearest = columnsOf(context.vectors.search(vector, options));
+    fuse(context.vectors, pool, vector, words, nearest);
     scoreDirectly(pool, WEIGHTS);
     for (let place = 0; place < pool.count; place++)
       if (context.asks.has(pool.ordinals[place]!)) pool.total[place] = -Infinity;

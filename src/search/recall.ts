@@ -20,7 +20,7 @@ import type { GistSpeakers } from "./gist-speakers.ts";
 import { describeHits, type RankedHit } from "./hits.ts";
 import { OrdinalSet } from "./ordinal-set.ts";
 import { planQuery } from "./query-plan.ts";
-import { fuse, scoreDirectly, totalScore, type ScoredOrdinal } from "./fusion.ts";
+import { fuse, NOTHING, scoreDirectly, type Scored } from "./fusion.ts";
 import {
   diverse,
   embed,
@@ -30,6 +30,7 @@ import {
   searchVectors,
 } from "./recall-parts.ts";
 import { readTimes, type TimeMatch } from "./query-times.ts";
+import { mostFromFields, rankedPlaces } from "./ranked-places.ts";
 import { activeWeights, recencyScore, scoreParts, type SignalWeights } from "./ranking.ts";
 import type { SemanticIndex } from "./semantic-index.ts";
 import type { SpeakerNames } from "./speaker-names.ts";
@@ -77,8 +78,6 @@ const MIN_CANDIDATES = 200;
 const MAX_QUERY_UNITS = 10_000;
 /** Results that a diverse list is chosen from. */
 const DIVERSE_DEPTH = 60;
-/** Sums in another order differ by less. */
-const ROUNDING = 1e-9;
 
 /** Runs one recall. `invalid_input` for a query that isn't text or a topK out of range. */
 export async function recall(
@@ -170,8 +169,8 @@ export async function recall(
   const filterSet = await stage("lexical", () => context.filters.compile(query.filter));
   const gists = context.gists.allowed(filterSet);
   const filtered = filterSet === null ? null : context.gists.widen(filterSet, gists);
-  const nearestTo = (allowed: OrdinalSet | null): ScoredOrdinal[] | Promise<ScoredOrdinal[]> =>
-    vector === null ? [] : searchVectors(context, vector, { limit, allow: allowed ?? undefined });
+  const nearestTo = (allowed: OrdinalSet | null): Scored | Promise<Scored> =>
+    vector === null ? NOTHING : searchVectors(context, vector, { limit, allow: allowed ?? undefined });
   // Workers search beside the words, unless a phrase may narrow what they look at.
   const early =
     context.vectorPool.working && plan.phrases.length === 0 ? nearestTo(filtered) : null;
@@ -189,7 +188,7 @@ export async function recall(
     searchPeriods(
       context,
       { plan, vector, times, filter: query.filter, allow, limit },
-      lexical.hits,
+      lexical,
       nearest,
     ),
   );
@@ -206,8 +205,8 @@ export async function recall(
     const { spread } = deps;
     // In one go with the ranking: the ways are there until the next spread.
     const ranked = await stage("rank", () => {
-      fuse(context.vectors, pool, vector, lexical.hits, nearest);
-      if (inPeriods.lexical.length + inPeriods.nearest.length > 0)
+      fuse(context.vectors, pool, vector, lexical, nearest);
+      if (inPeriods.lexical.ordinals.length + inPeriods.nearest.ordinals.length > 0)
         fuse(context.vectors, pool, vector, inPeriods.lexical, inPeriods.nearest);
       const fields = fieldSignals(
         text,
@@ -219,12 +218,11 @@ export async function recall(
       const isHit = (ordinal: number): boolean =>
         context.index.live.has(ordinal) || (gists.size > 0 && gists.has(ordinal));
       const wide = diversity === 0 ? depth : Math.max(depth, DIVERSE_DEPTH);
-      /** What fields and recency can add at most. */
-      const extra = weights.fields * fields.max + weights.recency + ROUNDING;
       let wayTo: (ordinal: number) => Way | null = () => null;
       if (spread) {
         const from = clock.elapsed();
         scoreDirectly(pool, weights);
+        const extra = mostFromFields(weights, fields);
         const { count, ordinals, scores, ...spreading } = spread(
           { count: pool.count, ordinals: pool.ordinals, scores: pool.total },
           {
@@ -240,27 +238,17 @@ export async function recall(
         timings.spread += spent;
         timings.rank -= spent;
       }
-      // Gists that speak for no memory, and what was forgotten meanwhile, are no hits.
-      for (let place = 0; place < pool.count; place++) {
-        const ordinal = pool.ordinals[place]!;
-        pool.total[place] = isHit(ordinal) ? totalScore(pool, place, weights) : -Infinity;
-      }
-      // Fields and recency only where they can bring a candidate among the shown.
-      const shown = pool.best(pool.total, wide);
-      const last = shown.length < wide ? -Infinity : pool.total[shown.at(-1)!]!;
-      const reachable = last - extra;
-      for (let place = 0; place < pool.count; place++) {
-        if (pool.total[place]! < reachable || pool.total[place] === -Infinity) continue;
-        const ordinal = pool.ordinals[place]!;
-        const time = context.index.live.has(ordinal)
-          ? context.index.timeOf(ordinal)
-          : store.catalog.byOrdinal(ordinal)?.timestamp;
-        if (time === undefined) continue;
-        pool.fields[place] = fields.of(ordinal);
-        pool.recency[place] = recencyScore(time, nowMs);
-        pool.total[place] = totalScore(pool, place, weights);
-      }
-      let places = pool.best(pool.total, wide);
+      let places = rankedPlaces(pool, {
+        limit: wide,
+        weights,
+        fields,
+        nowMs,
+        isHit,
+        timeOf: (ordinal) =>
+          context.index.live.has(ordinal)
+            ? context.index.timeOf(ordinal)
+            : store.catalog.byOrdinal(ordinal)?.timestamp,
+      });
       if (diversity > 0)
         places = diverse(context, pool, places, { strength: diversity, limit: depth });
       return places.map((place): RankedHit => {

@@ -37,9 +37,9 @@ export interface LexicalHit {
 }
 
 export interface LexicalResult {
-  /** Best first. */
-  hits: LexicalHit[];
-  /** The hits' ordinals and scores once more, for callers that go through many. */
+  /** Best first; made when asked for. */
+  readonly hits: LexicalHit[];
+  /** The hits' ordinals and scores, for callers that go through many. */
   ordinals: Uint32Array;
   scores: Float32Array;
   plan: QueryPlan;
@@ -253,9 +253,16 @@ function toResult(plan: QueryPlan, matches: LexicalMatches): LexicalResult {
   const { ordinals, scores, usedTerms, phraseOrdinals } = matches;
   const best = scores[0] ?? 1;
   for (let i = 0; i < scores.length; i++) scores[i] = scores[i]! / best;
-  const hits: LexicalResult["hits"] = [];
-  for (let i = 0; i < ordinals.length; i++) hits.push({ ordinal: ordinals[i]!, score: scores[i]! });
-  return { hits, ordinals, scores, plan, usedTerms, phraseOrdinals };
+  return {
+    get hits() {
+      return Array.from(ordinals, (ordinal, i) => ({ ordinal, score: scores[i]! }));
+    },
+    ordinals,
+    scores,
+    plan,
+    usedTerms,
+    phraseOrdinals,
+  };
 }
 
 /** The segments of a snapshot. */
