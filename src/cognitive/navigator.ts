@@ -6,7 +6,7 @@
 
 import type { LinkKind, PathLink } from "../model/query.ts";
 import type { EntityTable } from "../search/entity-table.ts";
-import type { Spread, SpreadOptions, SpreadSeeds, Way } from "../search/spread.ts";
+import type { BringOptions, Brought, Spread, SpreadSeeds, Way } from "../search/spread.ts";
 import { topPlaces } from "../search/top-places.ts";
 import type { MemoryStore } from "../storage/memory-store.ts";
 import { Arrivals, NO_WAY } from "./arrivals.ts";
@@ -71,9 +71,9 @@ export class NetworkNavigator {
   /** Places of one thread; and, by place, when its memory was. */
   #grouped = new Int32Array(0);
   #times = new Float64Array(0);
-  #outOrdinals = new Int32Array(1024);
-  #outScores = new Float64Array(1024);
-  #brought = new Int32Array(1024);
+  #scores = new Float64Array(1024);
+  #broughtOrdinals = new Int32Array(1024);
+  #broughtScores = new Float64Array(1024);
 
   constructor(
     store: MemoryStore,
@@ -133,11 +133,9 @@ export class NetworkNavigator {
     for (const i of topPlaces(seeds.scores, seeds.ordinals, seeds.count, WIDE_SEEDS))
       if (seeds.scores[i]! > 0) this.#spreadWide(seeds.ordinals[i]!, seeds.scores[i]!);
     this.#shareInThreads(seeds);
-    const count = this.#collect(options);
     return {
-      count,
-      ordinals: this.#outOrdinals,
-      scores: this.#outScores,
+      seedScores: this.#seedScores(),
+      bring: (limits) => this.#bringBeside(limits),
       wayTo: (ordinal) => this.#wayTo(ordinal),
     };
   };
@@ -286,44 +284,45 @@ export class NetworkNavigator {
     }
   }
 
-  /** Seeds with what arrived at them, then the strongest of what was brought. */
-  #collect({ limit, allow, minScore = 0 }: SpreadOptions): number {
+  #seedScores(): Float64Array {
+    const { seedCount, energy } = this.#arrivals;
+    if (this.#scores.length < seedCount) this.#scores = new Float64Array(2 * seedCount);
+    for (let place = 0; place < seedCount; place++)
+      this.#scores[place] = Math.min(1, energy[place]! / FULL_ENERGY);
+    return this.#scores.subarray(0, seedCount);
+  }
+
+  #bringBeside({ limit, allow, minScore = 0 }: BringOptions): Brought {
     const { seedCount, count, energy, ordinals } = this.#arrivals;
     const { catalog } = this.#store;
-    if (this.#outOrdinals.length < count) {
-      this.#outOrdinals = new Int32Array(2 * count);
-      this.#outScores = new Float64Array(2 * count);
-      this.#brought = new Int32Array(2 * count);
+    if (this.#broughtOrdinals.length < count - seedCount) {
+      this.#broughtOrdinals = new Int32Array(2 * (count - seedCount));
+      this.#broughtScores = new Float64Array(2 * (count - seedCount));
     }
-    let out = 0;
-    const put = (place: number): void => {
-      this.#outOrdinals[out] = ordinals[place]!;
-      this.#outScores[out++] = Math.min(1, energy[place]! / FULL_ENERGY);
-    };
-    for (let place = 0; place < seedCount; place++) put(place);
+    const [found, scores] = [this.#broughtOrdinals, this.#broughtScores];
     const minEnergy = Math.max(MIN_ENERGY, minScore * FULL_ENERGY);
     let brought = 0;
     for (let place = seedCount; place < count; place++) {
+      if (energy[place]! < minEnergy) continue;
       const ordinal = ordinals[place]!;
-      if (
-        energy[place]! >= minEnergy &&
-        catalog.byOrdinal(ordinal) !== undefined &&
-        (allow === undefined || allow(ordinal))
-      )
-        this.#brought[brought++] = place;
+      if (catalog.byOrdinal(ordinal) === undefined) continue;
+      if (allow !== undefined && !allow(ordinal)) continue;
+      found[brought] = ordinal;
+      scores[brought++] = energy[place]! / FULL_ENERGY;
     }
-    if (brought <= limit) for (let at = 0; at < brought; at++) put(this.#brought[at]!);
-    else {
-      const places = this.#brought.subarray(0, brought);
-      const energies = new Float64Array(brought);
-      const numbers = new Int32Array(brought);
-      for (let at = 0; at < brought; at++) {
-        energies[at] = energy[places[at]!]!;
-        numbers[at] = ordinals[places[at]!]!;
-      }
-      for (const at of topPlaces(energies, numbers, brought, limit)) put(places[at]!);
+    let kept = brought;
+    if (brought > limit) {
+      const best = topPlaces(scores, found, brought, limit).sort((a, b) => a - b);
+      // Each moves to where it is or before.
+      best.forEach((place, at) => {
+        found[at] = found[place]!;
+        scores[at] = scores[place]!;
+      });
+      kept = best.length;
     }
-    return out;
+    // Only now: two that are over the top aren't equals.
+    for (let at = 0; at < kept; at++) scores[at] = Math.min(1, scores[at]!);
+    return { count: kept, ordinals: found, scores };
   }
 
   #wayTo(ordinal: number): Way | null {

@@ -30,7 +30,7 @@ import {
   searchVectors,
 } from "./recall-parts.ts";
 import { readTimes, type TimeMatch } from "./query-times.ts";
-import { mostFromFields, rankedPlaces } from "./ranked-places.ts";
+import { leastActivation, rankedPlaces } from "./ranked-places.ts";
 import { activeWeights, recencyScore, scoreParts, type SignalWeights } from "./ranking.ts";
 import type { SemanticIndex } from "./semantic-index.ts";
 import type { SpeakerNames } from "./speaker-names.ts";
@@ -222,18 +222,18 @@ export async function recall(
       if (spread) {
         const from = clock.elapsed();
         scoreDirectly(pool, weights);
-        const extra = mostFromFields(weights, fields);
-        const { count, ordinals, scores, ...spreading } = spread(
+        const spreading = spread(
           { count: pool.count, ordinals: pool.ordinals, scores: pool.total },
-          {
-            limit,
-            minScore: leastActivation(pool, wide, { weights, extra, isHit }),
-            allow: (ordinal) => allow === null || allow.has(ordinal),
-            asks: (ordinal) => context.asks.has(ordinal),
-          },
+          { asks: (ordinal) => context.asks.has(ordinal) },
         );
+        pool.activation.set(spreading.seedScores);
+        const { count, ordinals, scores } = spreading.bring({
+          limit,
+          minScore: leastActivation(pool, { limit: wide, weights, fields, isHit }),
+          allow: (ordinal) => allow === null || allow.has(ordinal),
+        });
         for (let i = 0; i < count; i++) pool.activation[pool.place(ordinals[i]!)] = scores[i]!;
-        wayTo = (ordinal) => spreading.wayTo(ordinal);
+        wayTo = spreading.wayTo;
         const spent = clock.elapsed() - from;
         timings.spread += spent;
         timings.rank -= spent;
@@ -267,25 +267,6 @@ export async function recall(
   } finally {
     context.pools.give(pool);
   }
-}
-
-/**
- * The activation that a memory without words or meaning of the query needs to be among the `wide` best:
- * the text signals alone give those so much already. `pool.total` holds `scoreDirectly`.
- */
-function leastActivation(
-  pool: CandidatePool,
-  wide: number,
-  {
-    weights,
-    extra,
-    isHit,
-  }: { weights: SignalWeights; extra: number; isHit(ordinal: number): boolean },
-): number {
-  const best = pool.best(pool.total, wide);
-  if (best.length < wide || !best.every((place) => isHit(pool.ordinals[place]!))) return 0;
-  const least = pool.total[best.at(-1)!]! * (weights.lexical + weights.semantic);
-  return weights.activation === 0 ? 0 : (least - extra) / weights.activation;
 }
 
 function newest(

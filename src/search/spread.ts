@@ -11,14 +11,25 @@ export interface SpreadSeeds {
 }
 
 export interface SpreadOptions {
-  /** Memories that are brought beside the seeds, at most. */
+  /** Whether a memory ends in a question: what follows it answers it. */
+  asks?: (ordinal: number) => boolean;
+}
+
+export interface BringOptions {
+  /** Memories, at most. */
   limit: number;
-  /** Memories brought with less may be left out: they can't be among the results. Default 0. */
+  /** Those with less may be left out: they can't be among the results. Default 0. */
   minScore?: number;
   /** Limits what may be brought. */
   allow?: (ordinal: number) => boolean;
-  /** Whether a memory ends in a question: what follows it answers it. */
-  asks?: (ordinal: number) => boolean;
+}
+
+/** As parallel arrays in [0, count), in no order. */
+export interface Brought {
+  readonly count: number;
+  readonly ordinals: Int32Array;
+  /** 0–1. */
+  readonly scores: Float64Array;
 }
 
 /** How activation came to a memory, from a direct hit. */
@@ -31,11 +42,10 @@ export interface Way {
 
 /** Valid until the next spread: its arrays are used again. */
 export interface SpreadResult {
-  readonly count: number;
-  /** Seeds and what they brought, each once. */
-  readonly ordinals: Int32Array;
-  /** 0–1. */
-  readonly scores: Float64Array;
+  /** Of each seed, in their order, 0–1. */
+  readonly seedScores: Float64Array;
+  /** The strongest of what activation led to beside the seeds. */
+  bring(options: BringOptions): Brought;
   /** The strongest way to a memory; null for one that nothing else led to. */
   wayTo(ordinal: number): Way | null;
 }

@@ -4,7 +4,7 @@ import { NetworkNavigator } from "../../../src/cognitive/navigator.ts";
 import { createMemoryId } from "../../../src/model/id.ts";
 import { META } from "../../../src/model/memory.ts";
 import { SearchService } from "../../../src/search/search-service.ts";
-import type { SpreadOptions } from "../../../src/search/spread.ts";
+import type { BringOptions, SpreadOptions } from "../../../src/search/spread.ts";
 import { InMemoryStore, type SimpleMemory } from "../search/in-memory-store.ts";
 
 function thread(...texts: string[]): SimpleMemory[] {
@@ -30,17 +30,23 @@ async function setUp(memories: SimpleMemory[]) {
 function spreadFrom(
   navigator: NetworkNavigator,
   seeds: Record<number, number>,
-  options: Partial<SpreadOptions> = {},
+  options: SpreadOptions & Partial<BringOptions> = {},
 ) {
   const ordinals = Int32Array.from(Object.keys(seeds), Number);
   const result = navigator.spread(
     { count: ordinals.length, ordinals, scores: Float64Array.from(Object.values(seeds)) },
-    { limit: 50, ...options },
+    options,
   );
-  return Array.from({ length: result.count }, (_, i) => {
-    const ordinal = result.ordinals[i]!;
-    return { ordinal, score: result.scores[i]!, way: result.wayTo(ordinal) };
-  }).sort((a, b) => b.score - a.score || a.ordinal - b.ordinal);
+  const brought = result.bring({ limit: 50, ...options });
+  return [
+    ...Array.from(ordinals, (ordinal, i) => ({ ordinal, score: result.seedScores[i]! })),
+    ...Array.from(brought.ordinals.subarray(0, brought.count), (ordinal, i) => ({
+      ordinal,
+      score: brought.scores[i]!,
+    })),
+  ]
+    .map((one) => ({ ...one, way: result.wayTo(one.ordinal) }))
+    .sort((a, b) => b.score - a.score || a.ordinal - b.ordinal);
 }
 
 const person = (text: string) => ({ text, type: "person" as const, confidence: 1 });
