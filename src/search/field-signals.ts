@@ -4,7 +4,7 @@
  */
 
 import { META } from "../model/memory.ts";
-import type { Catalog } from "../storage/memory-store.ts";
+import type { Catalog, CatalogEntry } from "../storage/memory-store.ts";
 import type { CatalogIndex } from "./catalog-index.ts";
 import type { EntityTable } from "./entity-table.ts";
 import type { QueryPlan } from "./query-plan.ts";
@@ -37,12 +37,17 @@ const MAX_NAME_WORDS = 4;
 /** Of a pasted page the first words are looked up as names. */
 const MAX_NAME_STARTS = 64;
 const MAX_TITLES = 20_000;
+const MAX_STEMS = 100_000;
 
 export interface FieldSignals {
   /** What no memory's score is above, 0–1. */
   max: number;
-  /** 0–1 for a memory or a gist. */
-  of(ordinal: number): number;
+  /** What title and names add at most to the rest. */
+  maxOfNames: number;
+  /** The score without title and names, which cost more to look at. */
+  withoutNames(ordinal: number): number;
+  /** The score of a memory or a gist, 0–1, given that part of it. */
+  of(ordinal: number, withoutNames: number): number;
 }
 
 export interface FieldContext {
@@ -71,28 +76,34 @@ export function fieldSignals(
     words.map((word) => word.token),
     context,
   );
+  const maxOfNames = shares.title + (named.length > 0 ? shares.entity : 0);
   const max =
     (isAsking ? shares.statement : 0) +
     (speakers.size > 0 ? shares.speaker : 0) +
     (times.length > 0 ? shares.time : 0) +
-    shares.title +
-    (named.length > 0 ? shares.entity : 0);
+    maxOfNames;
   const { catalog, index, asks, titles } = context;
   const numbers = new Set<number>();
   for (const speaker of speakers) numbers.add(index.speakers.numberOf(speaker));
   numbers.delete(0);
-  const isCovered = (title: string): boolean => covers(titles.of(title), stems);
+  const covers = titles.coverage(stems);
   /** By the number of a title: candidates share them. */
   const covered = new Map<number, boolean>();
-  const hasTitle = (title: number): boolean => {
-    let known = covered.get(title);
-    if (known === undefined) covered.set(title, (known = isCovered(index.titles.valueOf(title)!)));
+  const hasTitle = (number: number): boolean => {
+    let known = covered.get(number);
+    if (known === undefined) {
+      const title = titles.ofNumbered(number, index.titles.valueOf(number)!);
+      covered.set(number, (known = covers(title)));
+    }
     return known;
   };
-  const of = (ordinal: number): number => {
-    // Gists are in the catalog alone.
-    const gist = index.live.has(ordinal) ? undefined : catalog.byOrdinal(ordinal);
+  // Gists are in the catalog alone.
+  const gistOf = (ordinal: number): CatalogEntry | undefined =>
+    index.live.has(ordinal) ? undefined : catalog.byOrdinal(ordinal);
+  const withoutNames = (ordinal: number): number => {
     let score = isAsking && !asks.has(ordinal) ? shares.statement : 0;
+    if (speakers.size === 0 && times.length === 0) return score;
+    const gist = gistOf(ordinal);
     const isSpeaker =
       gist === undefined
         ? numbers.size > 0 && numbers.has(index.speakers.of(ordinal))
@@ -104,12 +115,16 @@ export function fieldSignals(
       for (const time of times) inTime = Math.max(inTime, time.score(timestamp));
       score += inTime * shares.time;
     }
+    return score;
+  };
+  const of = (ordinal: number, score: number): number => {
+    const gist = gistOf(ordinal);
     if (gist === undefined) {
       const title = index.titles.of(ordinal);
       if (title !== 0 && hasTitle(title)) score += shares.title;
     } else {
       const title = gist.metadata[META.title];
-      if (title !== undefined && isCovered(title)) score += shares.title;
+      if (title !== undefined && covers(titles.of(title))) score += shares.title;
     }
     for (const group of named)
       if (group.has(ordinal)) {
@@ -118,32 +133,55 @@ export function fieldSignals(
       }
     return Math.min(1, score);
   };
-  return { max: Math.min(1, max), of };
+  return { max: Math.min(1, max), maxOfNames, withoutNames, of };
 }
 
-/** Whether the query has most of the words that make up a title. */
-function covers(title: readonly string[], stems: ReadonlySet<string>): boolean {
-  let found = 0;
-  for (const stem of title) if (stems.has(stem)) found++;
-  return found > 0 && found * 2 > title.length;
-}
-
-/** The stems of titles, kept: a query looks at those of many candidates. */
+/** The stems of titles as numbers, kept: a query looks at those of many candidates. */
 export class TitleStems {
-  #stems = new Map<string, string[]>();
+  #numbers = new Map<string, number>();
+  #stems = new Map<string, Int32Array>();
+  /** By the number that a title has in `CatalogIndex.titles`, with the title that had it then. */
+  #numbered: { title: string; stems: Int32Array }[] = [];
 
-  of(title: string): string[] {
+  /** Whether a query of these stems has most of the words that make up a title. */
+  coverage(query: ReadonlySet<string>): (title: Int32Array) => boolean {
+    if (this.#stems.size >= MAX_TITLES || this.#numbers.size >= MAX_STEMS) this.clear();
+    const numbers = Int32Array.from(query, (stem) => this.#numberOf(stem));
+    return (title) => {
+      let found = 0;
+      for (let i = 0; i < title.length; i++) if (numbers.includes(title[i]!)) found++;
+      return found > 0 && found * 2 > title.length;
+    };
+  }
+
+  of(title: string): Int32Array {
     let stems = this.#stems.get(title);
     if (stems === undefined) {
-      if (this.#stems.size >= MAX_TITLES) this.#stems.clear();
       const words = queryWords(title).filter(({ token }) => !isFunctionWord(token));
-      this.#stems.set(title, (stems = words.map(({ stem }) => stem)));
+      stems = Int32Array.from(words, ({ stem }) => this.#numberOf(stem));
+      this.#stems.set(title, stems);
     }
     return stems;
   }
 
+  /** The same without a look-up of the text. */
+  ofNumbered(number: number, title: string): Int32Array {
+    let known = this.#numbered[number];
+    if (known?.title !== title)
+      this.#numbered[number] = known = { title, stems: this.of(title) };
+    return known.stems;
+  }
+
   clear(): void {
+    this.#numbers.clear();
     this.#stems.clear();
+    this.#numbered = [];
+  }
+
+  #numberOf(stem: string): number {
+    let number = this.#numbers.get(stem);
+    if (number === undefined) this.#numbers.set(stem, (number = this.#numbers.size));
+    return number;
   }
 }
 

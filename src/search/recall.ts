@@ -9,7 +9,7 @@ import type { RecallHit, RecallQuery, RecallResult, RecallTimings } from "../mod
 import type { Clock } from "../ports/clock.ts";
 import type { MemoryStore } from "../storage/memory-store.ts";
 import { wholeNumber } from "./browse.ts";
-import type { CandidatePool, CandidatePools } from "./candidate-pool.ts";
+import type { CandidatePools } from "./candidate-pool.ts";
 import type { CatalogIndex } from "./catalog-index.ts";
 import type { EntityTable } from "./entity-table.ts";
 import type { ContextPack } from "../model/episode.ts";
@@ -30,7 +30,7 @@ import {
   searchVectors,
 } from "./recall-parts.ts";
 import { readTimes, type TimeMatch } from "./query-times.ts";
-import { leastActivation, rankedPlaces } from "./ranked-places.ts";
+import { RankedPlaces } from "./ranked-places.ts";
 import { activeWeights, recencyScore, scoreParts, type SignalWeights } from "./ranking.ts";
 import type { SemanticIndex } from "./semantic-index.ts";
 import type { SpeakerNames } from "./speaker-names.ts";
@@ -218,6 +218,17 @@ export async function recall(
       const isHit = (ordinal: number): boolean =>
         context.index.live.has(ordinal) || (gists.size > 0 && gists.has(ordinal));
       const wide = diversity === 0 ? depth : Math.max(depth, DIVERSE_DEPTH);
+      const ranking = new RankedPlaces(pool, {
+        limit: wide,
+        weights,
+        fields,
+        nowMs,
+        isHit,
+        timeOf: (ordinal) =>
+          context.index.live.has(ordinal)
+            ? context.index.timeOf(ordinal)
+            : store.catalog.byOrdinal(ordinal)?.timestamp,
+      });
       let wayTo: (ordinal: number) => Way | null = () => null;
       if (spread) {
         const from = clock.elapsed();
@@ -229,7 +240,7 @@ export async function recall(
         pool.activation.set(spreading.seedScores);
         const { count, ordinals, scores } = spreading.bring({
           limit,
-          minScore: leastActivation(pool, { limit: wide, weights, fields, isHit }),
+          minScore: ranking.leastActivation(),
           allow: (ordinal) => allow === null || allow.has(ordinal),
         });
         for (let i = 0; i < count; i++) pool.activation[pool.place(ordinals[i]!)] = scores[i]!;
@@ -238,17 +249,7 @@ export async function recall(
         timings.spread += spent;
         timings.rank -= spent;
       }
-      let places = rankedPlaces(pool, {
-        limit: wide,
-        weights,
-        fields,
-        nowMs,
-        isHit,
-        timeOf: (ordinal) =>
-          context.index.live.has(ordinal)
-            ? context.index.timeOf(ordinal)
-            : store.catalog.byOrdinal(ordinal)?.timestamp,
-      });
+      let places = ranking.best();
       if (diversity > 0)
         places = diverse(context, pool, places, { strength: diversity, limit: depth });
       return places.map((place): RankedHit => {
