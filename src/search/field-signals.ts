@@ -167,8 +167,7 @@ export class TitleStems {
   /** The same without a look-up of the text. */
   ofNumbered(number: number, title: string): Int32Array {
     let known = this.#numbered[number];
-    if (known?.title !== title)
-      this.#numbered[number] = known = { title, stems: this.of(title) };
+    if (known?.title !== title) this.#numbered[number] = known = { title, stems: this.of(title) };
     return known.stems;
   }
 

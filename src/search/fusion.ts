@@ -53,10 +53,7 @@ export function fuse(
  * Word matches of a part of the store (a period) on the scale of those of the whole: each search
  * divides by its own best. Without a common hit they rank below everything that the whole search gave.
  */
-export function rescaled(
-  part: Scored,
-  whole: Scored,
-): { ordinal: number; score: number }[] {
+export function rescaled(part: Scored, whole: Scored): { ordinal: number; score: number }[] {
   const known = new Map<number, number>();
   for (let i = 0; i < whole.ordinals.length; i++) known.set(whole.ordinals[i]!, whole.scores[i]!);
   const hits = Array.from(part.ordinals, (ordinal, i) => ({ ordinal, score: part.scores[i]! }));

@@ -170,7 +170,9 @@ export async function recall(
   const gists = context.gists.allowed(filterSet);
   const filtered = filterSet === null ? null : context.gists.widen(filterSet, gists);
   const nearestTo = (allowed: OrdinalSet | null): Scored | Promise<Scored> =>
-    vector === null ? NOTHING : searchVectors(context, vector, { limit, allow: allowed ?? undefined });
+    vector === null
+      ? NOTHING
+      : searchVectors(context, vector, { limit, allow: allowed ?? undefined });
   // Workers search beside the words, unless a phrase may narrow what they look at.
   const early =
     context.vectorPool.working && plan.phrases.length === 0 ? nearestTo(filtered) : null;
@@ -243,7 +245,11 @@ export async function recall(
           minScore: ranking.leastActivation(),
           allow: (ordinal) => allow === null || allow.has(ordinal),
         });
-        for (let i = 0; i < count; i++) pool.activation[pool.place(ordinals[i]!)] = scores[i]!;
+        for (let i = 0; i < count; i++) {
+          // Placing may exchange the arrays for larger ones.
+          const place = pool.place(ordinals[i]!);
+          pool.activation[place] = scores[i]!;
+        }
         wayTo = spreading.wayTo;
         const spent = clock.elapsed() - from;
         timings.spread += spent;
