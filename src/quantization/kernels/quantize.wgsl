@@ -94,7 +94,8 @@ fn extremes(
   }
 }
 
-// ---- encode: rounds and packs, a word of four packed bytes a thread; words may span rows.
+// ---- encode: rounds and packs; pack: packs codes, a byte each, in `inputs`. A word of four packed bytes
+// a thread; words may span rows.
 
 fn codeOf(row: u32, column: u32) -> u32 {
   let range = ranges[row * params.groupStep + column / params.groupColumns];
@@ -104,13 +105,12 @@ fn codeOf(row: u32, column: u32) -> u32 {
   return u32(clamp(round(value * range.x), lowest, highest) + range.y);
 }
 
-@compute @workgroup_size(THREADS)
-fn encode(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) thread: u32,
-) {
-  let index = indexOf(group, groups) * THREADS + thread;
+fn givenCode(row: u32, column: u32) -> u32 {
+  let at = row * params.columns + column;
+  return (inputs[at >> 2u] >> ((at & 3u) * 8u)) & 0xffu;
+}
+
+fn putWord(index: u32, areCodes: bool) {
   if (index >= arrayLength(&result)) {
     return;
   }
@@ -121,15 +121,29 @@ fn encode(
     let row = at / rowBytes();
     let first = (at % rowBytes()) * perByte;
     for (var part = 0u; part < perByte; part++) {
-      if (row < params.rows && first + part < params.columns) {
-        word |= codeOf(row, first + part) << (byte * 8u + part * params.bits);
+      let column = first + part;
+      if (row < params.rows && column < params.columns) {
+        var code: u32;
+        if (areCodes) {
+          code = givenCode(row, column);
+        } else {
+          code = codeOf(row, column);
+        }
+        word |= code << (byte * 8u + part * params.bits);
       }
     }
   }
   result[index] = word;
 }
 
-// ---- pack: codes, a byte each, in `inputs`.
+@compute @workgroup_size(THREADS)
+fn encode(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  putWord(indexOf(group, groups) * THREADS + thread, false);
+}
 
 @compute @workgroup_size(THREADS)
 fn pack(
@@ -137,25 +151,7 @@ fn pack(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) thread: u32,
 ) {
-  let index = indexOf(group, groups) * THREADS + thread;
-  if (index >= arrayLength(&result)) {
-    return;
-  }
-  let perByte = 8u / params.bits;
-  var word = 0u;
-  for (var byte = 0u; byte < 4u; byte++) {
-    let at = index * 4u + byte;
-    let row = at / rowBytes();
-    let first = (at % rowBytes()) * perByte;
-    for (var part = 0u; part < perByte; part++) {
-      if (row < params.rows && first + part < params.columns) {
-        let place = row * params.columns + first + part;
-        let code = (inputs[place >> 2u] >> ((place & 3u) * 8u)) & 0xffu;
-        word |= code << (byte * 8u + part * params.bits);
-      }
-    }
-  }
-  result[index] = word;
+  putWord(indexOf(group, groups) * THREADS + thread, true);
 }
 
 // ---- dequantize: a value a thread.
