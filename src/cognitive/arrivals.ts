@@ -19,13 +19,18 @@ export class Arrivals {
   /** The energy of the strongest way. */
   strongest = new Float64Array(FIRST_CAPACITY);
   way = new Int32Array(FIRST_CAPACITY);
+  /** The thread of each memory, or -1. */
+  threads = new Int32Array(FIRST_CAPACITY);
   readonly #places = new PlaceTable();
 
-  /** Begins anew with the seeds, each once. */
-  reset(seeds: { readonly count: number; readonly ordinals: Int32Array }): void {
+  /** Begins anew with the seeds, each once, and the thread of each. */
+  reset(
+    seeds: { readonly count: number; readonly ordinals: Int32Array },
+    threads: Int32Array,
+  ): void {
     this.count = 0;
     this.#places.clear();
-    for (let i = 0; i < seeds.count; i++) this.#place(seeds.ordinals[i]!);
+    for (let i = 0; i < seeds.count; i++) this.#place(seeds.ordinals[i]!, threads[i]!);
     this.seedCount = this.count;
   }
 
@@ -35,9 +40,9 @@ export class Arrivals {
   }
 
   /** Brings energy to a memory, but not from itself; an ordinal below 0 is none. */
-  add(ordinal: number, energy: number, from: number, way: number): void {
+  add(ordinal: number, thread: number, energy: number, from: number, way: number): void {
     if (ordinal < 0 || ordinal === from) return;
-    this.#addAt(this.#place(ordinal), energy, way);
+    this.#addAt(this.#place(ordinal, thread), energy, way);
   }
 
   /**
@@ -65,7 +70,7 @@ export class Arrivals {
     this.way[place] = way;
   }
 
-  #place(ordinal: number): number {
+  #place(ordinal: number, thread: number): number {
     const place = this.#places.findOrPut(ordinal, this.count);
     if (place < this.count) return place;
     this.count++;
@@ -74,12 +79,13 @@ export class Arrivals {
     this.energy[place] = 0;
     this.strongest[place] = 0;
     this.way[place] = NO_WAY;
+    this.threads[place] = thread;
     return place;
   }
 
   #grow(): void {
     const length = 2 * this.ordinals.length;
-    for (const name of ["ordinals", "way"] as const) {
+    for (const name of ["ordinals", "way", "threads"] as const) {
       const grown = new Int32Array(length);
       grown.set(this[name]);
       this[name] = grown;

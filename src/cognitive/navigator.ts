@@ -66,8 +66,6 @@ export class NetworkNavigator {
   readonly #steps = new ThreadSteps();
   /** Their numbers follow those of the steps. */
   readonly #ways = new Ways();
-  /** By place: the thread of its memory. */
-  #threads = new Int32Array(0);
   /** Places of one thread; and, by place, when its memory was. */
   #grouped = new Int32Array(0);
   #times = new Float64Array(0);
@@ -124,9 +122,9 @@ export class NetworkNavigator {
    */
   readonly spread: Spread = (seeds, options) => {
     this.#links.refresh();
-    this.#arrivals.reset(seeds);
     this.#ways.clear();
     this.#steps.read(this.#links, seeds.ordinals, seeds.count);
+    this.#arrivals.reset(seeds, this.#steps.seedThreads);
     for (let i = 0; i < seeds.count; i++)
       if (seeds.scores[i]! > 0)
         this.#spreadAlongThread(i, seeds.ordinals[i]!, seeds.scores[i]!, options.asks);
@@ -147,13 +145,13 @@ export class NetworkNavigator {
     asks?: (ordinal: number) => boolean,
   ): void {
     const arrivals = this.#arrivals;
-    const { ordinals } = this.#steps;
+    const { ordinals, threads } = this.#steps;
     const { hop, answer } = this.#tuning;
     const first = STEPS * index;
     const energy = hop * score;
     const second = hop * energy;
     const bring = (step: number, brought: number): void =>
-      arrivals.add(ordinals[first + step]!, brought, seed, first + step);
+      arrivals.add(ordinals[first + step]!, threads[first + step]!, brought, seed, first + step);
     bring(STEP.before, energy);
     bring(STEP.secondBefore, second);
     if (ordinals[first + STEP.after]! >= 0) {
@@ -190,7 +188,8 @@ export class NetworkNavigator {
     last: LinkKind,
   ): void {
     if (ordinal < 0 || ordinal === from) return;
-    this.#arrivals.add(ordinal, energy, from, this.#newWay(from, middle, first, last));
+    const way = this.#newWay(from, middle, first, last);
+    this.#arrivals.add(ordinal, this.#links.threadOf(ordinal), energy, from, way);
   }
 
   #newWay(from: number, middle: number, first: LinkKind, last: LinkKind): number {
@@ -223,14 +222,10 @@ export class NetworkNavigator {
     const groups = this.#groups;
     const { count, seedCount } = arrivals;
     if (this.#grouped.length < count) {
-      this.#threads = new Int32Array(2 * count);
       this.#grouped = new Int32Array(2 * count);
       this.#times = new Float64Array(2 * count);
     }
-    const threads = this.#threads;
-    // Looked up in a pass of its own: so the look-ups don't wait for each other.
-    for (let place = 0; place < count; place++)
-      threads[place] = this.#links.threadOf(arrivals.ordinals[place]!);
+    const { threads } = arrivals;
     groups.reset();
     // Without a direct hit there is no lead to share.
     for (let place = 0; place < count; place++)

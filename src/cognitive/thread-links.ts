@@ -8,18 +8,28 @@
 import { META } from "../model/memory.ts";
 import type { CatalogEntry, MemoryStore, StoreChange } from "../storage/memory-store.ts";
 
-const UNKNOWN = -2;
+const UNKNOWN = -1;
 const NONE = -1;
 /** Places of the numbers of a memory in `ThreadLinks.table`. */
 export const PREVIOUS = 0;
 export const NEXT = 1;
 export const ANSWERED = 2;
-const THREAD = 3;
+/** See `threadIn`. */
+export const THREAD = 3;
 const FIELDS = 4;
+/** Beside the number of the thread: the one before, or after, is of the same. */
+export const SAME_BEFORE = 1;
+export const SAME_AFTER = 2;
+const FLAG_BITS = 2;
+
+/** The thread that the fourth number of a memory tells, or -1. */
+export function threadIn(packed: number): number {
+  return (packed >> FLAG_BITS) - 1;
+}
 
 export class ThreadLinks {
   readonly #store: MemoryStore;
-  /** Four numbers an ordinal, side by side in memory: previous, next, answered, thread (UNKNOWN: none was read yet). */
+  /** Four numbers an ordinal, side by side in memory: previous, next, answered, thread and flags (UNKNOWN: none was read yet). */
   #links = new Int32Array(0);
   #times = new Float64Array(0);
   #threadNumbers = new Map<string, number>();
@@ -58,9 +68,11 @@ export class ThreadLinks {
     return this.#known(ordinal) ? this.#links[FIELDS * ordinal + ANSWERED]! : NONE;
   }
 
-  /** Where the four numbers of a memory begin in `table`, -1 for one that can't be there. */
+  /** Where the four numbers of a memory of the store begin in `table`. */
   rowOf(ordinal: number): number {
-    return this.#known(ordinal) ? FIELDS * ordinal : -1;
+    const row = FIELDS * ordinal;
+    if (this.#links[row + THREAD] === UNKNOWN) this.#read(ordinal);
+    return row;
   }
 
   /** Previous, next, answered and thread of every memory; another array after `refresh`. */
@@ -75,7 +87,7 @@ export class ThreadLinks {
 
   /** A number for its thread (conversation, mail thread, or the document that it is a part of), or -1. */
   threadOf(ordinal: number): number {
-    return this.#known(ordinal) ? this.#links[FIELDS * ordinal + THREAD]! : NONE;
+    return this.#known(ordinal) ? threadIn(this.#links[FIELDS * ordinal + THREAD]!) : NONE;
   }
 
   #apply(change: StoreChange): void {
@@ -86,14 +98,26 @@ export class ThreadLinks {
         this.#dangling.clear();
         break;
       case "updated":
+        // Whoever links to a memory of another thread by now knows the old one: all is read again.
+        if (change.entries.some((entry) => this.#isOfAnotherThread(entry))) this.#forgetAll();
         for (const entry of change.entries) this.#forget(entry);
         break;
       case "removed":
-        // Who led to one of them leads nowhere: all that was read is read again.
-        this.#links.fill(UNKNOWN);
-        this.#threadNumbers.clear();
-        this.#dangling.clear();
+        // Who led to one of them leads nowhere.
+        this.#forgetAll();
     }
+  }
+
+  #forgetAll(): void {
+    this.#links.fill(UNKNOWN);
+    this.#threadNumbers.clear();
+    this.#dangling.clear();
+  }
+
+  /** Than it was when it was read. */
+  #isOfAnotherThread(entry: CatalogEntry): boolean {
+    const packed = this.#links[FIELDS * entry.ordinal + THREAD] ?? UNKNOWN;
+    return packed !== UNKNOWN && threadIn(packed) !== this.#threadNumberOf(entry);
   }
 
   /** What was read of a memory and of those beside it. */
@@ -134,14 +158,23 @@ export class ThreadLinks {
     if (replyTo !== undefined && answered === NONE) this.#dangling.add(ordinal);
     const previous = this.#links[FIELDS * ordinal + PREVIOUS];
     this.#links[FIELDS * ordinal + ANSWERED] = answered === previous ? NONE : answered;
-    const key =
-      entry?.metadata[META.thread] ??
-      (entry?.metadata[META.part] === undefined ? undefined : entry.metadata[META.source]);
+    const thread = this.#threadNumberOf(entry);
+    const isSame = (other: number): boolean =>
+      other >= 0 && this.#threadNumberOf(catalog.byOrdinal(other)) === thread;
     this.#links[FIELDS * ordinal + THREAD] =
-      entry === undefined || key === undefined ? NONE : this.#numberOf(`${entry.userId}\n${key}`);
+      ((thread + 1) << FLAG_BITS) |
+      (isSame(this.#links[FIELDS * ordinal + PREVIOUS]!) ? SAME_BEFORE : 0) |
+      (isSame(this.#links[FIELDS * ordinal + NEXT]!) ? SAME_AFTER : 0);
   }
 
-  #numberOf(key: string): number {
+  #threadNumberOf(entry: CatalogEntry | undefined): number {
+    if (entry === undefined) return NONE;
+    const { metadata } = entry;
+    const name =
+      metadata[META.thread] ??
+      (metadata[META.part] === undefined ? undefined : metadata[META.source]);
+    if (name === undefined) return NONE;
+    const key = `${entry.userId}\n${name}`;
     let number = this.#threadNumbers.get(key);
     if (number === undefined) this.#threadNumbers.set(key, (number = this.#threadNumbers.size));
     return number;

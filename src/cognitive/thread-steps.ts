@@ -4,7 +4,16 @@
  */
 
 import type { LinkKind } from "../model/query.ts";
-import { ANSWERED, NEXT, PREVIOUS, type ThreadLinks } from "./thread-links.ts";
+import {
+  ANSWERED,
+  NEXT,
+  PREVIOUS,
+  SAME_AFTER,
+  SAME_BEFORE,
+  THREAD,
+  threadIn,
+  type ThreadLinks,
+} from "./thread-links.ts";
 
 /** Two hops in the same direction; from what was answered both ways. */
 export const STEP = {
@@ -32,27 +41,64 @@ const WAYS: readonly { middle: number; links: readonly LinkKind[] }[] = [
 export class ThreadSteps {
   /** `STEPS` ordinals a seed, -1 where there is none. */
   ordinals = new Int32Array(STEPS * 512);
+  /** The thread of each, or -1. */
+  threads = new Int32Array(STEPS * 512);
+  /** The thread of each seed, or -1. */
+  seedThreads = new Int32Array(512);
 
   /** Looks up the neighbours of seeds [0, count). */
   read(links: ThreadLinks, seeds: Int32Array, count: number): void {
-    if (this.ordinals.length < STEPS * count) this.ordinals = new Int32Array(2 * STEPS * count);
-    const { ordinals } = this;
+    if (this.seedThreads.length < count) {
+      this.ordinals = new Int32Array(2 * STEPS * count);
+      this.threads = new Int32Array(2 * STEPS * count);
+      this.seedThreads = new Int32Array(2 * count);
+    }
+    const { ordinals, threads, seedThreads } = this;
     const { table } = links;
     for (let i = 0, at = 0; i < count; i++, at += STEPS) {
       const row = links.rowOf(seeds[i]!);
-      ordinals[at + STEP.before] = row < 0 ? -1 : table[row + PREVIOUS]!;
-      ordinals[at + STEP.after] = row < 0 ? -1 : table[row + NEXT]!;
-      ordinals[at + STEP.answered] = row < 0 ? -1 : table[row + ANSWERED]!;
+      ordinals[at + STEP.before] = table[row + PREVIOUS]!;
+      ordinals[at + STEP.after] = table[row + NEXT]!;
+      ordinals[at + STEP.answered] = table[row + ANSWERED]!;
+      seedThreads[i] = threadIn(table[row + THREAD]!);
     }
     const end = STEPS * count;
+    // Neighbours are mostly of the same thread, which spares looking theirs up.
     for (let at = 0; at < end; at += STEPS) {
-      const before = links.rowOf(ordinals[at + STEP.before]!);
-      ordinals[at + STEP.secondBefore] = before < 0 ? -1 : table[before + PREVIOUS]!;
-      const after = links.rowOf(ordinals[at + STEP.after]!);
-      ordinals[at + STEP.secondAfter] = after < 0 ? -1 : table[after + NEXT]!;
-      const answered = links.rowOf(ordinals[at + STEP.answered]!);
-      ordinals[at + STEP.beforeAnswered] = answered < 0 ? -1 : table[answered + PREVIOUS]!;
-      ordinals[at + STEP.afterAnswered] = answered < 0 ? -1 : table[answered + NEXT]!;
+      ordinals[at + STEP.secondBefore] = -1;
+      if (ordinals[at + STEP.before]! < 0) continue;
+      const row = links.rowOf(ordinals[at + STEP.before]!);
+      const packed = table[row + THREAD]!;
+      const second = table[row + PREVIOUS]!;
+      const thread = threadIn(packed);
+      threads[at + STEP.before] = thread;
+      ordinals[at + STEP.secondBefore] = second;
+      threads[at + STEP.secondBefore] =
+        (packed & SAME_BEFORE) !== 0 ? thread : links.threadOf(second);
+    }
+    for (let at = 0; at < end; at += STEPS) {
+      ordinals[at + STEP.secondAfter] = -1;
+      if (ordinals[at + STEP.after]! < 0) continue;
+      const row = links.rowOf(ordinals[at + STEP.after]!);
+      const packed = table[row + THREAD]!;
+      const second = table[row + NEXT]!;
+      const thread = threadIn(packed);
+      threads[at + STEP.after] = thread;
+      ordinals[at + STEP.secondAfter] = second;
+      threads[at + STEP.secondAfter] =
+        (packed & SAME_AFTER) !== 0 ? thread : links.threadOf(second);
+    }
+    for (let at = 0; at < end; at += STEPS) {
+      const answered = ordinals[at + STEP.answered]!;
+      if (answered < 0) continue;
+      const row = links.rowOf(answered);
+      threads[at + STEP.answered] = threadIn(table[row + THREAD]!);
+      const before = table[row + PREVIOUS]!;
+      const after = table[row + NEXT]!;
+      ordinals[at + STEP.beforeAnswered] = before;
+      ordinals[at + STEP.afterAnswered] = after;
+      threads[at + STEP.beforeAnswered] = links.threadOf(before);
+      threads[at + STEP.afterAnswered] = links.threadOf(after);
     }
   }
 

@@ -65,7 +65,7 @@ export async function describeHits(
     const path = hit.way?.path.map((ordinal) => catalog.byOrdinal(ordinal)?.id);
     const matched = snippet.terms;
     if (matched.size < plan.words.length)
-      for (const { term } of finder.find(fieldsOf(memory))) matched.add(term);
+      for (const { term } of finder.find(fieldsBeside(body, memory))) matched.add(term);
     // The excerpt of a very long text is taken from its beginning; words of the rest match all the same.
     for (
       let at = SCAN_UNITS;
@@ -95,9 +95,9 @@ function isWhole({ keep, model }: CatalogEntry): boolean {
   return keep === "exact" && model === "verbatim";
 }
 
-/** What the text index takes of a memory beside its text. */
-function fieldsOf({ summary, metadata, entities }: RecallHit["memory"]): string {
-  let fields = summary;
+/** What the text index takes of a memory beside its text, without what was looked through as its body. */
+function fieldsBeside(body: string, { summary, metadata, entities }: RecallHit["memory"]): string {
+  let fields = summary === body ? "" : summary;
   for (const key of FIELDS) if (metadata[key] !== undefined) fields += `\n${metadata[key]}`;
   for (const { text } of entities) fields += `\n${text}`;
   return fields;

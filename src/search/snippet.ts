@@ -45,7 +45,7 @@ export function makeSnippet(
     else highlights.push(shifted);
   }
   // One unit for one: the offsets stay right.
-  const shown = text.slice(start, end).replace(/[\s\0]/g, " ");
+  const shown = text.slice(start, end).replace(/[^\S ]|\0/g, " ");
   return {
     text: lead + shown + tail,
     highlights,
@@ -62,9 +62,10 @@ function bestPlace(
   let best = 0;
   let bestScore = 0;
   const last = Math.min(occurrences.length, MAX_OCCURRENCES);
+  const distinct = new Set<QueryTerm>();
   for (let first = 0; first < last; first++) {
     const from = occurrences[first]!.start;
-    const distinct = new Set<QueryTerm>();
+    distinct.clear();
     for (let i = first; i < last && occurrences[i]!.end <= from + SNIPPET_UNITS - LEAD_UNITS; i++)
       distinct.add(occurrences[i]!.term);
     const begun = phrases.filter((phrase) => isPhraseAt(text, occurrences, first, phrase)).length;

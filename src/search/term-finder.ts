@@ -18,6 +18,14 @@ export interface Occurrence {
 }
 
 const ASCII = /^[\0-\x7f]*$/;
+/** Letters and digits of ASCII: in lower case; 0 for all other units. */
+const LOWER = Uint8Array.from({ length: 128 }, (_, unit) =>
+  /[A-Za-z0-9]/.test(String.fromCharCode(unit))
+    ? String.fromCharCode(unit).toLowerCase().charCodeAt(0)
+    : 0,
+);
+/** Words of texts whose terms are remembered. */
+const KNOWN_WORDS = 1000;
 const ASCII_WORD = /^[A-Za-z0-9]+$/;
 /** A word with a letter, digit or mark outside ASCII: its accents fold, and its script may have no spaces. */
 const WIDE_WORD =
@@ -29,8 +37,12 @@ export class TermFinder {
   readonly #unspaced: readonly QueryTerm[];
   readonly #byStem = new Map<string, QueryTerm>();
   readonly #prefixes: readonly { term: QueryTerm; start: string }[];
-  /** ASCII words that begin like one of the terms. */
-  readonly #roots: RegExp | null;
+  /** How ASCII words begin that may be one of the terms, in lower case. */
+  readonly #roots: readonly string[];
+  /** By the first unit of a word: whether one of the roots begins so. */
+  readonly #isFirst = new Uint8Array(128);
+  /** By word: texts of one answer say the same words. */
+  readonly #known = new Map<string, QueryTerm | undefined>();
 
   constructor(terms: readonly QueryTerm[]) {
     this.terms = terms;
@@ -40,14 +52,11 @@ export class TermFinder {
     this.#prefixes = spaced
       .filter((term) => term.prefix)
       .map((term) => ({ term, start: folded(term.token) }));
-    const roots = [
+    this.#roots = [
       ...spaced.map((term) => rootOf(term.stem)),
       ...this.#prefixes.map(({ start }) => start),
-    ].filter((root) => ASCII_WORD.test(root));
-    this.#roots =
-      roots.length === 0
-        ? null
-        : new RegExp(`(?<![A-Za-z0-9])(?:${roots.join("|")})[A-Za-z0-9]*`, "gi");
+    ].flatMap((root) => (ASCII_WORD.test(root) ? root.toLowerCase() : []));
+    for (const root of this.#roots) this.#isFirst[root.charCodeAt(0)] = 1;
   }
 
   /** Places of the terms, in order; words of an unspaced script may overlap. */
@@ -64,16 +73,32 @@ export class TermFinder {
     return found.sort((a, b) => a.start - b.start || a.end - b.end);
   }
 
+  /** By hand: a regular expression of the roots would be compiled for every query. */
   #findAscii(text: string, isAscii: boolean, found: Occurrence[]): void {
-    if (this.#roots === null) return;
-    for (const match of text.matchAll(this.#roots)) {
-      const start = match.index;
-      const end = start + match[0].length;
+    if (this.#roots.length === 0) return;
+    const { length } = text;
+    for (let at = 0; at < length; at++) {
+      const first = lowerAt(text, at);
+      if (first === 0) continue;
+      const start = at;
+      do at++;
+      while (at < length && lowerAt(text, at) !== 0);
+      if (this.#isFirst[first] === 0 || !this.#beginsLikeATerm(text, start, at)) continue;
       // Part of a word that goes on outside ASCII: `#findWide` looks at the whole of it.
-      if (!isAscii && (joins(text, start - 1) || joins(text, end))) continue;
-      const term = this.#termOf(match[0]);
-      if (term !== undefined) found.push({ term, start, end });
+      if (!isAscii && (joins(text, start - 1) || joins(text, at))) continue;
+      const term = this.#termOf(text.slice(start, at));
+      if (term !== undefined) found.push({ term, start, end: at });
     }
+  }
+
+  #beginsLikeATerm(text: string, start: number, end: number): boolean {
+    for (const root of this.#roots) {
+      if (root.length > end - start) continue;
+      let same = 0;
+      while (same < root.length && lowerAt(text, start + same) === root.charCodeAt(same)) same++;
+      if (same === root.length) return true;
+    }
+    return false;
   }
 
   #findWide(text: string, found: Occurrence[]): void {
@@ -94,11 +119,24 @@ export class TermFinder {
   }
 
   #termOf(word: string): QueryTerm | undefined {
+    let term = this.#known.get(word);
+    if (term !== undefined || this.#known.has(word)) return term;
+    term = this.#match(word);
+    if (this.#known.size < KNOWN_WORDS) this.#known.set(word, term);
+    return term;
+  }
+
+  #match(word: string): QueryTerm | undefined {
     const term = this.#byStem.get(stemOf(word));
     if (term !== undefined || this.#prefixes.length === 0) return term;
     const plain = folded(word);
     return this.#prefixes.find(({ start }) => plain.startsWith(start))?.term;
   }
+}
+
+function lowerAt(text: string, at: number): number {
+  const unit = text.charCodeAt(at);
+  return unit < 128 ? LOWER[unit]! : 0;
 }
 
 /** Whether a letter, digit or mark outside ASCII, of a script with spaces, is at this place. */

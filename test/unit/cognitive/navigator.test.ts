@@ -114,6 +114,17 @@ describe("NetworkNavigator", () => {
     expect(hits.get(103)!.score).toBe(0);
   });
 
+  it("lifts no memory any more that moved to another conversation", async () => {
+    const metadata = { [META.thread]: "talk" };
+    const [a, b, c] = thread("a", "b", "c").map((one) => ({ ...one, metadata, nextId: null }));
+    const { store, navigator, ids } = await setUp([a!, b!, c!]);
+    const linkOfFirst = () =>
+      spreadFrom(navigator, { 2: 1 }).find(({ ordinal }) => ordinal === 0)?.way?.links[0]?.kind;
+    expect(linkOfFirst()).toBe("thread");
+    await store.patch(ids[0]!, { metadata: { [META.thread]: "another" } });
+    expect(linkOfFirst()).toBe("previous");
+  });
+
   it("parts a long chat where it paused", async () => {
     const HOUR_MS = 3_600_000;
     const { navigator } = await setUp(
