@@ -27,9 +27,16 @@ export function threadIn(packed: number): number {
   return (packed >> FLAG_BITS) - 1;
 }
 
+function unread(thread: number): number {
+  return -3 - thread;
+}
+
 export class ThreadLinks {
   readonly #store: MemoryStore;
-  /** Four numbers an ordinal, side by side in memory: previous, next, answered, thread and flags (UNKNOWN: none was read yet). */
+  /**
+   * Four numbers an ordinal, side by side in memory: previous, next, answered, thread and flags. Below 0 the
+   * fourth says that they are to be read: UNKNOWN, or what `unread` makes where others' flags rely on the thread.
+   */
   #links = new Int32Array(0);
   #times = new Float64Array(0);
   #threadNumbers = new Map<string, number>();
@@ -71,7 +78,7 @@ export class ThreadLinks {
   /** Where the four numbers of a memory of the store begin in `table`. */
   rowOf(ordinal: number): number {
     const row = FIELDS * ordinal;
-    if (this.#links[row + THREAD] === UNKNOWN) this.#read(ordinal);
+    if (this.#links[row + THREAD]! < 0) this.#read(ordinal);
     return row;
   }
 
@@ -94,7 +101,7 @@ export class ThreadLinks {
     switch (change.type) {
       case "added":
         for (const entry of change.entries) this.#forget(entry);
-        for (const ordinal of this.#dangling) this.#links[FIELDS * ordinal + THREAD] = UNKNOWN;
+        for (const ordinal of this.#dangling) this.#drop(ordinal);
         this.#dangling.clear();
         break;
       case "updated":
@@ -117,24 +124,28 @@ export class ThreadLinks {
   /** Than it was when it was read. */
   #isOfAnotherThread(entry: CatalogEntry): boolean {
     const packed = this.#links[FIELDS * entry.ordinal + THREAD] ?? UNKNOWN;
-    return packed !== UNKNOWN && threadIn(packed) !== this.#threadNumberOf(entry);
+    if (packed === UNKNOWN) return false;
+    const thread = this.#threadNumberOf(entry);
+    return packed < 0 ? packed !== unread(thread) : threadIn(packed) !== thread;
   }
 
   /** What was read of a memory and of those beside it. */
   #forget(entry: CatalogEntry): void {
-    const { catalog } = this.#store;
-    const drop = (ordinal: number | undefined): void => {
-      if (ordinal !== undefined && FIELDS * ordinal < this.#links.length)
-        this.#links[FIELDS * ordinal + THREAD] = UNKNOWN;
-    };
-    drop(entry.ordinal);
-    for (const id of [entry.previousId, entry.nextId])
-      if (id !== null) drop(catalog.byId(id)?.ordinal);
+    this.#drop(entry.ordinal);
+    for (const id of [entry.previousId, entry.nextId]) {
+      const other = id === null ? undefined : this.#store.catalog.byId(id);
+      if (other !== undefined) this.#drop(other.ordinal);
+    }
+  }
+
+  #drop(ordinal: number): void {
+    const packed = this.#links[FIELDS * ordinal + THREAD] ?? UNKNOWN;
+    if (packed >= 0) this.#links[FIELDS * ordinal + THREAD] = unread(threadIn(packed));
   }
 
   #known(ordinal: number): boolean {
     if (ordinal < 0 || FIELDS * ordinal >= this.#links.length) return false;
-    if (this.#links[FIELDS * ordinal + THREAD] === UNKNOWN) this.#read(ordinal);
+    if (this.#links[FIELDS * ordinal + THREAD]! < 0) this.#read(ordinal);
     return true;
   }
 
@@ -159,8 +170,13 @@ export class ThreadLinks {
     const previous = this.#links[FIELDS * ordinal + PREVIOUS];
     this.#links[FIELDS * ordinal + ANSWERED] = answered === previous ? NONE : answered;
     const thread = this.#threadNumberOf(entry);
-    const isSame = (other: number): boolean =>
-      other >= 0 && this.#threadNumberOf(catalog.byOrdinal(other)) === thread;
+    const isSame = (other: number): boolean => {
+      if (other < 0) return false;
+      const otherThread = this.#threadNumberOf(catalog.byOrdinal(other));
+      if (this.#links[FIELDS * other + THREAD] === UNKNOWN)
+        this.#links[FIELDS * other + THREAD] = unread(otherThread);
+      return otherThread === thread;
+    };
     this.#links[FIELDS * ordinal + THREAD] =
       ((thread + 1) << FLAG_BITS) |
       (isSame(this.#links[FIELDS * ordinal + PREVIOUS]!) ? SAME_BEFORE : 0) |

@@ -115,9 +115,12 @@ describe("NetworkNavigator", () => {
   });
 
   it("lifts no memory any more that moved to another conversation", async () => {
-    const metadata = { [META.thread]: "talk" };
-    const [a, b, c] = thread("a", "b", "c").map((one) => ({ ...one, metadata, nextId: null }));
-    const { store, navigator, ids } = await setUp([a!, b!, c!]);
+    const talk = thread("a", "b", "c").map((one) => ({
+      ...one,
+      nextId: null,
+      metadata: { [META.thread]: "talk" },
+    }));
+    const { store, navigator, ids } = await setUp(talk);
     const linkOfFirst = () =>
       spreadFrom(navigator, { 2: 1 }).find(({ ordinal }) => ordinal === 0)?.way?.links[0]?.kind;
     expect(linkOfFirst()).toBe("thread");
