@@ -117,12 +117,13 @@ export class GpuRunner {
     this.#throwIfLost();
     const made: GPUBuffer[] = [];
     const create = (size: number, usage: number): GPUBuffer => {
-      const buffer = device.createBuffer({ size: Math.max(4, size), usage });
+      const buffer = device.createBuffer({ size, usage });
       made.push(buffer);
       return buffer;
     };
     const upload = (view: ArrayBufferView<ArrayBuffer> | undefined): GPUBuffer => {
-      const buffer = create(view?.byteLength ?? 4, STORAGE | COPY_DST);
+      // What isn't given is bound all the same, and holds one value of any kind.
+      const buffer = create(Math.max(8, view?.byteLength ?? 0), STORAGE | COPY_DST);
       if (view !== undefined && view.byteLength > 0) device.queue.writeBuffer(buffer, 0, view);
       return buffer;
     };
