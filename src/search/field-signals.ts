@@ -8,9 +8,10 @@ import type { Catalog, CatalogEntry } from "../storage/memory-store.ts";
 import type { CatalogIndex } from "./catalog-index.ts";
 import type { EntityTable } from "./entity-table.ts";
 import type { QueryPlan } from "./query-plan.ts";
+import type { NumberedValues } from "./numbered-values.ts";
 import type { OrdinalGroup } from "./ordinal-list.ts";
 import type { SpeakerNames } from "./speaker-names.ts";
-import { isFunctionWord, queryWords, stemOf } from "./text-analysis.ts";
+import { isFunctionWord, queryWords, type QueryWord } from "./text-analysis.ts";
 import type { OrdinalSet } from "./ordinal-set.ts";
 import type { TimeMatch } from "./query-times.ts";
 import { isQuestion } from "./question-form.ts";
@@ -69,13 +70,9 @@ export function fieldSignals(
 ): FieldSignals {
   const shares = { ...FIELD_SHARES, ...changedShares };
   const isAsking = isQuestion(query);
-  const words = queryWords(query);
   const stems = new Set(plan.words.map((word) => word.stem));
   const speakers = context.speakers.namedBy(stems);
-  const named = namedGroups(
-    words.map((word) => word.token),
-    context,
-  );
+  const named = namedGroups(plan.sequence, context);
   const maxOfNames = shares.title + (named.length > 0 ? shares.entity : 0);
   const max =
     (isAsking ? shares.statement : 0) +
@@ -86,15 +83,12 @@ export function fieldSignals(
   const numbers = new Set<number>();
   for (const speaker of speakers) numbers.add(index.speakers.numberOf(speaker));
   numbers.delete(0);
-  const covers = titles.coverage(stems);
+  const { covers, coversNumbered } = titles.coverage(stems, index.titles);
   /** By the number of a title: candidates share them. */
   const covered = new Map<number, boolean>();
   const hasTitle = (number: number): boolean => {
     let known = covered.get(number);
-    if (known === undefined) {
-      const title = titles.ofNumbered(number, index.titles.valueOf(number)!);
-      covered.set(number, (known = covers(title)));
-    }
+    if (known === undefined) covered.set(number, (known = coversNumbered(number)));
     return known;
   };
   // Gists are in the catalog alone.
@@ -124,7 +118,7 @@ export function fieldSignals(
       if (title !== 0 && hasTitle(title)) score += shares.title;
     } else {
       const title = gist.metadata[META.title];
-      if (title !== undefined && covers(titles.of(title))) score += shares.title;
+      if (title !== undefined && covers(title)) score += shares.title;
     }
     for (const group of named)
       if (group.has(ordinal)) {
@@ -136,25 +130,48 @@ export function fieldSignals(
   return { max: Math.min(1, max), maxOfNames, withoutNames, of };
 }
 
+/** Whether a query has most of the words that make up a title, given as text or by its number in `CatalogIndex.titles`. */
+interface TitleCoverage {
+  covers(title: string): boolean;
+  coversNumbered(number: number): boolean;
+}
+
 /** The stems of titles as numbers, kept: a query looks at those of many candidates. */
 export class TitleStems {
   #numbers = new Map<string, number>();
   #stems = new Map<string, Int32Array>();
-  /** By the number that a title has in `CatalogIndex.titles`, with the title that had it then. */
-  #numbered: { title: string; stems: Int32Array }[] = [];
+  /** By the number that a title has in `CatalogIndex.titles`: where its stems begin in `#flat`, after their count. */
+  #starts = new Int32Array(0);
+  #flat = new Int32Array(1024);
+  #flatEnd = 1;
+  /** Of the titles when the first of those was looked up. */
+  #regiven = -1;
 
   /** Whether a query of these stems has most of the words that make up a title. */
-  coverage(query: ReadonlySet<string>): (title: Int32Array) => boolean {
+  coverage(query: ReadonlySet<string>, titles: NumberedValues): TitleCoverage {
     if (this.#stems.size >= MAX_TITLES || this.#numbers.size >= MAX_STEMS) this.clear();
-    const numbers = Int32Array.from(query, (stem) => this.#numberOf(stem));
-    return (title) => {
+    if (this.#regiven !== titles.regiven) this.#forgetNumbered();
+    this.#regiven = titles.regiven;
+    const numbers = Array.from(query, (stem) => this.#numberOf(stem));
+    const isCovered = (stems: Int32Array, from: number, to: number): boolean => {
       let found = 0;
-      for (let i = 0; i < title.length; i++) if (numbers.includes(title[i]!)) found++;
-      return found > 0 && found * 2 > title.length;
+      for (let i = from; i < to; i++) if (numbers.includes(stems[i]!)) found++;
+      return found > 0 && found * 2 > to - from;
+    };
+    return {
+      covers: (title) => {
+        const stems = this.#of(title);
+        return isCovered(stems, 0, stems.length);
+      },
+      coversNumbered: (number) => {
+        const known = this.#starts[number] ?? 0;
+        const start = known === 0 ? this.#flatten(number, titles) : known;
+        return isCovered(this.#flat, start + 1, start + 1 + this.#flat[start]!);
+      },
     };
   }
 
-  of(title: string): Int32Array {
+  #of(title: string): Int32Array {
     let stems = this.#stems.get(title);
     if (stems === undefined) {
       const words = queryWords(title).filter(({ token }) => !isFunctionWord(token));
@@ -164,17 +181,28 @@ export class TitleStems {
     return stems;
   }
 
-  /** The same without a look-up of the text. */
-  ofNumbered(number: number, title: string): Int32Array {
-    let known = this.#numbered[number];
-    if (known?.title !== title) this.#numbered[number] = known = { title, stems: this.of(title) };
-    return known.stems;
+  /** Where the stems of a numbered title are from now on. */
+  #flatten(number: number, titles: NumberedValues): number {
+    const stems = this.#of(titles.valueOf(number)!);
+    if (number >= this.#starts.length) this.#starts = grown(this.#starts, number + 1);
+    const start = this.#flatEnd;
+    this.#flatEnd += 1 + stems.length;
+    if (this.#flatEnd > this.#flat.length) this.#flat = grown(this.#flat, this.#flatEnd);
+    this.#flat[start] = stems.length;
+    this.#flat.set(stems, start + 1);
+    this.#starts[number] = start;
+    return start;
   }
 
   clear(): void {
     this.#numbers.clear();
     this.#stems.clear();
-    this.#numbered = [];
+    this.#forgetNumbered();
+  }
+
+  #forgetNumbered(): void {
+    this.#starts.fill(0);
+    this.#flatEnd = 1;
   }
 
   #numberOf(stem: string): number {
@@ -184,18 +212,27 @@ export class TitleStems {
   }
 }
 
+function grown(from: Int32Array, length: number): Int32Array<ArrayBuffer> {
+  const to = new Int32Array(Math.max(length, 2 * from.length));
+  to.set(from);
+  return to;
+}
+
 /** Memories that name a rare entity which the query spells out. */
 function namedGroups(
-  words: readonly string[],
+  words: readonly QueryWord[],
   { catalog, entities }: FieldContext,
 ): OrdinalGroup[] {
   const groups: OrdinalGroup[] = [];
   const common = Math.max(20, catalog.size * 0.05);
-  for (let start = 0; start < words.length && start < MAX_NAME_STARTS; start++)
+  for (let start = 0; start < words.length && start < MAX_NAME_STARTS; start++) {
+    let name = "";
     for (let length = 1; length <= MAX_NAME_WORDS && start + length <= words.length; length++) {
-      if (length === 1 && isFunctionWord(stemOf(words[start]!))) continue;
-      const group = entities.ordinalsOf(words.slice(start, start + length).join(" "));
+      name = length === 1 ? words[start]!.token : `${name} ${words[start + length - 1]!.token}`;
+      if (length === 1 && isFunctionWord(words[start]!.stem)) continue;
+      const group = entities.ordinalsOf(name);
       if (group.size > 0 && group.size <= common) groups.push(group);
     }
+  }
   return groups;
 }

@@ -11,6 +11,12 @@ export class NumberedValues {
   #counts: number[] = [0];
   #free: number[] = [];
   #byOrdinal = new Int32Array(0);
+  #regiven = 0;
+
+  /** Changes when a number that had a value gets another one. */
+  get regiven(): number {
+    return this.#regiven;
+  }
 
   /** The number of a memory's value, 0 for none. */
   of(ordinal: number): number {
@@ -38,6 +44,7 @@ export class NumberedValues {
   }
 
   clear(): void {
+    this.#regiven++;
     this.#numbers.clear();
     this.#values = [undefined];
     this.#counts = [0];
@@ -48,7 +55,9 @@ export class NumberedValues {
   #take(value: string): number {
     let number = this.#numbers.get(value);
     if (number === undefined) {
-      number = this.#free.pop() ?? this.#values.length;
+      const freed = this.#free.pop();
+      if (freed !== undefined) this.#regiven++;
+      number = freed ?? this.#values.length;
       this.#numbers.set(value, number);
       this.#values[number] = value;
       this.#counts[number] = 0;

@@ -23,6 +23,8 @@ export interface QueryPlan {
   terms: QueryTerm[];
   /** Every distinct word of the query, for highlights. */
   words: QueryTerm[];
+  /** All words of the query as they follow each other, up to 256. */
+  sequence: readonly QueryWord[];
 }
 
 /** Words looked at in one query; a pasted page is cut here. */
@@ -57,6 +59,7 @@ export function planQuery(text: string, options: { prefix?: boolean } = {}): Que
   return {
     phrases,
     terms: kept,
+    sequence: phrases.length === 0 ? typed : queryWords(text).slice(0, MAX_QUERY_WORDS),
     words: words.filter((word, i) => words.findIndex((w) => w.stem === word.stem) === i),
   };
 }
