@@ -84,13 +84,6 @@ export function fieldSignals(
   for (const speaker of speakers) numbers.add(index.speakers.numberOf(speaker));
   numbers.delete(0);
   const { covers, coversNumbered } = titles.coverage(stems, index.titles);
-  /** By the number of a title: candidates share them. */
-  const covered = new Map<number, boolean>();
-  const hasTitle = (number: number): boolean => {
-    let known = covered.get(number);
-    if (known === undefined) covered.set(number, (known = coversNumbered(number)));
-    return known;
-  };
   // Gists are in the catalog alone.
   const gistOf = (ordinal: number): CatalogEntry | undefined =>
     index.live.has(ordinal) ? undefined : catalog.byOrdinal(ordinal);
@@ -115,7 +108,7 @@ export function fieldSignals(
     const gist = gistOf(ordinal);
     if (gist === undefined) {
       const title = index.titles.of(ordinal);
-      if (title !== 0 && hasTitle(title)) score += shares.title;
+      if (title !== 0 && coversNumbered(title)) score += shares.title;
     } else {
       const title = gist.metadata[META.title];
       if (title !== undefined && covers(title)) score += shares.title;
