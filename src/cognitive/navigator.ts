@@ -61,7 +61,7 @@ export class NetworkNavigator {
   readonly #learner: ConnectionLearner | null;
   readonly #links: ThreadLinks;
   readonly #tuning: SpreadTuning;
-  readonly #arrivals = new Arrivals();
+  readonly #arrivals: Arrivals;
   readonly #groups = new ThreadGroups();
   readonly #steps = new ThreadSteps();
   /** Their numbers follow those of the steps. */
@@ -81,6 +81,7 @@ export class NetworkNavigator {
     tuning: Partial<SpreadTuning> = {},
   ) {
     this.#tuning = { ...SPREAD_TUNING, ...tuning };
+    this.#arrivals = new Arrivals(this.#tuning.together);
     this.#store = store;
     this.#entities = entities;
     this.#learner = learner;
@@ -125,9 +126,7 @@ export class NetworkNavigator {
     this.#ways.clear();
     this.#steps.read(this.#links, seeds.ordinals, seeds.count);
     this.#arrivals.reset(seeds, this.#steps.seedThreads);
-    for (let i = 0; i < seeds.count; i++)
-      if (seeds.scores[i]! > 0)
-        this.#spreadAlongThread(i, seeds.ordinals[i]!, seeds.scores[i]!, options.asks);
+    this.#spreadAlongThreads(seeds, options.asks);
     for (const i of topPlaces(seeds.scores, seeds.ordinals, seeds.count, WIDE_SEEDS))
       if (seeds.scores[i]! > 0) this.#spreadWide(seeds.ordinals[i]!, seeds.scores[i]!);
     this.#shareInThreads(seeds);
@@ -138,31 +137,20 @@ export class NetworkNavigator {
     };
   };
 
-  #spreadAlongThread(
-    index: number,
-    seed: number,
-    score: number,
-    asks?: (ordinal: number) => boolean,
-  ): void {
-    const arrivals = this.#arrivals;
-    const { ordinals, threads } = this.#steps;
+  #spreadAlongThreads(seeds: SpreadSeeds, asks?: (ordinal: number) => boolean): void {
+    const { ordinals, threads, energies } = this.#steps;
     const { hop, answer } = this.#tuning;
-    const first = STEPS * index;
-    const energy = hop * score;
-    const second = hop * energy;
-    const bring = (step: number, brought: number): void =>
-      arrivals.add(ordinals[first + step]!, threads[first + step]!, brought, seed, first + step);
-    bring(STEP.before, energy);
-    bring(STEP.secondBefore, second);
-    if (ordinals[first + STEP.after]! >= 0) {
-      const answers = asks !== undefined && asks(seed);
-      bring(STEP.after, answers ? energy + answer * score : energy);
-      bring(STEP.secondAfter, second);
+    for (let i = 0, first = 0; i < seeds.count; i++, first += STEPS) {
+      const score = seeds.scores[i]!;
+      const energy = hop * score;
+      energies.fill(hop * energy, first, first + STEPS);
+      energies[first + STEP.before] = energy;
+      energies[first + STEP.after] = energy;
+      energies[first + STEP.answered] = energy;
+      if (ordinals[first + STEP.after]! >= 0 && asks !== undefined && asks(seeds.ordinals[i]!))
+        energies[first + STEP.after] = energy + answer * score;
     }
-    if (ordinals[first + STEP.answered]! < 0) return;
-    bring(STEP.answered, energy);
-    bring(STEP.beforeAnswered, second);
-    bring(STEP.afterAnswered, second);
+    this.#arrivals.addAll(ordinals, threads, energies, STEPS, seeds);
   }
 
   /** Over names, what was learned, and corrections; then to the neighbours of what was reached. */
@@ -243,25 +231,10 @@ export class NetworkNavigator {
   #shareAmong(start: number, end: number, { scores }: SpreadSeeds): void {
     const arrivals = this.#arrivals;
     const places = this.#grouped;
-    const { seedCount } = arrivals;
-    let best = -1;
-    let size = 0;
-    for (let i = start; i < end; i++) {
-      const place = places[i]!;
-      if (place >= seedCount) continue;
-      size++;
-      if (best < 0 || scores[place]! > scores[best]!) best = place;
-    }
+    const best = arrivals.bestSeed(places, start, end, scores);
     if (best < 0) return;
-    const from = arrivals.ordinals[best]!;
-    arrivals.lift(places, scores, {
-      start,
-      end,
-      most: scores[best]! * Math.min(1, MAX_TOGETHER / size),
-      share: this.#tuning.together,
-      from,
-      way: this.#newWay(from, -1, "thread", "thread"),
-    });
+    const way = this.#newWay(arrivals.ordinals[best]!, -1, "thread", "thread");
+    arrivals.lift(places, start, end, scores, best, MAX_TOGETHER, way);
   }
 
   /** Cuts what is of one thread where it paused: a chat of years is many conversations. */

@@ -43,6 +43,8 @@ export class ThreadSteps {
   ordinals = new Int32Array(STEPS * 512);
   /** The thread of each, or -1. */
   threads = new Int32Array(STEPS * 512);
+  /** What comes to each; to be filled by whoever spreads. */
+  energies = new Float64Array(STEPS * 512);
   /** The thread of each seed, or -1. */
   seedThreads = new Int32Array(512);
 
@@ -51,6 +53,7 @@ export class ThreadSteps {
     if (this.seedThreads.length < count) {
       this.ordinals = new Int32Array(2 * STEPS * count);
       this.threads = new Int32Array(2 * STEPS * count);
+      this.energies = new Float64Array(2 * STEPS * count);
       this.seedThreads = new Int32Array(2 * count);
     }
     const { ordinals, threads, seedThreads } = this;
@@ -90,6 +93,8 @@ export class ThreadSteps {
     }
     for (let at = 0; at < end; at += STEPS) {
       const answered = ordinals[at + STEP.answered]!;
+      ordinals[at + STEP.beforeAnswered] = -1;
+      ordinals[at + STEP.afterAnswered] = -1;
       if (answered < 0) continue;
       const row = links.rowOf(answered);
       threads[at + STEP.answered] = threadIn(table[row + THREAD]!);
