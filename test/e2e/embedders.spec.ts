@@ -1,29 +1,27 @@
-/** The network that makes vectors exchanged in the page: chosen, used, kept over a reload, left again. */
-
 /** The network that makes vectors exchanged in the page: shrunk in the workbench, chosen, used, left again. */
 
+import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
-import { quantize } from "../../src/quantization/quantizer.ts";
-import { bytesSource } from "../../src/quantization/tensors/byte-source.ts";
-import { openSafetensors } from "../../src/quantization/tensors/safetensors.ts";
-import { loadZstd } from "../../src/storage/zstd.ts";
-import { bertBytes, bertConfig } from "../unit/quantization/support/bert-weights.ts";
+import { binaryOf } from "../../scripts/run.mjs";
 import { expect, openPage, remember, search, test } from "./browser.ts";
 
-/** As wide as the product's model and with its words, but one block of seeded weights: seconds instead of minutes. */
-const SHAPE = { hidden: 384, wide: 384, heads: 12, layers: 1, tokens: 256, words: 30_522 };
-
-/** A network that the workbench's code makes of such weights. */
+/** A network that the workbench's code makes of seeded weights. */
 async function smallNetwork(): Promise<Uint8Array> {
-  const file = await openSafetensors(bytesSource("small.safetensors", bertBytes(SHAPE)));
-  const { network } = await quantize(
-    file,
-    { model: "small", bits: 4, group: 32, clipSearch: false },
-    { codec: await loadZstd(), config: bertConfig(SHAPE) },
-  );
-  return network!;
+  const folder = await mkdtemp(join(tmpdir(), "small-network-"));
+  try {
+    const path = join(folder, "model.onnx");
+    const script = "test/e2e/small-network.ts";
+    await promisify(execFile)(process.execPath, [binaryOf("vite-node"), "--config", "vitest.config.ts", script, path]); // prettier-ignore
+    return await readFile(path);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }
 
 /** Puts it where the workbench puts its results. */
