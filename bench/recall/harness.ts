@@ -28,9 +28,9 @@ export interface Variant {
 
 export interface Answered {
   category: string;
-  /** Turns as memories. */
+  /** The ten turns that a recall of ten gives. */
   metrics: Metrics;
-  /** The sessions of those turns, in their order. */
+  /** The sessions of the first 50, in their order. */
   sessions: Metrics;
   /** Share of the evidence among the first 200: what any order of the candidates could reach. */
   poolRecall: number;
@@ -47,6 +47,9 @@ export interface Loaded {
 }
 
 const PIECE_UNITS = 900;
+/** As many as the product shows. */
+const SHOWN = 10;
+/** Of a longer list: its turns tell the order of the sessions, and all of it what an order could find. */
 const RANKED = 50;
 const POOL = 200;
 
@@ -127,30 +130,33 @@ export async function answer(
   const sessionOf = new Map(conversation.turns.map((turn) => [turn.id, String(turn.session)]));
   const answers: Answered[] = [];
   for (const question of conversation.questions) {
-    const { hits } = await service.recall(
-      {
-        query: question.text,
-        topK: POOL,
-        ...(question.now === undefined ? {} : { now: question.now }),
-      },
-      {
-        ...(variant.noMeaning
-          ? {}
-          : { embedQuery: async (text) => (await cache.embed([text]))[0] ?? null }),
-        spread: navigator.spread,
-        ...(variant.weights ? { weights: variant.weights } : {}),
-        ...(variant.shares ? { fieldShares: variant.shares } : {}),
-      },
-    );
-    const pool = hits.map((hit) => turnOf.get(hit.memory.id)!);
-    const ranked = pool.slice(0, RANKED);
+    const ask = async (topK: number): Promise<string[]> => {
+      const { hits } = await service.recall(
+        {
+          query: question.text,
+          topK,
+          ...(question.now === undefined ? {} : { now: question.now }),
+        },
+        {
+          ...(variant.noMeaning
+            ? {}
+            : { embedQuery: async (text) => (await cache.embed([text]))[0] ?? null }),
+          spread: navigator.spread,
+          ...(variant.weights ? { weights: variant.weights } : {}),
+          ...(variant.shares ? { fieldShares: variant.shares } : {}),
+        },
+      );
+      return hits.map((hit) => turnOf.get(hit.memory.id)!);
+    };
+    const shown = await ask(SHOWN);
+    const pool = await ask(POOL);
     const found = new Set(pool);
-    const sessions = [...new Set(ranked.map((id) => sessionOf.get(id)!))];
+    const sessions = [...new Set(pool.slice(0, RANKED).map((id) => sessionOf.get(id)!))];
     const sessionEvidence =
       question.sessionEvidence?.map(String) ?? question.evidence.map((id) => sessionOf.get(id)!);
     answers.push({
       category: question.category,
-      metrics: measure(ranked, question.evidence),
+      metrics: measure(shown, question.evidence),
       sessions: measure(sessions, sessionEvidence),
       poolRecall: question.evidence.filter((id) => found.has(id)).length / question.evidence.length,
     });

@@ -104,7 +104,7 @@ export async function main(args: string[]): Promise<void> {
   console.log(
     `evidence among the first 200, the most that another order could find: ${pool.toFixed(3)}`,
   );
-  printMetrics("The sessions of those turns", [
+  printMetrics("The sessions of the first 50 turns", [
     ["overall", sessions(shipped)],
     ...Object.entries(byCategory(shipped, sessions)),
   ]);
