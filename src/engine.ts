@@ -176,6 +176,8 @@ export interface WordStatus {
 /** The search by meaning: what it holds in memory, and which processors answer. */
 export interface VectorStatus {
   count: number;
+  /** False for a moment after opening, while `count` grows and recall by meaning waits, and when they can't be read. */
+  loaded: boolean;
   /** Shared by all workers. */
   memoryBytes: number;
   /** "wasm-simd", or "reference" where WebAssembly SIMD is absent. */

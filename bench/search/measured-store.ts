@@ -45,6 +45,7 @@ export async function openMeasured(
     cacheEntries: 1,
     ...(options.vectorWorkers ? { vectorWorkers: new NodeVectorThreads() } : {}),
   });
+  await service.vectorsLoaded();
   const openMs = performance.now() - from;
   const openCpuMs = cpuMs() - cpuFrom;
   const learner = await ConnectionLearner.open(store);

@@ -144,6 +144,7 @@ async function compareIndexes(store: SoakStore, directory: string): Promise<numb
     // Ages by the same clock: scores depend on it.
     const clock = { now: () => Date.UTC(2026, 0, 1), elapsed: () => 0 };
     const search = await SearchService.open(storage, { snapshots, clock });
+    await search.vectorsLoaded();
     const fresh = await answers(search, asked);
     // Asked of the index itself: in a recall, conversations may outrank a vector that stands alone.
     for (const { vector } of asked)

@@ -2,7 +2,7 @@
  * `npm run bench -- start-up [--count 100000] [--journal 2000] [--runs 5] [--port 4187] [--json FILE]
  * [--trace FILE] [--profile FOLDER]`:
  * how long a browser takes from `openEngine` to the answer of the first recall (by words: the page has
- * no model; the vectors are loaded all the same), over the private file system of a profile on disk.
+ * no model; the vectors come after it), over the private file system of a profile on disk.
  * Once with everything compacted and snapshots current, once with `--journal` memories more that only
  * the journal has. The browser starts anew before each of the two, the page is loaded anew for each run.
  * With `--profile` the browser's profile is kept in that folder, and the next run with the same port

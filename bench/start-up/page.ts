@@ -20,7 +20,7 @@ export interface Start {
   recallMs: number;
   hits: number;
   signals: string[];
-  /** Asked after the answer. */
+  /** Asked after the answer, until the vectors were loaded. */
   status: EngineStatus;
 }
 
@@ -71,7 +71,11 @@ window.start = async (name, query) => {
   const engine = openEngine({ name });
   const { hits, timings, signals } = await engine.recall({ query, topK: 10 });
   const answerMs = performance.now() - from;
-  const status = await engine.status();
+  let status = await engine.status();
+  while (!status.vectors.loaded) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    status = await engine.status();
+  }
   await engine.close();
   return { pageMs, answerMs, recallMs: timings.total, hits: hits.length, signals, status };
 };

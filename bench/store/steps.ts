@@ -135,6 +135,7 @@ export async function runStep(args: readonly string[]): Promise<void> {
     });
     if (step === "open") {
       const search = await measured("open the search", () => SearchService.open(store));
+      await measured("its vectors", () => search.vectorsLoaded());
       await measured("first query", () => search.recall({ query: QUERIES[0]! }));
       await measured("200 queries", async () => {
         for (let i = 0; i < 200; i++)

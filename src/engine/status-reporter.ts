@@ -157,10 +157,12 @@ export class StatusReporter {
   }
 }
 
-function vectorStatus({ vectorIndex, vectorPool }: SearchService): VectorStatus {
+function vectorStatus(search: SearchService): VectorStatus {
+  const { vectorIndex, vectorPool } = search;
   const { workers, reason, measured, device } = vectorPool.status();
   return {
     count: vectorIndex.size,
+    loaded: search.areVectorsLoaded,
     memoryBytes: vectorIndex.memoryBytes,
     kernel: vectorIndex.kernelName,
     workers,

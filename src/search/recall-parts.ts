@@ -24,17 +24,19 @@ const SAME_THREAD = 0.5;
 
 /** The query's vector, or null without a model. Its time goes into `timings.embed`. */
 export async function embed(
-  { vectors, clock }: RecallContext,
+  { vectors, storedVectors, clock }: RecallContext,
   text: string,
   { embedQuery, signal }: RecallDeps,
   timings: RecallTimings,
 ): Promise<Float32Array | null> {
-  if (embedQuery === undefined || vectors.size === 0) return null;
+  if (embedQuery === undefined || (vectors.size === 0 && storedVectors.isLoaded)) return null;
   const from = clock.elapsed();
   try {
     const vector = await embedQuery(text, signal);
-    if (vector !== null) timings.embed = clock.elapsed() - from;
-    return vector;
+    if (vector === null) return null;
+    timings.embed = clock.elapsed() - from;
+    if (!storedVectors.isLoaded) await storedVectors.loaded();
+    return vectors.size === 0 ? null : vector;
   } catch (error) {
     // Keyword search works without a model; the result's `signals` tell that meaning took no part.
     if (isAbortError(error)) throw error;

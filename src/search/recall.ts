@@ -35,6 +35,7 @@ import { activeWeights, recencyScore, scoreParts, type SignalWeights } from "./r
 import type { SemanticIndex } from "./semantic-index.ts";
 import type { SpeakerNames } from "./speaker-names.ts";
 import type { Spread, Way } from "./spread.ts";
+import type { StoredVectors } from "./stored-vectors.ts";
 import type { VectorSearch } from "./vector-index.ts";
 import type { VectorPool } from "./vector-pool.ts";
 
@@ -57,6 +58,8 @@ export interface RecallContext {
   store: MemoryStore;
   text: SemanticIndex;
   vectors: VectorSearch;
+  /** Whether all of them are there yet. */
+  storedVectors: Pick<StoredVectors, "isLoaded" | "loaded">;
   /** Searches them, on other threads where that is faster. */
   vectorPool: VectorPool;
   entities: EntityTable;

@@ -1,18 +1,12 @@
 /**
  * Every index over one open store: words, vectors, entities, light fields. Loads them from snapshots
  * and catches up with what changed since, or builds them; follows every change of the store; saves
- * them where that pays. `search-service.ts` asks them.
+ * them where that pays. Vectors may still be on their way when it is open (`stored-vectors.ts`).
+ * `search-service.ts` asks them.
  */
 
 import { isEpisode } from "../model/memory.ts";
-import type { QuantizedVector } from "../model/vector.ts";
-import type {
-  CatalogEntry,
-  IndexRow,
-  MemoryStore,
-  StoreChange,
-  VectorColumn,
-} from "../storage/memory-store.ts";
+import type { CatalogEntry, IndexRow, MemoryStore, StoreChange } from "../storage/memory-store.ts";
 import { CatalogIndex } from "./catalog-index.ts";
 import { EntityTable } from "./entity-table.ts";
 import { Filters } from "./filters.ts";
@@ -28,6 +22,7 @@ import { OrdinalSet } from "./ordinal-set.ts";
 import { segmentFilesOf } from "./lexical/segment-files.ts";
 import { endsInQuestion } from "./question-form.ts";
 import { SemanticIndex, type TextDocument } from "./semantic-index.ts";
+import { StoredVectors } from "./stored-vectors.ts";
 import { SummaryNames, type NameFinder } from "./summary-names.ts";
 import { documentMark, toDocument } from "./text-document.ts";
 import { VectorSearch } from "./vector-index.ts";
@@ -53,6 +48,8 @@ const nextTurn = (): Promise<void> => new Promise((resolve) => setTimeout(resolv
 export class SearchIndexes {
   readonly text: SemanticIndex;
   readonly vectors: VectorSearch;
+  /** Fills `vectors`, also after `open` resolved. */
+  readonly storedVectors: StoredVectors;
   readonly entities: EntityTable;
   readonly catalog: CatalogIndex;
   readonly filters: Filters;
@@ -69,8 +66,6 @@ export class SearchIndexes {
   #pendingRows = 0;
   #unsubscribe: () => void = () => undefined;
   #closed = false;
-  /** The model whose vectors are in the index; null while there are none. */
-  #model: string | null = null;
   /** What restoring left to do, for status: rows read again. */
   #caughtUpRows = 0;
 
@@ -85,6 +80,7 @@ export class SearchIndexes {
     this.#options = options;
     this.text = text;
     this.vectors = vectors;
+    this.storedVectors = new StoredVectors(store, vectors);
     this.entities = state?.entities ?? new EntityTable();
     this.asks = state?.asks ?? new OrdinalSet(0);
     this.#marks = state?.marks ?? new Uint32Array(0);
@@ -116,11 +112,11 @@ export class SearchIndexes {
     holder.indexes = indexes;
     // Subscribed before the scan: what changes meanwhile comes by this way.
     indexes.#unsubscribe = store.subscribe((change) => indexes.#apply(change));
-    await indexes.#loadVectors();
     await indexes.#loadRows(restored);
     // Words are weighed by what is there, as in an index built afresh.
     if (restored.text !== null) indexes.text.purge();
     indexes.#changedMeanwhile = null;
+    indexes.storedVectors.load();
     indexes.#names?.start();
     return indexes;
   }
@@ -155,60 +151,20 @@ export class SearchIndexes {
 
   /** The model that makes the queries' vectors from now on; vectors of others leave the index. */
   async useModel(model: string): Promise<void> {
-    if (model === this.#model) return;
-    const isFirst = this.#model === null;
-    this.#model = model;
-    if (isFirst) return;
-    this.#options.onChange?.(false);
-    const { catalog } = this.#store;
-    for (let ordinal = 0; ordinal < catalog.ordinalLimit; ordinal++)
-      if (this.vectors.has(ordinal) && catalog.byOrdinal(ordinal)?.embeddingModel !== model)
-        this.vectors.remove(ordinal);
-    this.#changedMeanwhile = new Set();
-    await this.#loadVectors();
-    this.#changedMeanwhile = null;
+    if (await this.storedVectors.useModel(model)) this.#options.onChange?.(false);
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.#unsubscribe();
+    await this.storedVectors.close();
     await this.#names?.close();
     await this.#pending;
     this.text.close();
     this.entities.clear();
     this.catalog.clear();
     this.filters.clear();
-  }
-
-  async #loadVectors(): Promise<void> {
-    for await (const column of this.#store.scanVectors()) {
-      this.#model ??= column.model;
-      if (column.model !== this.#model || this.#closed) continue;
-      this.vectors.setMany(this.#current(column));
-    }
-  }
-
-  /** The column without what is gone or changed meanwhile; the column itself when all of it stands. */
-  #current(column: VectorColumn): VectorColumn {
-    const stale = (ordinal: number): boolean =>
-      (this.#changedMeanwhile?.has(ordinal) ?? false) ||
-      this.#store.catalog.byOrdinal(ordinal)?.embeddingModel !== column.model;
-    if (!column.ordinals.some(stale)) return column;
-    const { dimensions, codes, fine } = column;
-    const fineBytes = Math.ceil(dimensions / 8);
-    const kept = Array.from(column.ordinals.keys()).filter((i) => !stale(column.ordinals[i]!));
-    const part = <T extends Int8Array | Uint8Array>(from: T, to: T, size: number): T => {
-      kept.forEach((i, at) => to.set(from.subarray(i * size, (i + 1) * size), at * size));
-      return to;
-    };
-    return {
-      ...column,
-      ordinals: Int32Array.from(kept, (i) => column.ordinals[i]!),
-      scales: Float32Array.from(kept, (i) => column.scales[i]!),
-      codes: part(codes, new Int8Array(kept.length * dimensions), dimensions),
-      fine: fine && part(fine, new Uint8Array(kept.length * fineBytes), fineBytes),
-    };
   }
 
   /** Words and entities of what no snapshot has, or has as it was before. */
@@ -255,7 +211,9 @@ export class SearchIndexes {
         break;
       case "embedded":
         this.#noteChanged(change.ordinals);
-        change.ordinals.forEach((ordinal, i) => this.#setVector(ordinal, change.vectors[i]!));
+        change.ordinals.forEach((ordinal, i) =>
+          this.storedVectors.set(ordinal, change.vectors[i]!),
+        );
         this.#options.onChange?.(false);
         break;
       case "removed":
@@ -264,7 +222,7 @@ export class SearchIndexes {
         this.#options.onChange?.(true);
         this.text.remove(change.ordinals);
         for (const ordinal of change.ordinals) {
-          this.vectors.remove(ordinal);
+          this.storedVectors.remove(ordinal);
           this.catalog.remove(ordinal);
           this.#dropRow(ordinal);
         }
@@ -320,10 +278,7 @@ export class SearchIndexes {
     const { catalog } = this.#store;
     const changed = entries.filter((entry) => catalog.byOrdinal(entry.ordinal) !== undefined);
     if (changed.length === 0) return;
-    // A vector tells of the text as well as words do.
-    for (const entry of changed)
-      if (!entry.embedded || (entry.keep === "gist" && !isEpisode(entry)))
-        this.vectors.remove(entry.ordinal);
+    for (const entry of changed) this.storedVectors.removeStale(entry);
     const rows = await this.#readRows(changed);
     if (this.#closed) return;
     this.#addRows(rows.filter((row) => catalog.byOrdinal(row.ordinal) !== undefined));
@@ -368,7 +323,7 @@ export class SearchIndexes {
       else this.asks.delete(row.ordinal);
       // The names of a gist are those of its members, who are counted.
       if (!isEpisode(entry)) this.entities.add(row.ordinal, entities);
-      if (row.embedding) this.#setVector(row.ordinal, row.embedding);
+      if (row.embedding) this.storedVectors.set(row.ordinal, row.embedding);
     }
     this.text.add(documents);
   }
@@ -386,13 +341,5 @@ export class SearchIndexes {
       this.#marks = grown;
     }
     this.#marks[ordinal] = mark;
-  }
-
-  /** Vectors of different models are never compared: those of another than the current one stay out. */
-  #setVector(ordinal: number, vector: QuantizedVector): void {
-    const model = this.#store.catalog.byOrdinal(ordinal)?.embeddingModel ?? null;
-    this.#model ??= model;
-    if (model === this.#model) this.vectors.set(ordinal, vector);
-    else this.vectors.remove(ordinal);
   }
 }

@@ -53,7 +53,7 @@ export class SearchService {
   private constructor(store: MemoryStore, options: SearchServiceOptions, indexes: SearchIndexes) {
     this.#store = store;
     this.#indexes = indexes;
-    const { text, vectors, entities, catalog, filters, asks } = indexes;
+    const { text, vectors, storedVectors, entities, catalog, filters, asks } = indexes;
     const clock = options.clock ?? systemClock;
     this.vectorPool = new VectorPool(vectors, {
       workers: options.vectorWorkers,
@@ -65,6 +65,7 @@ export class SearchService {
       store,
       text,
       vectors,
+      storedVectors,
       vectorPool: this.vectorPool,
       entities,
       index: catalog,
@@ -80,7 +81,10 @@ export class SearchService {
     this.#results = new LRUCache({ max: options.cacheEntries ?? 128 });
   }
 
-  /** Loads or builds the indexes of the store, and follows its changes. */
+  /**
+   * Loads or builds the indexes of the store, and follows its changes. Vectors come after: until they are
+   * there, `recall` answers by words at once, and waits for them where it has the query's vector.
+   */
   static async open(
     store: MemoryStore,
     options: SearchServiceOptions = {},
@@ -103,6 +107,15 @@ export class SearchService {
 
   get vectorIndex(): VectorSearch {
     return this.#indexes.vectors;
+  }
+
+  get areVectorsLoaded(): boolean {
+    return this.#indexes.storedVectors.isLoaded;
+  }
+
+  /** Resolves when every vector of the store can be found; rejects when they can't be read. */
+  vectorsLoaded(): Promise<void> {
+    return this.#indexes.storedVectors.loaded();
   }
 
   /** What a recall is made with; for checks and benchmarks. */
@@ -152,7 +165,9 @@ export class SearchService {
     }
     this.#misses++;
     const generation = this.#store.generation;
-    const result = await recall(this.#context, query, deps);
+    const result = await this.#indexes.storedVectors.before(() =>
+      recall(this.#context, query, deps),
+    );
     // Without the model the answer changes when it arrives, with no change of the store.
     const whole =
       (deps.embedQuery === undefined || result.signals.includes("semantic")) &&

@@ -77,6 +77,7 @@ describe("SearchIndexes", () => {
     await store.close();
     const reopened = await ArrowStorage.open(await copyOf(left));
     const restored = await SearchIndexes.open(reopened, { snapshots: "always" });
+    await restored.storedVectors.loaded();
     expect(restored.caughtUpRows).toBe(0);
     expect(restored.vectors.size).toBe(400);
     expect(restored.text.size).toBe(400);
@@ -99,6 +100,7 @@ describe("SearchIndexes", () => {
 
     const reopened = await ArrowStorage.open(await copyOf(left));
     const restored = await SearchIndexes.open(reopened, { snapshots: "always" });
+    await restored.storedVectors.loaded();
     expect(restored.caughtUpRows).toBeGreaterThanOrEqual(52);
     expect(restored.caughtUpRows).toBeLessThan(150);
     expect(restored.text.size).toBe(280);
@@ -134,6 +136,7 @@ describe("SearchIndexes", () => {
     await store.forget(ids.slice(0, 10));
     const opened = await opening;
     await opened.settled();
+    await opened.storedVectors.loaded();
     expect(opened.text.size).toBe(290);
     expect(opened.vectors.size).toBe(290);
     expect(ids.slice(0, 10).some((_, ordinal) => opened.text.has(ordinal))).toBe(false);
