@@ -401,7 +401,11 @@ export class LocalEngine implements Engine {
       store: this.#parts.store,
       clock: this.#parts.clock,
       compressor: (embed) => this.#compressor(embed),
-      exclusively: (work) => this.#writes.run(work),
+      // An import that is under way ends where the engine is closed, however long closing takes.
+      exclusively: async (work) => {
+        this.#assertOpen();
+        return this.#writes.run(work);
+      },
     };
   }
 
