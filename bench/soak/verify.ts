@@ -123,6 +123,8 @@ async function answers(
 ): Promise<Answer[]> {
   const found: Answer[] = [];
   for (const { query, vector } of asked) {
+    // Here one text stands for several vectors; results are kept by the text.
+    search.clearCache();
     const embedQuery = vector ? { embedQuery: async () => vectorOf(vector.serial) } : {};
     const { hits } = await search.recall(query, embedQuery);
     const isFull = hits.length === query.topK;
