@@ -176,7 +176,7 @@ export interface WordStatus {
 /** The search by meaning: what it holds in memory, and which processors answer. */
 export interface VectorStatus {
   count: number;
-  /** False for a moment after opening, while `count` grows and recall by meaning waits, and when they can't be read. */
+  /** False when they can't be read from the store: recall goes by words alone. */
   loaded: boolean;
   /** Shared by all workers. */
   memoryBytes: number;

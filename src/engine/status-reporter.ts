@@ -86,6 +86,8 @@ export class StatusReporter {
         embeddedCount++;
     }
     const embeddingCache = await models.cacheStats();
+    // Just after opening they are still on their way; what keeps them from coming is told by `loaded`.
+    await search.vectorsLoaded().catch(() => undefined);
     return {
       version: VERSION,
       store: {

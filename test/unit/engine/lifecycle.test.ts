@@ -187,3 +187,25 @@ describe("threads", () => {
     await engine.close();
   });
 });
+
+describe("an engine that was just opened", () => {
+  it("finds by meaning and says how many vectors there are at once, folded or in the journal", async () => {
+    const volume = new MemoryVolume();
+    const model = modelOf(() => Promise.resolve());
+    const first = await open(volume, model);
+    await first.importStore({ kind: "files", files: [lines(40)] });
+    await first.compact();
+    await first.remember([{ text: "The tide of the last day was eight feet.", timestamp: 0 }]);
+    await first.close();
+
+    const second = await open(volume, model);
+    const [{ signals }, { vectors, embeddings }] = await Promise.all([
+      second.recall({ query: "how high was the water" }),
+      second.status(),
+    ]);
+    expect(signals).toContain("semantic");
+    expect(vectors).toMatchObject({ count: 41, loaded: true });
+    expect(embeddings.embeddedCount).toBe(41);
+    await second.close();
+  });
+});

@@ -118,7 +118,7 @@ function verboseRows({
   rows.push(
     [
       "Vectors",
-      `${formatCount(vectors.count)} in ${formatBytes(vectors.memoryBytes)} of memory, ${vectors.kernel}`,
+      `${formatCount(vectors.count)} in ${formatBytes(vectors.memoryBytes)} of memory, ${vectors.kernel}${vectors.loaded ? "" : "; not all could be read, recall goes by words alone"}`,
     ],
     [
       "Words",

@@ -135,7 +135,13 @@ describe("recall, compress, status", () => {
     const response = await app.request("/v1/status");
     expect(await response.json()).toMatchObject({
       store: { memoryCount: 1, kind: "memory" },
-      vectors: { count: 0, workers: 0, workersReason: expect.stringMatching(/./), gpu: null },
+      vectors: {
+        count: 0,
+        loaded: true,
+        workers: 0,
+        workersReason: expect.stringMatching(/./),
+        gpu: null,
+      },
     });
   });
 });
