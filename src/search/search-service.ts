@@ -165,7 +165,7 @@ export class SearchService {
     }
     this.#misses++;
     const generation = this.#store.generation;
-    const result = await this.#indexes.storedVectors.before(() =>
+    const result = await this.#indexes.storedVectors.giveWay(() =>
       recall(this.#context, query, deps),
     );
     // Without the model the answer changes when it arrives, with no change of the store.

@@ -26,7 +26,7 @@ export class StoredVectors {
   #loads = 0;
   #loading: Promise<void> = Promise.resolve();
   #failure: { error: unknown } | null = null;
-  /** Questions under way, and those of them that wait for the vectors. */
+  /** Questions under way, and those of them that wait. */
   #asking = 0;
   #waiting = 0;
   #closed = false;
@@ -43,14 +43,22 @@ export class StoredVectors {
 
   /** Resolves when everything is in the index; rejects when the store couldn't be read. */
   async loaded(): Promise<void> {
-    this.#waiting++;
-    await this.#loading;
-    this.#waiting--;
+    await this.beside(() => this.#loading);
     if (this.#failure) throw this.#failure.error;
   }
 
-  /** Answers a question first: loading pauses, unless that question, or another, waits for it. */
-  async before<T>(answer: () => Promise<T>): Promise<T> {
+  /** Loading goes on while a question waits: for it, or for the model. */
+  async beside<T>(waiting: () => Promise<T>): Promise<T> {
+    this.#waiting++;
+    try {
+      return await waiting();
+    } finally {
+      this.#waiting--;
+    }
+  }
+
+  /** Loading gives way to a question, but for what it waits for. */
+  async giveWay<T>(answer: () => Promise<T>): Promise<T> {
     this.#asking++;
     try {
       return await answer();

@@ -8,6 +8,8 @@ import { InMemoryStore } from "./in-memory-store.ts";
 const axis = (at: number): Float32Array =>
   Float32Array.from({ length: 384 }, (_, i) => +(i === at));
 
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
 /** A store whose vectors are read when the gate opens, as they were before. */
 class SlowVectors extends InMemoryStore {
   open: () => void = () => undefined;
@@ -25,7 +27,11 @@ class SlowVectors extends InMemoryStore {
     for await (const column of super.scanVectors()) columns.push(column);
     await this.#gate;
     if (this.fail) throw this.fail;
-    yield* columns;
+    for (const column of columns) {
+      // Longer than loading keeps a turn for itself.
+      await sleep(10);
+      yield column;
+    }
   }
 }
 
@@ -38,7 +44,7 @@ async function open(): Promise<{ store: SlowVectors; service: SearchService; ids
   );
   const service = await SearchService.open(store);
   // Its scan has begun: it reads the vectors as they are now.
-  await new Promise((resolve) => setTimeout(resolve, 5));
+  await sleep(5);
   return { store, service, ids: entries.map(({ id }) => id) };
 }
 
@@ -72,6 +78,39 @@ describe("vectors after opening", () => {
     const { hits, signals } = await asked;
     expect(signals).toContain("semantic");
     expect(hits[0]!.memory.summary).toBe(TEXTS[2]);
+    await service.close();
+  });
+
+  it("give way to a question under way", async () => {
+    const { store, service } = await open();
+    let giveTexts: () => void = () => undefined;
+    const texts = new Promise<void>((resolve) => (giveTexts = resolve));
+    const summaries = store.getSummaries.bind(store);
+    vi.spyOn(store, "getSummaries").mockImplementation(async (ordinals) => {
+      await texts;
+      return summaries(ordinals);
+    });
+    const asked = service.recall({ query: "boat" });
+    store.open();
+    await sleep(60);
+    expect(service.vectorIndex.size).toBe(1);
+    giveTexts();
+    expect((await asked).hits).toHaveLength(1);
+    await service.vectorsLoaded();
+    expect(service.vectorIndex.size).toBe(3);
+    await service.close();
+  });
+
+  it("come while a question waits for the model", async () => {
+    const { store, service } = await open();
+    let giveVector: (vector: Float32Array) => void = () => undefined;
+    const model = new Promise<Float32Array>((resolve) => (giveVector = resolve));
+    const asked = service.recall({ query: "something wet" }, { embedQuery: () => model });
+    store.open();
+    // Not `vectorsLoaded`, which hurries them on itself.
+    await vi.waitFor(() => expect(service.vectorIndex.size).toBe(3));
+    giveVector(axis(2));
+    expect((await asked).hits[0]!.memory.summary).toBe(TEXTS[2]);
     await service.close();
   });
 
