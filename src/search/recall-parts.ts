@@ -32,7 +32,9 @@ export async function embed(
   if (embedQuery === undefined || (vectors.size === 0 && storedVectors.isLoaded)) return null;
   const from = clock.elapsed();
   try {
-    const vector = await storedVectors.beside(() => embedQuery(text, signal));
+    const vector = storedVectors.isLoaded
+      ? await embedQuery(text, signal)
+      : await storedVectors.beside(() => embedQuery(text, signal));
     if (vector === null) return null;
     timings.embed = clock.elapsed() - from;
     if (!storedVectors.isLoaded) await storedVectors.loaded();

@@ -12,6 +12,8 @@ import type { VectorSearch } from "./vector-index.ts";
 
 /** What is done at once; others get their turn in between. */
 const TURN_MS = 8;
+/** To ask whether there is a model takes less; to load it more. */
+const PATIENCE_MS = 50;
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
@@ -43,17 +45,24 @@ export class StoredVectors {
 
   /** Resolves when everything is in the index; rejects when the store couldn't be read. */
   async loaded(): Promise<void> {
-    await this.beside(() => this.#loading);
+    this.#waiting++;
+    await this.#loading;
+    this.#waiting--;
     if (this.#failure) throw this.#failure.error;
   }
 
-  /** Loading goes on while a question waits: for it, or for the model. */
+  /** Loading goes on while a question waits for something else, once that takes a while. */
   async beside<T>(waiting: () => Promise<T>): Promise<T> {
-    this.#waiting++;
+    let isCounted = false;
+    const timer = setTimeout(() => {
+      isCounted = true;
+      this.#waiting++;
+    }, PATIENCE_MS);
     try {
       return await waiting();
     } finally {
-      this.#waiting--;
+      clearTimeout(timer);
+      if (isCounted) this.#waiting--;
     }
   }
 
