@@ -6,6 +6,7 @@
 
 import type { Database, PreparedStatement } from "@sqlite.org/sqlite-wasm";
 import { AppError } from "../errors.ts";
+import { nextTurn } from "../next-turn.ts";
 import type { TextDocument } from "./lexical/recent-documents.ts";
 import { OrdinalSet } from "./ordinal-set.ts";
 import { loadSqlite } from "./sqlite.ts";
@@ -185,7 +186,7 @@ export class Fts5Record {
         for (; at < documents.length && performance.now() < until; at++)
           if (!this.#waiting.has(documents[at]!.ordinal)) this.#put(documents[at]!);
       });
-      if (at < documents.length) await new Promise((resolve) => setTimeout(resolve, 0));
+      if (at < documents.length) await nextTurn();
     }
   }
 

@@ -6,6 +6,7 @@
  */
 
 import { isEpisode } from "../model/memory.ts";
+import { nextTurn } from "../next-turn.ts";
 import type { CatalogEntry, IndexRow, MemoryStore, StoreChange } from "../storage/memory-store.ts";
 import { CatalogIndex } from "./catalog-index.ts";
 import { EntityTable } from "./entity-table.ts";
@@ -42,8 +43,6 @@ export interface SearchIndexesOptions {
 const SLICE_ROWS = 128;
 /** A question waits for so few changed memories to be indexed; for more it takes what there is. */
 const AWAITED_ROWS = 256;
-
-const nextTurn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
 export class SearchIndexes {
   readonly text: SemanticIndex;

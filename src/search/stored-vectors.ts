@@ -7,6 +7,7 @@
 import { isClosed } from "../errors.ts";
 import { isEpisode } from "../model/memory.ts";
 import type { QuantizedVector } from "../model/vector.ts";
+import { nextTurn } from "../next-turn.ts";
 import type { CatalogEntry, MemoryStore, VectorColumn } from "../storage/memory-store.ts";
 import type { VectorSearch } from "./vector-index.ts";
 
@@ -14,8 +15,6 @@ import type { VectorSearch } from "./vector-index.ts";
 const TURN_MS = 8;
 /** To ask whether there is a model takes less; to load it more. */
 const PATIENCE_MS = 50;
-
-const nextTurn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
 export class StoredVectors {
   readonly #store: MemoryStore;

@@ -10,6 +10,7 @@
 
 import { z } from "zod";
 import { ENTITY_TYPES, isEpisode, type Entity, type EntityType } from "../model/memory.ts";
+import { nextTurn } from "../next-turn.ts";
 import type { CatalogEntry, IndexRow, MemoryStore } from "../storage/memory-store.ts";
 import { entityKey } from "./entity-table.ts";
 
@@ -27,8 +28,6 @@ const SAVE_AFTER = 512;
 /** Memory id → hash of its summary and the names in it, a line each. */
 const savedNames = z.object({ version: z.literal(1), names: z.record(z.string(), z.string()) });
 const entityTypes: ReadonlySet<string> = new Set(ENTITY_TYPES);
-
-const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
 export class SummaryNames {
   readonly #store: MemoryStore;
@@ -124,7 +123,7 @@ export class SummaryNames {
   }
 
   async #findAll(): Promise<void> {
-    await pause();
+    await nextTurn();
     await this.#load();
     let started = performance.now();
     while (this.#pending.size > 0 && !this.#closed) {
@@ -146,7 +145,7 @@ export class SummaryNames {
         }
         found.push(batch[i]!);
         if (performance.now() - started < SLICE_MS) continue;
-        await pause();
+        await nextTurn();
         if (this.#closed) return;
         started = performance.now();
       }

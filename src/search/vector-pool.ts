@@ -8,6 +8,7 @@
  * where they don't measure faster, and a worker that dies all lead back to this thread's own scan.
  */
 
+import { nextTurn } from "../next-turn.ts";
 import { systemClock, type Clock } from "../ports/clock.ts";
 import type { ComputeWorkers } from "../ports/compute.ts";
 import { VectorCrew, WorkerLostError } from "./vector-pool-crew.ts";
@@ -146,7 +147,7 @@ export class VectorPool {
       }
       results.push(toObjects(this.#here(queries[from++]!, options)));
       if (this.#clock.elapsed() - sliceFrom < SLICE_MS) continue;
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await nextTurn();
       sliceFrom = this.#clock.elapsed();
     }
     return results;

@@ -5,6 +5,7 @@
  */
 
 import type { TaskOptions } from "../model/task-control.ts";
+import { nextTurn } from "../next-turn.ts";
 import { isCorrupt, type StoreCore } from "./store-core.ts";
 import type { ManifestSegment } from "./manifest.ts";
 import type { PageReuse } from "./segment-writer.ts";
@@ -180,7 +181,7 @@ async function codedText(
     if (!texts) {
       texts = await segment.readBlock(number);
       cache.set(number, texts);
-      await new Promise<void>((resolve) => setTimeout(resolve, 0));
+      await nextTurn();
     }
     parts.push(texts[segment.blocks[number]!.rows.indexOf(row)]!);
   }

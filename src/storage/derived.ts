@@ -10,6 +10,7 @@
 
 import { LRUCache } from "lru-cache";
 import { AppError } from "../errors.ts";
+import { nextTurn } from "../next-turn.ts";
 import type { FileStore } from "../ports/file-store.ts";
 import { ByteReader, ByteWriter, concatBytes, crc32c } from "./bytes.ts";
 import type { DerivedFile } from "./memory-store.ts";
@@ -59,7 +60,7 @@ export class DerivedEncoder {
       at += piece.length;
       if (this.#restBytes < this.#partBytes) break;
       yield this.#flush();
-      await new Promise<void>((resolve) => setTimeout(resolve, 0));
+      await nextTurn();
     }
     // The caller may change its buffer before the part is full.
     if (this.#restBytes > 0) this.#rest = [concatBytes(this.#rest)];

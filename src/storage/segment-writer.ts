@@ -8,6 +8,7 @@
 import { ByteWriter as ParquetBytes, ParquetWriter } from "hyparquet-writer";
 import type { Encoding } from "hyparquet";
 import type { TaskOptions } from "../model/task-control.ts";
+import { nextTurn } from "../next-turn.ts";
 import { ByteWriter, crc32c, equalBytes } from "./bytes.ts";
 import type { ManifestSegment } from "./manifest.ts";
 import {
@@ -91,8 +92,6 @@ function columnData(spec: ColumnSpec, rows: readonly StoredRow[]) {
 /** About what the directory takes for one block. */
 const DIRECTORY_ENTRY_BYTES = 12;
 
-const pause = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
-
 export class SegmentWriter {
   readonly #zstd: Zstd;
   readonly #level: number;
@@ -157,7 +156,7 @@ export class SegmentWriter {
       const total = sizes.reduce((sum, size) => sum + size, 0);
       if (total > 0) sizes.forEach((size, i) => (shares[i]! += (packedBytes * size) / total));
       if (spec.name === "content") this.#contentBytes += total;
-      await pause();
+      await nextTurn();
     }
     rows.forEach((row, i) => {
       row.storedBytes = options.storedBytes?.[i] ?? Math.ceil(shares[i]!);
@@ -172,7 +171,7 @@ export class SegmentWriter {
     this.#groups++;
     this.#prepared.clear();
     this.#reuse = null;
-    await pause();
+    await nextTurn();
   }
 
   /** Writes coded texts ahead of their row group; returns the rows that have theirs there. */

@@ -6,6 +6,7 @@
 
 import { parquetMetadata, parquetRead, type AsyncBuffer, type FileMetaData } from "hyparquet";
 import { AppError } from "../errors.ts";
+import { nextTurn } from "../next-turn.ts";
 import type { FileStore } from "../ports/file-store.ts";
 import { concatBytes, crc32c } from "./bytes.ts";
 import type { ManifestSegment } from "./manifest.ts";
@@ -196,7 +197,7 @@ export class Segment {
       if (block.group !== group) continue;
       const texts = await this.readBlock(number);
       block.rows.forEach((row, i) => parts.set(row, [...(parts.get(row) ?? []), texts[i]!]));
-      await new Promise<void>((resolve) => setTimeout(resolve, 0));
+      await nextTurn();
     }
     for (const [row, own] of parts) {
       const bytes = own.length === 1 ? own[0]! : concatBytes(own);

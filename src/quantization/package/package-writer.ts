@@ -2,6 +2,7 @@
 
 import { ByteWriter as ParquetBytes, ParquetWriter } from "hyparquet-writer";
 import { AppError } from "../../errors.ts";
+import { nextTurn } from "../../next-turn.ts";
 import { groupLayout, type QuantizedTensor } from "../quantized-tensor.ts";
 import { elementCount } from "../tensors/tensor-file.ts";
 import {
@@ -80,7 +81,7 @@ export class PackageWriter {
         rowGroupSize: 1,
         pageSize: 0,
       });
-      await new Promise<void>((resolve) => setTimeout(resolve, 0));
+      await nextTurn();
     }
   }
 

@@ -1,6 +1,7 @@
 /** Codes the texts of one row group: which go into blocks, and what stays with ZSTD. */
 
 import { checkpoint, type TaskOptions } from "../../model/task-control.ts";
+import { nextTurn } from "../../next-turn.ts";
 import type { StoredRow } from "../stored-row.ts";
 import { MAX_CODED_BYTES, groupTexts, planBlocks } from "./text-blocks.ts";
 import type { TextCodec } from "./text-codec.ts";
@@ -27,7 +28,6 @@ export interface PackedBlock {
 const LEAST_GAIN = 0.6;
 
 const encoder = new TextEncoder();
-const pause = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
 
 /**
  * Blocks for those rows that gain by it; every block was decoded again and compared. Yields
@@ -55,7 +55,7 @@ export async function codeTexts(
     if (packed === null || packed.length > bytes.length * LEAST_GAIN)
       for (const index of indexes) refused.add(index);
     else coded.push({ kind, rows: indexes, packed, sizeBytes: bytes.length });
-    await pause();
+    await nextTurn();
     await checkpoint(options);
   }
   // A long text is coded in all of its parts or in none.
