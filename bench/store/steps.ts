@@ -130,7 +130,7 @@ export async function runStep(args: readonly string[]): Promise<void> {
     await measured("read 200 memories", async () => {
       for (let i = 0; i < 200; i++) {
         const entry = store.catalog.byOrdinal(Math.floor(random() * store.catalog.ordinalLimit));
-        if (entry) await store.get(entry.id);
+        if (entry) await store.read(entry.id);
       }
     });
     if (step === "open") {
@@ -142,6 +142,15 @@ export async function runStep(args: readonly string[]): Promise<void> {
           await search.recall({ query: `${QUERIES[i % QUERIES.length]!} ${i}` });
       });
       await search.close();
+      await measured(
+        "all of them, oldest first",
+        async () => {
+          let count = 0;
+          for await (const memories of store.scanMemories()) count += memories.length;
+          return count;
+        },
+        (memories) => ({ memories }),
+      );
     }
     await store.close();
   }

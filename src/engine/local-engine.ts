@@ -28,7 +28,7 @@ import type { NetworkNavigator } from "../cognitive/navigator.ts";
 import type { Comparison, Evaluation } from "../model/comparison.ts";
 import type { CompressedMemory, DecompressResult } from "../model/compressed-memory.ts";
 import type { EmbeddingsBuffer, EmbeddingsQuery } from "../model/embeddings-buffer.ts";
-import type { Memory, MemoryInput, MemoryPatch } from "../model/memory.ts";
+import type { MemoryInput, MemoryPatch } from "../model/memory.ts";
 import type {
   BrowsePage,
   BrowseQuery,
@@ -158,10 +158,10 @@ export class LocalEngine implements Engine {
   async read(id: string): Promise<ReadResult> {
     this.#assertOpen();
     const { store, models, opened, search } = this.#parts;
-    const memory = await store.get(id);
+    const memory = await store.read(id);
     // Cached results were ranked without the connection.
     if (opened.opened(id)) search.clearCache();
-    const { envelope, ...rest } = memory;
+    const { envelope, content: _content, ...view } = memory;
     const restored = memory.content === null ? null : decodeEnvelope(memory.content, envelope);
     // Of what is kept as a gist only, its episode speaks.
     const gist = memory.keep === "gist" ? await this.episodes.gistOf(memory) : null;
@@ -174,8 +174,8 @@ export class LocalEngine implements Engine {
       keep: memory.keep,
       quality: memory.content === null ? (gist?.row.quality ?? memory.quality) : EXACT_QUALITY,
       reconstructed: memory.content === null,
-      memory: toView(rest),
-      ratios: await this.#status.memoryRatios(rest, (value) => models.countTokens(value)),
+      memory: view,
+      ratios: await this.#status.memoryRatios(memory, (value) => models.countTokens(value)),
     };
   }
 
@@ -425,9 +425,4 @@ function matchingIds(filter: MemoryFilter, catalog: Catalog, filters: Filters): 
   return [...catalog.entries()]
     .filter((entry) => passing === null || passing.has(entry.ordinal))
     .map((entry) => entry.id);
-}
-
-function toView(memory: Memory): ReadResult["memory"] {
-  const { content: _content, embedding, ...view } = memory;
-  return { ...view, embedded: embedding !== null };
 }

@@ -15,7 +15,7 @@ interface Measured {
   content: string | null;
   summary: string;
   entities: Entity[];
-  embedding: object | null;
+  embedded: boolean;
   originalBytes: number;
   storedBytes: number;
 }
@@ -58,8 +58,7 @@ export class StatusReporter {
       originalBytes: memory.originalBytes,
       storedBytes: memory.storedBytes,
       indexBytes:
-        (memory.embedding === null ? 0 : EMBEDDING_BYTES) +
-        indexBytes / Math.max(1, store.catalog.size),
+        (memory.embedded ? EMBEDDING_BYTES : 0) + indexBytes / Math.max(1, store.catalog.size),
       originalTokens,
       contextTokens,
     });

@@ -52,7 +52,7 @@ import {
 } from "./store-core.ts";
 import { STORE_DEFAULTS, type ArrowStorageOptions } from "./store-options.ts";
 import { plainCopy } from "./sql-copies.ts";
-import { StoreReads, type ScanOptions, type WholeMemory } from "./store-reads.ts";
+import { StoreReads, type ReadMemory, type ScanOptions, type WholeMemory } from "./store-reads.ts";
 import { writtenLevel, type MemoryRecord } from "./store-state.ts";
 import { measureStore } from "./store-sizes.ts";
 import { StoreWrites, liveEntry, restorable } from "./store-writes.ts";
@@ -259,6 +259,11 @@ export class ArrowStorage implements MemoryStore {
   async get(id: string): Promise<WholeMemory> {
     this.#checkOpen();
     return this.#reads.memory(this.#core.state.recordOf(liveEntry(this.#core.state, id)));
+  }
+
+  async read(id: string): Promise<ReadMemory> {
+    this.#checkOpen();
+    return this.#reads.withoutVector(this.#core.state.recordOf(liveEntry(this.#core.state, id)));
   }
 
   #byOrdinals(ordinals: readonly number[]): MemoryRecord[] {

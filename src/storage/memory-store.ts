@@ -189,6 +189,10 @@ export interface MemoryStore {
 
   /** The whole memory. `not_found`, or `corrupt_data` when its bytes fail their check. */
   get(id: string): Promise<Memory & { envelope: Uint8Array | null }>;
+  /** The same with `embedded` instead of the vector, which takes longer to read than all else. */
+  read(
+    id: string,
+  ): Promise<Omit<Memory, "embedding"> & { envelope: Uint8Array | null; embedded: boolean }>;
   /** Summary and entities of many, in the order asked. */
   getSummaries(ordinals: readonly number[]): Promise<{ summary: string; entities: Entity[] }[]>;
   /** Content of many, in the order asked; null where it faded. */

@@ -11,12 +11,17 @@ import { isCorrupt, type StoreCore } from "./store-core.ts";
 import { isBare, type MemoryRecord, type Place } from "./store-state.ts";
 
 export type WholeMemory = Memory & { envelope: Uint8Array | null };
+/** Whether it has a vector, instead of the vector. */
+export type ReadMemory = Omit<WholeMemory, "embedding"> & { embedded: boolean };
 export type IndexColumn = "content" | "summary" | "entities" | "embedding";
 
 const INDEX_COLUMNS: readonly IndexColumn[] = ["content", "summary", "entities", "embedding"];
 const SCAN_ROWS = 512;
 /** So few rows of a group are read one by one, through the cache. */
 const FEW_ROWS = 8;
+/** Memories that are read together for an order that isn't that of the files, and their text. */
+const WINDOW_ROWS = 8192;
+const WINDOW_BYTES = 32 * 1024 * 1024;
 
 export interface ScanOptions {
   columns?: readonly IndexColumn[];
@@ -50,10 +55,18 @@ export class StoreReads {
 
   /** The whole memory; its text is checked against its SHA-256. */
   async memory(record: MemoryRecord): Promise<WholeMemory> {
+    const { embedded: _embedded, ...memory } = await this.withoutVector(record);
+    const embedding = await this.#noting(() => this.#core.reader.embedding(record));
+    return { ...memory, embedding };
+  }
+
+  /** The same without its vector, which lies in a column of its own: its neighbours' come with it. */
+  async withoutVector(record: MemoryRecord): Promise<ReadMemory> {
     const { reader } = this.#core;
     return this.#noting(async () => {
+      const { entry } = record;
       const content = await reader.content(record);
-      const light = lightMemory(record.entry);
+      const light = lightMemory(entry);
       if (content !== null && (await textSha256(content)) !== light.contentSha256)
         throw new AppError("corrupt_data", `The text of memory ${light.id} fails its checksum.`, {
           hint: "Restore the store from a copy; other memories can be used.",
@@ -63,7 +76,7 @@ export class StoreReads {
         content,
         summary: await reader.summary(record),
         entities: await reader.entities(record),
-        embedding: await reader.embedding(record),
+        embedded: entry.embedded && !isBare(entry, entry.keep),
         envelope: await reader.envelope(record),
       };
     });
@@ -203,19 +216,52 @@ export class StoreReads {
     }
   }
 
+  /**
+   * Whole memories, oldest first. What is near in time may lie far apart in the files: a window of them
+   * is read in the order of the files, so that no page is decoded for one row alone.
+   */
   async *scanMemories(alive: () => void): AsyncIterable<WholeMemory[]> {
-    const entries = [...this.#core.state.catalog.all()].sort(
+    const { state } = this.#core;
+    const entries = [...state.catalog.all()].sort(
       (a, b) => a.timestamp - b.timestamp || a.ordinal - b.ordinal,
     );
-    for (let from = 0; from < entries.length; from += SCAN_ROWS) {
-      const memories: WholeMemory[] = [];
-      for (const entry of entries.slice(from, from + SCAN_ROWS))
-        if (this.#core.state.catalog.byOrdinal(entry.ordinal) === entry)
-          memories.push(await this.memory(this.#core.state.recordOf(entry)));
-      alive();
-      yield memories;
+    const isLive = (entry: CatalogEntry) => state.catalog.byOrdinal(entry.ordinal) === entry;
+    for (const window of windowsOf(entries)) {
+      const ordinals = window.filter(isLive).map(({ ordinal }) => ordinal);
+      const vectors = new Map<number, QuantizedVector | null>();
+      for await (const rows of this.scan(alive, { columns: ["embedding"], ordinals }))
+        for (const { ordinal, embedding } of rows) vectors.set(ordinal, embedding);
+      const memories = new Map<number, WholeMemory>();
+      for (const record of this.records(ordinals)) {
+        if (!isLive(record.entry)) continue;
+        const { embedded: _embedded, ...memory } = await this.withoutVector(record);
+        const { ordinal } = record.entry;
+        memories.set(ordinal, { ...memory, embedding: vectors.get(ordinal) ?? null });
+        alive();
+      }
+      for (let from = 0; from < window.length; from += SCAN_ROWS) {
+        yield window
+          .slice(from, from + SCAN_ROWS)
+          .flatMap((entry) => (isLive(entry) ? (memories.get(entry.ordinal) ?? []) : []));
+        alive();
+      }
     }
   }
+}
+
+/** Runs of entries whose texts fit into memory together. */
+function* windowsOf(entries: readonly CatalogEntry[]): Generator<readonly CatalogEntry[]> {
+  let from = 0;
+  let bytes = 0;
+  for (let at = 0; at < entries.length; at++) {
+    const { originalBytes } = entries[at]!;
+    if (at > from && (at - from >= WINDOW_ROWS || bytes + originalBytes > WINDOW_BYTES)) {
+      yield entries.slice(from, at);
+      [from, bytes] = [at, 0];
+    }
+    bytes += originalBytes;
+  }
+  if (from < entries.length) yield entries.slice(from);
 }
 
 function lightMemory(entry: CatalogEntry): Omit<CatalogEntry, "ordinal" | "embedded"> {

@@ -280,6 +280,7 @@ export class InMemoryStore implements MemoryStore {
     throw new Error("not used by search");
   };
   get = unused;
+  read = unused;
   sqlSources = unused;
   sizes = unused;
   scanMemories = (): never => {

@@ -9,6 +9,16 @@ let volume: MemoryVolume;
 let store: ArrowStorage;
 const open = () => ArrowStorage.open(new MemoryFileStore(volume), { level: 4, backgroundLevel: 3 });
 
+/** Counts what is read of segments. */
+class CountingFiles extends MemoryFileStore {
+  reads = 0;
+
+  override async read(...args: Parameters<MemoryFileStore["read"]>): Promise<Uint8Array> {
+    if (args[0].startsWith("segments/")) this.reads++;
+    return super.read(...args);
+  }
+}
+
 beforeEach(async () => {
   volume = new MemoryVolume();
   store = await open();
@@ -134,5 +144,54 @@ describe("bulk reads", () => {
       first = false;
     }
     expect(seen.size).toBe(3000);
+  });
+
+  it("give whole memories oldest first, and decode each page a few times though the files lie across that order", async () => {
+    const text = (i: number) =>
+      `Note ${i}: ${"the tide comes in, the tide goes out. ".repeat(140)}`;
+    const memories = await makeMemories(Array.from({ length: 1800 }, (_, i) => text(i)));
+    memories.forEach((memory, i) => {
+      if (i % 3 === 0) Object.assign(memory, { embedding: sampleVector(i), embeddingModel: "a" });
+    });
+    await store.append(memories.filter((_memory, i) => i % 2 === 1));
+    await store.sqlSources();
+    await store.append(memories.filter((_memory, i) => i % 2 === 0 && i < 1700));
+    await store.sqlSources();
+    await store.append(memories.filter((_memory, i) => i % 2 === 0 && i >= 1700));
+    await store.close();
+    const files = new CountingFiles(volume);
+    // Room for the texts of one row group, and time goes back and forth between two.
+    store = await ArrowStorage.open(files, { cacheBytes: 3_000_000, compactAtRows: 0 });
+    expect(store.segments()).toHaveLength(2);
+    files.reads = 0;
+    let next = 0;
+    for await (const batch of store.scanMemories()) {
+      for (const memory of batch) {
+        const i = next++;
+        expect(memory.content).toBe(text(i));
+        expect(memory.embedding).toEqual(i % 3 === 0 ? sampleVector(i) : null);
+        // What goes meanwhile isn't given any more.
+        if (i === 100) await store.forget([memories[1000]!.id, memories[1799]!.id]);
+        if (next === 1000) next++;
+      }
+    }
+    expect(next).toBe(1799);
+    expect(files.reads).toBeLessThan(40);
+  });
+
+  it("read one memory without the vectors of its neighbours", async () => {
+    await fill();
+    await store.sqlSources();
+    await store.close();
+    const files = new CountingFiles(volume);
+    store = await ArrowStorage.open(files);
+    const [, , third] = [...store.catalog.entries()];
+    const { embedded, ...memory } = await store.read(third!.id);
+    const reads = files.reads;
+    const { embedding, ...whole } = await store.get(third!.id);
+    expect(memory).toEqual(whole);
+    expect([embedded, embedding !== null]).toEqual([true, true]);
+    // Only what `get` adds is read now: the columns of vectors.
+    expect(files.reads).toBe(reads + 1);
   });
 });
