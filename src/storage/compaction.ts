@@ -26,7 +26,7 @@ import { Segment, segmentPath } from "./segment.ts";
 import { SQL_COPY } from "./sql-copies.ts";
 import { primePaths } from "./text-codec/prime-store.ts";
 import { TextSamples, byGroup, estimateBytes, readGroups } from "./compaction-rows.ts";
-import { PageReuse, SegmentWriter } from "./segment-writer.ts";
+import { PageReuse, SegmentWriter, type Turns } from "./segment-writer.ts";
 import {
   DERIVED_PREFIX,
   OF_SEGMENT,
@@ -47,7 +47,7 @@ const SEGMENT_CONTENT_BYTES = 16 * 1024 * 1024;
 const SMALL_SEGMENT_BYTES = 4 * 1024 * 1024;
 const SMALL_CODED_BYTES = 512 * 1024;
 
-export interface CompactionOptions extends TaskOptions {
+export interface CompactionOptions extends TaskOptions, Turns {
   /**
    * Forgotten memories to leave out: all, those being erased, or none. With "forgotten" moves to
    * lower keep levels are carried out, too: what can be undone ends with an explicit compaction.
@@ -236,6 +236,7 @@ async function buildSegments(
   const step = async (rows: number) => {
     done += rows;
     options.onProgress?.({ stage: "Compacting", done, total });
+    await options.turn?.();
     await checkpoint(options);
   };
   const finish = async (

@@ -5,6 +5,7 @@
 
 import { AppError } from "../errors.ts";
 import type { TaskOptions } from "../model/task-control.ts";
+import { nextTurn } from "../next-turn.ts";
 import { compactStore, type CompactionOptions } from "./compaction.ts";
 import { isInDamagedSegment, listDamaged } from "./damage.ts";
 import type { StoreChange } from "./memory-store.ts";
@@ -18,6 +19,11 @@ const BUSY = { rows: 32, bytes: 12 };
 const BACKPRESSURE = { rows: 64, bytes: 24 };
 /** Without a write for so long nobody waits for what a compaction takes. */
 const QUIET_MS = 2_000;
+/** Who wrote so recently goes on writing; a compaction beside that looks again after `PAUSE_MS`. */
+const WRITING_MS = 1_000;
+const PAUSE_MS = 20;
+/** What one compaction waits for writers in all. */
+const PATIENCE_MS = 30_000;
 
 type Options = Required<Omit<ArrowStorageOptions, "cacheBytes" | "catalogCopyFromRows">>;
 
@@ -30,6 +36,9 @@ export class Compactions {
   #background: Promise<void> | null = null;
   #quiet: ReturnType<typeof setTimeout> | undefined;
   #stopped = false;
+  #lastWriteMs = -Infinity;
+  /** Who waits for a compaction to end. */
+  #waiting = 0;
 
   constructor(core: StoreCore, options: Options, emit: (change: StoreChange) => void) {
     this.#core = core;
@@ -46,18 +55,29 @@ export class Compactions {
 
   /** Resolves when those begun so far have ended. */
   async idle(): Promise<void> {
-    await this.#compacting;
+    await this.#awaited(this.#compacting);
+  }
+
+  /** One that runs meanwhile doesn't give way to writers. */
+  async #awaited<T>(compaction: Promise<T>): Promise<T> {
+    this.#waiting++;
+    try {
+      return await compaction;
+    } finally {
+      this.#waiting--;
+    }
   }
 
   /** The owner's: packs well, and carries out what can be undone until then. */
   async compact(options: TaskOptions = {}): Promise<void> {
-    await this.#run({
+    const run = this.#run({
       ...options,
       drop: "forgotten",
       level: this.#options.level,
       repack: true,
       codeTextsFromBytes: this.#options.codeTextsFromBytes || null,
     });
+    await this.#awaited(run);
   }
 
   /** Folds the journal into segments; what was forgotten stays restorable. */
@@ -100,8 +120,12 @@ export class Compactions {
 
   /** Without packing well or coding texts: those are for a compaction that was asked for. */
   #quick(drop: "erased" | "none"): Promise<boolean> {
+    return this.#awaited(this.#run(this.#quickly(drop)));
+  }
+
+  #quickly(drop: "erased" | "none"): CompactionOptions {
     const level = this.#options.backgroundLevel;
-    return this.#run({ drop, level, repack: false, codeTextsFromBytes: null });
+    return { drop, level, repack: false, codeTextsFromBytes: null };
   }
 
   #run(options: CompactionOptions): Promise<boolean> {
@@ -129,6 +153,7 @@ export class Compactions {
    */
   maybeStart(): void {
     clearTimeout(this.#quiet);
+    this.#lastWriteMs = performance.now();
     if (this.#background || this.#stopped || !this.#overThreshold()) return;
     if (this.#overThreshold(BUSY)) return this.#startFold();
     this.#quiet = setTimeout(() => this.#startFold(), QUIET_MS);
@@ -138,13 +163,29 @@ export class Compactions {
 
   #startFold(): void {
     if (this.#background || this.#stopped) return;
-    this.#background = this.fold()
+    this.#background = this.#run({ ...this.#quickly("none"), turn: this.#turns() })
       // What failed here fails, and is told, at the next explicit call; nothing is lost meanwhile.
       .then(
         () => undefined,
         () => undefined,
       )
       .finally(() => (this.#background = null));
+  }
+
+  /** Turns of a compaction beside writers: they go first, unless somebody waits for it or they wait themselves. */
+  #turns(): () => Promise<void> {
+    let patienceMs = PATIENCE_MS;
+    const isBeside = () =>
+      patienceMs > 0 &&
+      !this.#stopped &&
+      this.#waiting === 0 &&
+      performance.now() - this.#lastWriteMs < WRITING_MS &&
+      !this.#overThreshold(BACKPRESSURE);
+    return async () => {
+      await nextTurn();
+      for (; isBeside(); patienceMs -= PAUSE_MS)
+        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    };
   }
 
   /** Writers wait here while the journal is far over its threshold. */

@@ -41,6 +41,12 @@ const TEXT_COLUMNS: Record<string, (row: StoredRow) => number> = {
     row.entities.reduce((sum, entity) => sum + utf8Length(entity.text) + entity.type.length + 4, 0),
 };
 
+/** How long work lets others go first. */
+export interface Turns {
+  /** Awaited between its steps. Default: until the next turn. */
+  turn?: () => Promise<void>;
+}
+
 /** Compressed pages by their exact content. */
 export class PageReuse {
   readonly #pages = new Map<number, { raw: Uint8Array; packed: Uint8Array }[]>();
@@ -141,8 +147,9 @@ export class SegmentWriter {
     given: StoredRow[],
     reuse: PageReuse | null,
     kept: readonly PackedBlock[] = [],
-    options: TaskOptions & { storedBytes?: readonly number[] } = {},
+    options: TaskOptions & Turns & { storedBytes?: readonly number[] } = {},
   ): Promise<void> {
+    const { turn = nextTurn } = options;
     const shares = new Float64Array(given.length);
     const coded = await this.#writeBlocks(given, kept, shares, options);
     const rows = given.map((row, i) => (coded.has(i) ? { ...row, content: null } : row));
@@ -156,7 +163,7 @@ export class SegmentWriter {
       const total = sizes.reduce((sum, size) => sum + size, 0);
       if (total > 0) sizes.forEach((size, i) => (shares[i]! += (packedBytes * size) / total));
       if (spec.name === "content") this.#contentBytes += total;
-      await nextTurn();
+      await turn();
     }
     rows.forEach((row, i) => {
       row.storedBytes = options.storedBytes?.[i] ?? Math.ceil(shares[i]!);
@@ -171,7 +178,7 @@ export class SegmentWriter {
     this.#groups++;
     this.#prepared.clear();
     this.#reuse = null;
-    await nextTurn();
+    await turn();
   }
 
   /** Writes coded texts ahead of their row group; returns the rows that have theirs there. */

@@ -392,6 +392,35 @@ describe("arrow storage", () => {
     expect((await store.get(memories[20]!.id)).content).toBe(bodies[20]);
   });
 
+  it("lets writers go first beside them, until somebody waits for the compaction", async () => {
+    await reopen({ compactAtRows: 20 });
+    const bodies = mailBodies(700);
+    const memories = await makeMemories(bodies);
+    await store.append(memories.slice(0, 650));
+    for (let i = 650; i < 690; i++) {
+      await store.append(memories.slice(i, i + 1));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect(store.segments()).toHaveLength(0);
+    await store.append(memories.slice(690));
+    // Waits for the one that runs, which waits for nobody then.
+    const from = performance.now();
+    await store.sqlSources();
+    expect(performance.now() - from).toBeLessThan(20_000);
+    expect(store.segments()).not.toHaveLength(0);
+    for (const [i, body] of bodies.entries())
+      expect((await store.get(memories[i]!.id)).content).toBe(body);
+  });
+
+  it("folds the journal in the end though writers never pause", async () => {
+    await reopen({ compactAtRows: 10 });
+    const memories = await makeMemories(Array.from({ length: 1500 }, (_, i) => `Note ${i}.`));
+    // From 320 rows on beside the writers, who wait at 640.
+    for (let i = 0; i < memories.length; i += 20) await store.append(memories.slice(i, i + 20));
+    expect(store.segments()).not.toHaveLength(0);
+    expect(store.catalog.size).toBe(1500);
+  });
+
   it("reads on while a compaction replaces the files", async () => {
     await reopen({ codeTextsFromBytes: 0 });
     const bodies = mailBodies(400);
