@@ -5,7 +5,7 @@
  */
 
 import type { QueryTerm } from "./query-plan.ts";
-import { isUnspaced, stemOf } from "./text-analysis.ts";
+import { isUnspaced, runEnd, stemOf } from "./text-analysis.ts";
 
 /** Of a long text only so much is searched. */
 export const SCAN_UNITS = 200_000;
@@ -27,9 +27,6 @@ const LOWER = Uint8Array.from({ length: 128 }, (_, unit) =>
 /** Words of texts whose terms are remembered. */
 const KNOWN_WORDS = 1000;
 const ASCII_WORD = /^[A-Za-z0-9]+$/;
-/** A word with a letter, digit or mark outside ASCII: its accents fold, and its script may have no spaces. */
-const WIDE_WORD =
-  /[\p{L}\p{N}\p{Co}\p{M}]*(?![\0-\x7f])[\p{L}\p{N}\p{Co}\p{M}][\p{L}\p{N}\p{Co}\p{M}]*/gu;
 const UNIT = /[\p{L}\p{N}\p{Co}\p{M}]/u;
 
 export class TermFinder {
@@ -101,11 +98,16 @@ export class TermFinder {
     return false;
   }
 
+  /** Words with a letter, digit or mark outside ASCII: accents fold, and their script may have no spaces. */
   #findWide(text: string, found: Occurrence[]): void {
-    for (const match of text.matchAll(WIDE_WORD)) {
+    const { length } = text;
+    for (let at = 0; at < length; at++) {
+      if (text.charCodeAt(at) < 128) continue;
+      const to = runEnd(text, at);
+      if (to === at) continue;
+      let start = at;
+      while (start > 0 && lowerAt(text, start - 1) !== 0) start--;
       // Where a script without spaces meets one with them, a word begins.
-      let start = match.index;
-      const to = start + match[0].length;
       while (start < to) {
         let end = start;
         while (end < to && !isUnspaced(text[end]!)) end++;
@@ -115,6 +117,7 @@ export class TermFinder {
         start = Math.max(end, start + 1);
         while (start < to && isUnspaced(text[start]!)) start++;
       }
+      at = to - 1;
     }
   }
 

@@ -30,18 +30,28 @@ function classOf(character: string): number {
   return /^\p{M}/u.test(character) ? GOES_ON : SEPARATES;
 }
 
+/** What `WORD` says of the character at `at`. */
+function kindAt(text: string, at: number): number {
+  const unit = text.charCodeAt(at);
+  if (isPair(unit)) return classOf(text.slice(at, at + 2));
+  const known = UNIT_CLASS[unit]!;
+  return known === UNKNOWN ? (UNIT_CLASS[unit] = classOf(text[at]!)) : known;
+}
+
+function isPair(unit: number): boolean {
+  return (unit & 0xf800) === 0xd800;
+}
+
+/** Where the letters, digits and marks that stand at `at` end; `at` itself when there are none. */
+export function runEnd(text: string, at: number): number {
+  let i = at;
+  while (i < text.length && kindAt(text, i) !== SEPARATES) i += isPair(text.charCodeAt(i)) ? 2 : 1;
+  return Math.min(i, text.length);
+}
+
 /** Where the word that begins at `at` ends, as `WORD` matches; `at` itself when none begins there. */
 export function wordEnd(text: string, at: number): number {
-  let i = at;
-  while (i < text.length) {
-    const unit = text.charCodeAt(i);
-    const isPair = (unit & 0xf800) === 0xd800;
-    let kind = isPair ? classOf(text.slice(i, i + 2)) : UNIT_CLASS[unit]!;
-    if (kind === UNKNOWN) UNIT_CLASS[unit] = kind = classOf(text[i]!);
-    if (kind === SEPARATES || (kind === GOES_ON && i === at)) break;
-    i += isPair ? 2 : 1;
-  }
-  return i;
+  return at < text.length && kindAt(text, at) === GOES_ON ? at : runEnd(text, at);
 }
 
 /** Cuts one run of an unspaced script into overlapping pairs: "東京都" → "東京 京都 都". */

@@ -72,8 +72,10 @@ function findPeriods(text: string, nowMs: number): Found[] {
   const found: Found[] = [];
   const isFree = (start: number, end: number): boolean =>
     found.every((other) => end <= other.start || start >= other.end);
-  for (const { pattern, read } of PERIOD_RULES)
-    for (const match of text.matchAll(pattern)) {
+  for (const { pattern, read } of PERIOD_RULES) {
+    // The patterns themselves: `matchAll` would search with a copy, compiled anew for many a query.
+    pattern.lastIndex = 0;
+    for (let match; (match = pattern.exec(text)) !== null;) {
       const start = match.index;
       const end = start + match[0].length;
       if (!isFree(start, end)) continue;
@@ -81,6 +83,7 @@ function findPeriods(text: string, nowMs: number): Found[] {
       if (period === null) continue;
       found.push({ ...period, start, end });
     }
+  }
   return found.sort((a, b) => a.start - b.start);
 }
 

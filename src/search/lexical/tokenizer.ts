@@ -12,6 +12,9 @@ export const MAX_TERM_BYTES = 96;
 const MAX_WORDS = 60_000;
 const MAX_IDLE_TOKENS = 4096;
 
+/** So much ASCII ends a passage that isn't: less isn't worth a passage of its own. */
+const ASCII_AHEAD = 64;
+
 const SEPARATOR = 0;
 const LETTER = 1;
 const BEYOND_ASCII = 2;
@@ -79,7 +82,10 @@ export class Tokenizer {
     let i = 0;
     while (i < length) {
       let code = text.charCodeAt(i);
-      if (code >= 128) return this.#tokenizeAny(text, i);
+      if (code >= 128) {
+        i = this.#tokenizeAny(text, i);
+        continue;
+      }
       if (CLASS[code] === SEPARATOR) {
         i++;
         continue;
@@ -99,14 +105,24 @@ export class Tokenizer {
         kind = code >= 128 ? BEYOND_ASCII : CLASS[code]!;
       } while (kind === LETTER);
       // The word may go on with a letter or a mark beyond ASCII.
-      if (kind === BEYOND_ASCII && i < length) return this.#tokenizeAny(text, from);
+      if (kind === BEYOND_ASCII && i < length) {
+        i = this.#tokenizeAny(text, from);
+        continue;
+      }
       this.#push(this.#termOf(size, hash));
     }
   }
 
-  /** The rest of a text from the word start `from` on, where not all is ASCII. */
-  #tokenizeAny(text: string, from: number): void {
-    const prepared = prepareForIndex(from === 0 ? text : text.slice(from));
+  /**
+   * A passage that isn't all ASCII, from the start of a word or a separator on, up to white space after
+   * which only ASCII follows for a while; where it ends. No character's form depends on what stands
+   * beyond white space.
+   */
+  #tokenizeAny(text: string, from: number): number {
+    const to = passageEnd(text, from);
+    const prepared = prepareForIndex(
+      from === 0 && to === text.length ? text : text.slice(from, to),
+    );
     let i = 0;
     while (i < prepared.length) {
       const end = wordEnd(prepared, i);
@@ -117,6 +133,7 @@ export class Tokenizer {
       this.#push(this.#termOfSlice(prepared, i, end));
       i = end;
     }
+    return to;
   }
 
   #push(term: number): void {
@@ -160,4 +177,16 @@ export class Tokenizer {
     this.#termOfWord[word] = term;
     return term;
   }
+}
+
+/** The first white space after `from` with nothing beyond ASCII since and for `ASCII_AHEAD` units more; else the end. */
+function passageEnd(text: string, from: number): number {
+  let space = -1;
+  for (let i = from; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code >= 128) space = -1;
+    else if (code <= 32 && space < 0) space = i;
+    if (space >= 0 && i - space >= ASCII_AHEAD) return space;
+  }
+  return text.length;
 }

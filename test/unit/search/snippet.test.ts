@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { planQuery } from "../../../src/search/query-plan.ts";
 import { makeSnippet as snippetOf, type Snippet } from "../../../src/search/snippet.ts";
 import { TermFinder } from "../../../src/search/term-finder.ts";
+import { stemOf } from "../../../src/search/text-analysis.ts";
 
 function makeSnippet(text: string, { words, phrases }: ReturnType<typeof planQuery>): Snippet {
   return snippetOf(text, new TermFinder(words), phrases);
@@ -74,6 +75,52 @@ describe("makeSnippet", () => {
           }
         },
       ),
+    );
+  });
+});
+
+describe("TermFinder", () => {
+  it("finds the words beyond ASCII that a search by letters, digits and marks finds (property)", () => {
+    // Every run that holds a character outside ASCII; those of scripts without spaces are cut elsewhere.
+    const words = /[\p{L}\p{N}\p{Co}\p{M}]*(?![\0-\x7f])[\p{L}\p{N}\p{Co}\p{M}]+/gu;
+    const terms = planQuery("café naïve über Ärger").words;
+    const stems = new Set(terms.map(({ stem }) => stem));
+    const piece = fc.oneof(
+      fc.constantFrom(
+        "Café",
+        "cafés",
+        "x“naïve”",
+        "über-",
+        "3ärger",
+        "Ärger’s",
+        "cafe\u0301",
+        "🙂",
+        "𝒜",
+      ),
+      fc.string({ unit: "binary", maxLength: 4 }),
+    );
+    fc.assert(
+      fc.property(
+        fc.array(piece, { maxLength: 8 }),
+        fc.constantFrom(" ", "", "—"),
+        (pieces, gap) => {
+          const text = pieces.join(gap);
+          fc.pre(
+            !/[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}\p{sc=Thai}\p{sc=Laoo}\p{sc=Khmr}\p{sc=Mymr}]/u.test(
+              text,
+            ),
+          );
+          const wide = [...text.matchAll(words)]
+            .filter(([word]) => stems.has(stemOf(word)))
+            .map(({ index, 0: word }) => [index, index + word.length]);
+          const found = new TermFinder(terms)
+            .find(text)
+            .filter(({ start, end }) => /[^\0-\x7f]/.test(text.slice(start, end)))
+            .map(({ start, end }) => [start, end]);
+          expect(found).toEqual(wide);
+        },
+      ),
+      { numRuns: 500 },
     );
   });
 });

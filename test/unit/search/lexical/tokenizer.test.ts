@@ -45,6 +45,13 @@ describe("the tokenizer", () => {
         "x_y",
         "2020s",
       ),
+      // Enough of ASCII for a passage beyond it to end, at white space or not.
+      fc.constantFrom(
+        "the ship sails at dawn. ".repeat(4),
+        "sails".repeat(20),
+        "\n\t \0",
+        "\u0338x",
+      ),
       fc.string({ unit: "binary", maxLength: 12 }),
       fc.string({ maxLength: 12 }),
     );
