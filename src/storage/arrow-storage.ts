@@ -34,6 +34,7 @@ import type {
   MemoryEdit,
   MemoryStore,
   NewMemory,
+  ReadMemory,
   StoreChange,
   StoreEdits,
   StoreSizes,
@@ -52,7 +53,7 @@ import {
 } from "./store-core.ts";
 import { STORE_DEFAULTS, type ArrowStorageOptions } from "./store-options.ts";
 import { plainCopy } from "./sql-copies.ts";
-import { StoreReads, type ReadMemory, type ScanOptions, type WholeMemory } from "./store-reads.ts";
+import { StoreReads, type ScanOptions, type WholeMemory } from "./store-reads.ts";
 import { writtenLevel, type MemoryRecord } from "./store-state.ts";
 import { measureStore } from "./store-sizes.ts";
 import { StoreWrites, liveEntry, restorable } from "./store-writes.ts";

@@ -155,6 +155,12 @@ export type StoreChange =
   | { type: "removed"; ordinals: number[]; ids: string[] }
   | { type: "compacted" };
 
+/** A memory that says whether it has a vector, instead of the vector. */
+export type ReadMemory = Omit<Memory, "embedding"> & {
+  envelope: Uint8Array | null;
+  embedded: boolean;
+};
+
 export interface MemoryStore {
   readonly catalog: Catalog;
   /** Grows with every durable change. */
@@ -190,9 +196,7 @@ export interface MemoryStore {
   /** The whole memory. `not_found`, or `corrupt_data` when its bytes fail their check. */
   get(id: string): Promise<Memory & { envelope: Uint8Array | null }>;
   /** The same with `embedded` instead of the vector, which takes longer to read than all else. */
-  read(
-    id: string,
-  ): Promise<Omit<Memory, "embedding"> & { envelope: Uint8Array | null; embedded: boolean }>;
+  read(id: string): Promise<ReadMemory>;
   /** Summary and entities of many, in the order asked. */
   getSummaries(ordinals: readonly number[]): Promise<{ summary: string; entities: Entity[] }[]>;
   /** Content of many, in the order asked; null where it faded. */

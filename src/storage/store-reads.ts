@@ -4,15 +4,13 @@ import { AppError } from "../errors.ts";
 import type { Entity, Memory } from "../model/memory.ts";
 import type { QuantizedVector } from "../model/vector.ts";
 import { textSha256 } from "./bytes.ts";
-import type { CatalogEntry, IndexRow } from "./memory-store.ts";
+import type { CatalogEntry, IndexRow, ReadMemory } from "./memory-store.ts";
 import { decodeEntities, type EntityBytes } from "./row-reader.ts";
 import { decodeText, type Segment } from "./segment.ts";
 import { isCorrupt, type StoreCore } from "./store-core.ts";
 import { isBare, type MemoryRecord, type Place } from "./store-state.ts";
 
 export type WholeMemory = Memory & { envelope: Uint8Array | null };
-/** Whether it has a vector, instead of the vector. */
-export type ReadMemory = Omit<WholeMemory, "embedding"> & { embedded: boolean };
 export type IndexColumn = "content" | "summary" | "entities" | "embedding";
 
 const INDEX_COLUMNS: readonly IndexColumn[] = ["content", "summary", "entities", "embedding"];
