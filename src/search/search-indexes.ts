@@ -41,6 +41,10 @@ export interface SearchIndexesOptions {
 
 /** Rows indexed again at once; others get their turn in between. */
 const SLICE_ROWS = 128;
+/** How long loading keeps the thread: merging and writing what was loaded need it, too. */
+const LOAD_SLICE_MS = 12;
+/** Few, since texts may be long. */
+const LOAD_SLICE_ROWS = 8;
 /** A question waits for so few changed memories to be indexed; for more it takes what there is. */
 const AWAITED_ROWS = 256;
 
@@ -176,17 +180,26 @@ export class SearchIndexes {
           this.#dropRow(ordinal);
     const ordinals = isRestored ? this.#missing(this.#store.editedSince(generation)) : undefined;
     if (ordinals?.length === 0) return;
+    let turnSince = performance.now();
     for await (const rows of this.#store.scan({
       columns: ["content", "summary", "entities"],
       ...(ordinals ? { ordinals } : {}),
     })) {
-      if (this.#closed) return;
-      const live = rows.filter(
-        (row) =>
-          catalog.byOrdinal(row.ordinal) !== undefined && !this.#changedMeanwhile!.has(row.ordinal),
-      );
-      this.#caughtUpRows += live.length;
-      this.#addRows(live);
+      for (let from = 0; from < rows.length; from += LOAD_SLICE_ROWS) {
+        if (this.#closed) return;
+        const live = rows
+          .slice(from, from + LOAD_SLICE_ROWS)
+          .filter(
+            ({ ordinal }) =>
+              catalog.byOrdinal(ordinal) !== undefined && !this.#changedMeanwhile!.has(ordinal),
+          );
+        this.#caughtUpRows += live.length;
+        this.#addRows(live);
+        await this.text.room();
+        if (performance.now() - turnSince < LOAD_SLICE_MS) continue;
+        await nextTurn();
+        turnSince = performance.now();
+      }
     }
   }
 

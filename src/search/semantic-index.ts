@@ -164,6 +164,11 @@ export class SemanticIndex {
     this.#record?.changed(documents.map((document) => document.ordinal));
   }
 
+  /** Resolves when memory has room for more; undefined when it has. Who adds very much waits for it. */
+  room(): Promise<void> | undefined {
+    return this.#index.room();
+  }
+
   /** Not found from now on; every trace is gone after `purge`. */
   remove(ordinals: readonly number[]): void {
     for (const ordinal of ordinals) this.#index.remove(ordinal);

@@ -47,10 +47,15 @@ export function makeSnippet(
   // One unit for one: the offsets stay right.
   const shown = text.slice(start, end).replace(/[^\S ]|\0/g, " ");
   return {
-    text: lead + shown + tail,
+    text: detached(lead + shown + tail),
     highlights,
     terms: new Set(occurrences.map(({ term }) => term)),
   };
+}
+
+/** The same with characters of its own: a slice keeps the whole text alive, and results are kept. */
+function detached(text: string): string {
+  return ` ${text}`.slice(1);
 }
 
 /** Where the excerpt's first word of the query stands. */

@@ -27,6 +27,8 @@ export const DEFAULT_PART_BYTES = 256 * 1024;
 const MAX_PART_BYTES = 32 * 1024 * 1024;
 /** Bytes of one append of a file that is written as it comes. */
 const CHUNK_BYTES = 4 * 1024 * 1024;
+/** How long making a file keeps the thread. */
+const SLICE_MS = 8;
 /** Decoded parts kept per open file. */
 const CACHED_BYTES = 4 * 1024 * 1024;
 
@@ -40,6 +42,7 @@ export class DerivedEncoder {
   #restBytes = 0;
   #sizeBytes = 0;
   #parts = 0;
+  #turnSince = performance.now();
 
   constructor(zstd: Zstd, generation: number, partBytes = DEFAULT_PART_BYTES) {
     if (!(partBytes > 0 && partBytes <= MAX_PART_BYTES))
@@ -49,7 +52,7 @@ export class DerivedEncoder {
     this.#partBytes = partBytes;
   }
 
-  /** The parts that are full by now. Yields the thread between them. */
+  /** The parts that are full by now. Yields the thread between them when it had it for long. */
   async *add(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
     this.#sizeBytes += bytes.length;
     for (let at = 0; at < bytes.length;) {
@@ -60,7 +63,9 @@ export class DerivedEncoder {
       at += piece.length;
       if (this.#restBytes < this.#partBytes) break;
       yield this.#flush();
+      if (performance.now() - this.#turnSince < SLICE_MS) continue;
       await nextTurn();
+      this.#turnSince = performance.now();
     }
     // The caller may change its buffer before the part is full.
     if (this.#restBytes > 0) this.#rest = [concatBytes(this.#rest)];

@@ -1,38 +1,19 @@
 /**
  * The word index: a few immutable segments, in the order of their documents, and what was added since
- * the last one. Owns which document is which memory, when segments are made and merged, and that what
- * was removed leaves no trace. Searched by `lexical-searcher.ts`.
- *
- * More than 400 lines: freezing, merging, spilling to files and purging all replace entries of one list
- * of segments, and only together keep documents numbered without gaps.
+ * the last one. Owns when segments are made and merged, and that what was removed leaves no trace.
+ * Searched by `lexical-searcher.ts`.
  */
 
-import { DocumentNumbers } from "./document-numbers.ts";
-import { joined, mergeSegments, type MergeInput } from "./merge.ts";
+import { joined, mergeSegments } from "./merge.ts";
 import { chooseRun, MAX_RUN } from "./merge-policy.ts";
 import { RecentDocuments, type TextDocument } from "./recent-documents.ts";
 import { MemorySource, Segment, verifyImage } from "./segment.ts";
-import {
-  FILE_PAGE_BYTES,
-  FILE_PREFIX,
-  FileSource,
-  LostSegment,
-  PageCache,
-  type SegmentFiles,
-} from "./segment-files.ts";
+import { SegmentFiler, type SegmentFilerOptions } from "./segment-filer.ts";
+import type { FileSource, PageCache } from "./segment-files.ts";
+import { fileOf, SegmentList, type Part } from "./segment-list.ts";
 import type { Steps } from "./steps.ts";
 
-export interface Part {
-  segment: Segment;
-  /** Number of its first document. */
-  base: number;
-}
-
-export interface LexicalIndexOptions {
-  /** Where segments go that memory is too small for; without it all stay in memory. */
-  files?: SegmentFiles;
-  /** Bytes of segments in memory above which the largest go to files. */
-  residentBytes?: number;
+export interface LexicalIndexOptions extends SegmentFilerOptions {
   /** Told what must be added again: its file can't be read any more. */
   onLost?: (ordinals: number[]) => void;
 }
@@ -46,33 +27,22 @@ const FREEZE_TOKENS = 32_768;
 const MERGE_NOW_TOKENS = 65_536;
 /** How long the background keeps the thread. */
 const SLICE_MS = 4;
-const DEFAULT_RESIDENT_BYTES = 192 * 1024 * 1024;
-/** Smaller segments aren't worth a file. */
-const MIN_FILE_SHARE = 1 / 16;
 
 export class LexicalIndex {
   readonly #options: LexicalIndexOptions;
-  readonly #residentBytes: number;
-  readonly pages = new PageCache();
+  readonly #list = new SegmentList();
+  readonly #filer: SegmentFiler;
   #recent = new RecentDocuments();
-  #parts: Part[] = [];
-  /** Documents in segments; the recent ones follow. */
-  #frozen = 0;
-  readonly #numbers = new DocumentNumbers();
-  #merging: { steps: Steps<void>; parts: readonly Part[] } | null = null;
+  /** What the background merges. */
+  #merging: ReadonlySet<Segment> | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Grows with every change of the segments. */
-  version = 0;
-  /** Number of the next file. */
-  #nextFile = 1;
-  /** What is being written to files, one after the other. */
-  #filing: Promise<void> = Promise.resolve();
-  #isSpilling = false;
-  #closed = false;
 
   constructor(options: LexicalIndexOptions = {}) {
     this.#options = options;
-    this.#residentBytes = options.residentBytes ?? DEFAULT_RESIDENT_BYTES;
+    this.#filer = new SegmentFiler(this.#list, options, {
+      onLost: (source) => this.lose(source),
+      onFiled: () => this.tidy(),
+    });
   }
 
   /** Memories that can be found. */
@@ -86,12 +56,22 @@ export class LexicalIndex {
   }
 
   get parts(): readonly Part[] {
-    return this.#parts;
+    return this.#list.parts;
+  }
+
+  /** Grows with every change of the segments. */
+  get version(): number {
+    return this.#list.version;
   }
 
   /** Documents in segments, removed ones included. */
   get documents(): number {
-    return this.#frozen;
+    return this.#list.documents;
+  }
+
+  /** Pages of segments in files. */
+  get pages(): PageCache {
+    return this.#filer.pages;
   }
 
   /** Length code per document. */
@@ -116,7 +96,7 @@ export class LexicalIndex {
 
   get memoryBytes(): number {
     return (
-      this.#parts.reduce((sum, part) => sum + part.segment.memoryBytes, 0) +
+      this.parts.reduce((sum, part) => sum + part.segment.memoryBytes, 0) +
       this.#recent.memoryBytes +
       this.pages.sizeBytes +
       this.#numbers.memoryBytes
@@ -152,11 +132,8 @@ export class LexicalIndex {
   /** Makes what was added since searchable. */
   freeze(): void {
     if (this.#recent.documents === 0) return;
-    this.#parts.push({ segment: this.#recent.freeze(), base: this.#frozen });
-    this.#frozen = this.#numbers.count;
-    this.version++;
-    this.#mergeRuns();
-    this.#spill();
+    this.#list.push(this.#recent.freeze());
+    this.tidy();
   }
 
   /**
@@ -168,40 +145,43 @@ export class LexicalIndex {
     this.#stopMerging();
     this.freeze();
     this.#stopMerging();
-    for (let i = 0; i < this.#parts.length;) {
-      const { length } = this.#parts;
-      const part = this.#parts[i]!;
-      if (this.#hasRemoved(part)) {
-        if (fileOf(part) === null) this.#merge([part]);
-        else this.#rewrite(part.segment);
-      }
-      // A part of removed documents only is gone.
-      if (this.#parts.length === length) i++;
+    for (const part of [...this.parts]) {
+      const { segment } = part;
+      if (!this.#list.hasRemoved(this.#list.partOf(segment)!)) continue;
+      if (fileOf(segment) === null) this.#merge([segment]);
+      else this.#filer.rewrite(segment);
     }
     this.#recent = new RecentDocuments();
   }
 
-  /** Merges what a snapshot or a bulk left in many segments, in the background. */
+  /** Merges what is in many segments, in the background. */
   tidy(): void {
     this.#mergeRuns();
-    this.#spill();
+    this.#filer.spill((segment) => this.#merging?.has(segment) === true);
+  }
+
+  /** Resolves when there is room in memory for more; undefined when there is. */
+  room(): Promise<void> | undefined {
+    return this.#filer.room();
   }
 
   /** Resolves when no file is written any more. */
   written(): Promise<void> {
-    return this.#filing;
+    return this.#filer.written();
   }
 
   /** Resolves when nothing is merged and no file is written any more. */
   async settled(): Promise<void> {
-    await this.#filing;
-    while (this.#merging !== null) await new Promise((resolve) => setTimeout(resolve, 1));
-    await this.#filing;
+    await this.written();
+    while (this.#merging !== null) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      await this.written();
+    }
   }
 
   /** What the index can be restored from: a segment's bytes, or its file. */
   stored(): StoredPart[] {
-    return this.#parts.map(({ segment: { source } }) =>
+    return this.parts.map(({ segment: { source } }) =>
       source instanceof MemorySource
         ? { image: source.bytes }
         : { file: (source as FileSource).name },
@@ -211,10 +191,9 @@ export class LexicalIndex {
   /** Takes up a segment's file; false when it can't be read. */
   async attachFile(name: string, isKnown: (ordinal: number) => boolean): Promise<boolean> {
     try {
-      const segment = await this.#openFile(name);
+      const segment = await this.#filer.open(name);
       if (segment === null) return false;
-      this.#take(segment, await segment.ordinals(), isKnown);
-      this.#nextFile = Math.max(this.#nextFile, Number(/\d+$/.exec(name)?.[0] ?? 0) + 1);
+      this.#list.attach(segment, await segment.ordinals(), isKnown);
       return true;
     } catch {
       return false;
@@ -222,20 +201,17 @@ export class LexicalIndex {
   }
 
   /** Removes files that no part is in. */
-  async removeOtherFiles(): Promise<void> {
-    const { files } = this.#options;
-    for (const name of (await files?.list()) ?? [])
-      if (!this.#parts.some((part) => fileOf(part)?.name === name)) await files!.remove(name);
+  removeOtherFiles(): Promise<void> {
+    return this.#filer.removeOtherFiles();
   }
 
   /** Leaves a segment whose file can't be read, and says what was in it. */
   lose(source: FileSource): void {
-    const part = this.#parts.find((one) => one.segment.source === source);
+    const part = this.parts.find(({ segment }) => segment.source === source);
     if (part === undefined) return;
-    const to = part.base + part.segment.documents;
-    const ordinals = this.ordinalOfDoc.slice(part.base, to).filter((ordinal) => ordinal >= 0);
+    const ordinals = this.#list.ordinalsIn(part);
     for (const ordinal of ordinals) this.remove(ordinal);
-    this.#replace([part], this.#inputs([part]), null);
+    this.#list.replace(this.#list.inputs([part.segment]), null);
     this.#options.onLost?.([...ordinals]);
   }
 
@@ -243,126 +219,33 @@ export class LexicalIndex {
   attach(image: Uint8Array, isKnown: (ordinal: number) => boolean): void {
     verifyImage(image);
     const segment = Segment.ofBytes(image);
-    this.#take(segment, segment.ordinals() as Uint32Array, isKnown);
+    this.#list.attach(segment, segment.ordinals() as Uint32Array, isKnown);
   }
 
   close(): void {
-    this.#closed = true;
+    this.#filer.close();
     this.#stopMerging();
-    this.pages.clear();
-    this.#parts = [];
     this.#recent = new RecentDocuments();
-    this.#numbers.clear();
-    this.#frozen = 0;
-    this.version++;
+    this.#list.clear();
   }
 
-  #take(segment: Segment, ordinals: Uint32Array, isKnown: (ordinal: number) => boolean): void {
-    this.#parts.push({ segment, base: this.#frozen });
-    for (let doc = 0; doc < segment.documents; doc++) {
-      const ordinal = isKnown(ordinals[doc]!) ? ordinals[doc]! : -1;
-      if (ordinal >= 0) this.remove(ordinal);
-      this.#numbers.append(ordinal, segment.norms[doc]!);
-    }
-    this.#frozen = this.#numbers.count;
-    this.version++;
-  }
-
-  async #openFile(name: string): Promise<Segment | null> {
-    const file = await this.#options.files!.open(name);
-    return file && Segment.open(new FileSource(name, file, this.pages));
-  }
-
-  /** Moves the largest segment to a file when those in memory are too large together. */
-  #spill(): void {
-    if (this.#options.files === undefined || this.#isSpilling || this.#closed) return;
-    const resident = this.#parts.filter((part) => fileOf(part) === null);
-    const size = resident.reduce((sum, part) => sum + part.segment.source.sizeBytes, 0);
-    if (size <= this.#residentBytes) return;
-    const largest = resident
-      .filter((part) => this.#merging?.parts.includes(part) !== true)
-      .reduce<Part | null>(
-        (best, part) =>
-          best === null || part.segment.source.sizeBytes > best.segment.source.sizeBytes
-            ? part
-            : best,
-        null,
-      );
-    if (largest === null) return;
-    const { segment } = largest;
-    if (segment.source.sizeBytes < this.#residentBytes * MIN_FILE_SHARE) return;
-    this.#isSpilling = true;
-    this.#file(async () => {
-      const { bytes } = segment.source as MemorySource;
-      const pieces = async function* (): AsyncGenerator<Uint8Array> {
-        for (let at = 0; at < bytes.length; at += FILE_PAGE_BYTES)
-          yield bytes.subarray(at, at + FILE_PAGE_BYTES);
-      };
-      const filed = await this.#writeFile(pieces());
-      this.#isSpilling = false;
-      const at = this.#parts.findIndex((part) => part.segment === segment);
-      if (filed === null) return;
-      if (at < 0) return this.#options.files!.remove((filed.source as FileSource).name);
-      this.#parts[at] = { segment: filed, base: this.#parts[at]!.base };
-      this.version++;
-      this.#spill();
-    });
-  }
-
-  /** Writes a file anew without what was removed. */
-  #rewrite(segment: Segment): void {
-    this.#file(async () => {
-      const part = this.#parts.find((one) => one.segment === segment);
-      if (part === undefined || !this.#hasRemoved(part)) return;
-      const old = fileOf(part)!.name;
-      const inputs = this.#inputs([part]);
-      const ready: Uint8Array[] = [];
-      const steps = mergeSegments(inputs, (bytes) => ready.push(bytes));
-      const pieces = async function* (): AsyncGenerator<Uint8Array> {
-        for (let isDone = false; !isDone;) {
-          const step = steps.next();
-          isDone = step.done === true;
-          if (step.value instanceof Promise) await step.value;
-          yield* ready.splice(0);
-        }
-      };
-      const filed = await this.#writeFile(pieces());
-      const now = this.#parts.find((one) => one.segment === segment);
-      if (filed === null || now === undefined) return;
-      this.#replace([now], inputs, filed);
-      await this.#options.files!.remove(old);
-    });
-  }
-
-  #file(work: () => Promise<void>): void {
-    this.#filing = this.#filing
-      .then(() => (this.#closed ? undefined : work()))
-      .catch((error: unknown) => {
-        this.#isSpilling = false;
-        if (this.#closed) return;
-        if (error instanceof LostSegment) this.lose(error.source);
-        else console.error("A file of the word index could not be written:", error);
-      });
-  }
-
-  async #writeFile(pieces: AsyncIterable<Uint8Array>): Promise<Segment | null> {
-    const name = `${FILE_PREFIX}${this.#nextFile++}`;
-    return (await this.#options.files!.write(name, pieces)) ? this.#openFile(name) : null;
-  }
-
-  #hasRemoved({ base, segment }: Part): boolean {
-    return this.ordinalOfDoc.subarray(base, base + segment.documents).includes(-1);
+  get #numbers(): SegmentList["numbers"] {
+    return this.#list.numbers;
   }
 
   /** Merges the last segments while enough of them are of one size. */
   #mergeRuns(): void {
     for (;;) {
-      const run = chooseRun(this.#parts, (part) => fileOf(part) !== null);
-      if (run === null) return;
-      const tokens = run.reduce((sum, part) => sum + part.segment.tokens, 0);
-      if (tokens <= MERGE_NOW_TOKENS || run.length >= MAX_RUN) {
-        if (this.#merging !== null && run.some((part) => this.#merging!.parts.includes(part)))
-          this.#stopMerging();
+      const parts = chooseRun(this.parts, ({ segment }) => this.#filer.holds(segment));
+      if (parts === null) return;
+      const run = parts.map(({ segment }) => segment);
+      const tokens = run.reduce((sum, segment) => sum + segment.tokens, 0);
+      const overlaps = run.some((segment) => this.#merging?.has(segment) === true);
+      if (this.#filer.isFor(run)) {
+        if (overlaps) return;
+        this.#filer.merge(run);
+      } else if (tokens <= MERGE_NOW_TOKENS || run.length >= MAX_RUN) {
+        if (overlaps) this.#stopMerging();
         this.#merge(run);
       } else {
         this.#mergeLater(run);
@@ -371,45 +254,33 @@ export class LexicalIndex {
     }
   }
 
-  /** Renumbers without the removed; what `parts` become when they are merged now. */
-  #inputs(parts: readonly Part[]): MergeInput[] {
-    let next = 0;
-    return parts.map(({ segment, base }) => {
-      const renumber = new Int32Array(segment.documents);
-      for (let doc = 0; doc < renumber.length; doc++)
-        renumber[doc] = this.ordinalOfDoc[base + doc]! < 0 ? -1 : next++;
-      return { segment, renumber };
-    });
-  }
-
-  #begin(parts: readonly Part[]): {
-    steps: Steps<void>;
-    finish: () => void;
-  } {
-    const inputs = this.#inputs(parts);
+  #begin(segments: readonly Segment[]): { steps: Steps<void>; finish: () => void } {
+    const inputs = this.#list.inputs(segments);
     const pieces: Uint8Array[] = [];
     const steps = mergeSegments(inputs, (bytes) => pieces.push(bytes));
-    return { steps, finish: () => this.#replace(parts, inputs, Segment.ofBytes(joined(pieces))) };
+    const finish = (): void => {
+      this.#list.replace(inputs, Segment.ofBytes(joined(pieces)));
+    };
+    return { steps, finish };
   }
 
-  #merge(parts: readonly Part[]): void {
-    const { steps, finish } = this.#begin(parts);
+  #merge(segments: readonly Segment[]): void {
+    const { steps, finish } = this.#begin(segments);
     while (steps.next().done !== true);
     finish();
   }
 
-  #mergeLater(parts: readonly Part[]): void {
+  #mergeLater(segments: readonly Segment[]): void {
     if (this.#merging !== null) return;
-    const { steps, finish } = this.#begin(parts);
-    this.#merging = { steps, parts };
+    const { steps, finish } = this.#begin(segments);
+    this.#merging = new Set(segments);
     const slice = (): void => {
       const until = performance.now() + SLICE_MS;
       while (performance.now() < until)
         if (steps.next().done === true) {
           this.#merging = null;
           finish();
-          this.#mergeRuns();
-          this.#spill();
+          this.tidy();
           return;
         }
       this.#timer = setTimeout(slice, 0);
@@ -421,39 +292,4 @@ export class LexicalIndex {
     clearTimeout(this.#timer);
     this.#merging = null;
   }
-
-  /** Puts the merged segment in the place of its inputs and numbers the documents after it anew. */
-  #replace(parts: readonly Part[], inputs: readonly MergeInput[], segment: Segment | null): void {
-    const first = this.#parts.indexOf(parts[0]!);
-    // Parts that were replaced meanwhile: what was made of them is of no use.
-    if (parts.some((part, i) => this.#parts[first + i] !== part)) return;
-    const { base } = parts[0]!;
-    let to = base;
-    inputs.forEach(({ renumber }, i) => {
-      for (let doc = 0; doc < renumber.length; doc++)
-        if (renumber[doc]! >= 0) this.#numbers.move(parts[i]!.base + doc, to++);
-    });
-    const after = parts.at(-1)!.base + parts.at(-1)!.segment.documents;
-    const removed = after - to;
-    if (removed > 0)
-      for (let doc = after; doc < this.#numbers.count; doc++)
-        this.#numbers.move(doc, doc - removed);
-    this.#frozen -= removed;
-    this.#numbers.drop(removed);
-    this.#parts.splice(
-      first,
-      parts.length,
-      ...(segment === null || segment.documents === 0 ? [] : [{ segment, base }]),
-    );
-    for (let i = first, next = base; i < this.#parts.length; i++) {
-      const part = this.#parts[i]!;
-      if (part.base !== next) this.#parts[i] = { segment: part.segment, base: next };
-      next += part.segment.documents;
-    }
-    this.version++;
-  }
-}
-
-function fileOf({ segment: { source } }: Part): FileSource | null {
-  return source instanceof FileSource ? source : null;
 }

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { planQuery } from "../../../src/search/query-plan.ts";
@@ -23,6 +25,24 @@ describe("makeSnippet", () => {
     expect(shown.startsWith("…")).toBe(true);
     expect(shown.endsWith("…")).toBe(true);
     expect(shown.length).toBeLessThan(260);
+  });
+
+  it("keeps nothing of the text but what it shows", () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const plan = planQuery("closed bridge");
+    const bytes = new TextEncoder().encode(
+      "The bridge was closed. " + "Nothing of note happened on that day. ".repeat(20_000),
+    );
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    const shown = Array.from(
+      { length: 100 },
+      () => makeSnippet(new TextDecoder().decode(bytes), plan).text,
+    );
+    collect();
+    expect(shown.length).toBe(100);
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(10 * bytes.length);
   });
 
   it.each([

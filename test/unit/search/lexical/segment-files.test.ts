@@ -2,6 +2,8 @@ import fc from "fast-check";
 import { createRequire } from "node:module";
 import { describe, expect, it } from "vitest";
 import { MemoryFileStore } from "../../../../src/platform/memory/memory-file-store.ts";
+import { LexicalIndex } from "../../../../src/search/lexical/lexical-index.ts";
+import { MemorySource } from "../../../../src/search/lexical/segment.ts";
 import {
   segmentFilesOf,
   type SegmentFile,
@@ -28,6 +30,10 @@ const QUERIES = ["treaty with spain", "gold silver coinage", '"public lands"', "
 class Files implements SegmentFiles {
   readonly bytes = new Map<string, Uint8Array>();
   reads = 0;
+  writes = 0;
+  /** Others get their turns while a file is written. */
+  isSlow = false;
+  isFull = false;
 
   open(name: string): Promise<SegmentFile | null> {
     const found = this.bytes.get(name);
@@ -45,8 +51,14 @@ class Files implements SegmentFiles {
   }
 
   async write(name: string, pieces: AsyncIterable<Uint8Array>): Promise<boolean> {
+    this.writes++;
     const all: Uint8Array[] = [];
-    for await (const piece of pieces) all.push(piece.slice());
+    for await (const piece of pieces) {
+      all.push(piece.slice());
+      if (this.isSlow) await new Promise((resolve) => setTimeout(resolve, 0));
+      this.bytes.set(name, new Uint8Array(Buffer.concat(all)));
+      if (this.isFull) throw new Error("The disk is full.");
+    }
     this.bytes.set(name, new Uint8Array(Buffer.concat(all)));
     return true;
   }
@@ -62,6 +74,11 @@ class Files implements SegmentFiles {
 }
 
 const RESIDENT_BYTES = 200_000;
+
+/** The files that a snapshot names. */
+function filesIn(snapshot: Uint8Array): string[] {
+  return new TextDecoder("latin1").decode(snapshot).match(/words-\d+(?=")/g) ?? [];
+}
 
 async function fill(files: Files, onLost?: (ordinals: number[]) => void): Promise<SemanticIndex> {
   const lexical = { files, residentBytes: RESIDENT_BYTES, ...(onLost ? { onLost } : {}) };
@@ -108,6 +125,86 @@ describe("a word index larger than its memory", () => {
     expect(restored.size).toBe(documents.length);
     expect(await answers(restored)).toEqual(await answers(plain));
     for (const one of [index, plain, restored]) one.close();
+  });
+
+  it("keeps to its memory while much is added, when the adder waits for room", async () => {
+    const files = new Files();
+    files.isSlow = true;
+    const index = new LexicalIndex({ files, residentBytes: RESIDENT_BYTES });
+    let most = 0;
+    for (const document of documents) {
+      index.add(document);
+      if (document.ordinal % 100 === 0) index.freeze();
+      await index.room();
+      const resident = index.parts
+        .filter(({ segment }) => segment.source instanceof MemorySource)
+        .reduce((sum, { segment }) => sum + segment.source.sizeBytes, 0);
+      most = Math.max(most, resident);
+    }
+    expect(most).toBeGreaterThan(RESIDENT_BYTES / 2);
+    expect(most).toBeLessThan(RESIDENT_BYTES * 1.5);
+    expect(files.bytes.size).toBeGreaterThan(2);
+    index.close();
+  });
+
+  it("holds what an index in memory holds, whatever is removed, replaced and purged while files are written", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.infiniteStream(fc.nat(999)), async (choices) => {
+        const files = new Files();
+        files.isSlow = true;
+        const index = await SemanticIndex.create({
+          lexical: { files, residentBytes: RESIDENT_BYTES / 4 },
+        });
+        const live = new Map<number, TextDocument>();
+        for (let at = 0; at < 3000; at += 100) {
+          const group = documents.slice(at, at + 100);
+          index.add(group);
+          for (const document of group) live.set(document.ordinal, document);
+          const choice = choices.next().value as number;
+          const old = (at * 7 + choice) % (at + 100);
+          if (choice % 2 === 0) {
+            index.remove([old, old + 1]);
+            live.delete(old);
+            live.delete(old + 1);
+          }
+          if (choice % 3 === 0 && live.has(old - 1)) {
+            const changed = { ...documents[old - 1]!, content: `${group[0]!.content} again` };
+            index.add([changed]);
+            live.set(old - 1, changed);
+          }
+          if (choice % 5 === 0) index.purge();
+          if (choice % 7 === 0) await index.search("now", { limit: 1 });
+          if (choice % 11 < 3) await new Promise((resolve) => setTimeout(resolve, choice % 11));
+        }
+        // Freezes what is left; that may merge.
+        index.snapshot();
+        await index.settled();
+        const plain = await SemanticIndex.create();
+        plain.add([...live.values()]);
+        expect(index.size).toBe(live.size);
+        const scores = (all: unknown[]): unknown[] =>
+          (all as number[][][]).map((hits) => hits.map(([, score]) => score));
+        expect(scores(await answers(index))).toEqual(scores(await answers(plain)));
+        // None is left of merges that came too late.
+        expect([...files.bytes.keys()].sort()).toEqual(filesIn(index.snapshot()).sort());
+        index.close();
+        plain.close();
+      }),
+      { numRuns: 12 },
+    );
+  });
+
+  it("stays in memory when no file can be written", async () => {
+    const files = new Files();
+    files.isFull = true;
+    const index = await fill(files);
+    const plain = await SemanticIndex.create();
+    plain.add(documents);
+    // Three, and what waited behind them.
+    expect(files.writes).toBeLessThan(8);
+    expect(files.bytes.size).toBe(0);
+    expect(await answers(index)).toEqual(await answers(plain));
+    for (const one of [index, plain]) one.close();
   });
 
   it("writes files anew without what was removed", async () => {
