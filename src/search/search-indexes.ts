@@ -25,7 +25,7 @@ import { endsInQuestion } from "./question-form.ts";
 import { SemanticIndex, type TextDocument } from "./semantic-index.ts";
 import { StoredVectors } from "./stored-vectors.ts";
 import { SummaryNames, type NameFinder } from "./summary-names.ts";
-import { documentMark, toDocument } from "./text-document.ts";
+import { documentMark, toDocument, topicsOf } from "./text-document.ts";
 import { VectorSearch } from "./vector-index.ts";
 
 export interface SearchIndexesOptions {
@@ -329,8 +329,9 @@ export class SearchIndexes {
       const entry = this.#store.catalog.byOrdinal(row.ordinal);
       if (entry === undefined) continue;
       const entities = this.#names?.of(row, entry) ?? row.entities;
-      documents.push(toDocument({ ...row, entities }, entry));
-      this.#setMark(row.ordinal, documentMark(entry));
+      const topics = topicsOf(entry);
+      documents.push(toDocument({ ...row, entities }, entry, topics));
+      this.#setMark(row.ordinal, documentMark(entry, topics));
       if (endsInQuestion(row.content ?? row.summary)) this.asks.add(row.ordinal);
       else this.asks.delete(row.ordinal);
       // The names of a gist are those of its members, who are counted.

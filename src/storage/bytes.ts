@@ -134,15 +134,21 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+const HEX_CODES = Uint8Array.from("0123456789abcdef", (digit) => digit.charCodeAt(0));
+
+/** Of a hash: one string of its own, since pieces put together would be kept as a tree of pieces. */
+function hexOf(bytes: Uint8Array): string {
+  const codes: number[] = [];
+  for (let i = 0; i < bytes.length; i++)
+    codes.push(HEX_CODES[bytes[i]! >>> 4]!, HEX_CODES[bytes[i]! & 15]!);
+  return String.fromCharCode(...codes);
+}
 
 /** SHA-256 of bytes, or of the UTF-8 of a text, as lower-case hex. */
 export async function sha256Hex(data: Uint8Array | string): Promise<string> {
   const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
   const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
-  let hex = "";
-  for (const byte of new Uint8Array(digest)) hex += HEX[byte]!;
-  return hex;
+  return hexOf(new Uint8Array(digest));
 }
 
 /** Longer texts are hashed by the platform, where that may be waited for. */
@@ -156,9 +162,7 @@ export function hashText(text: string): { sha256: string; sizeBytes: number } {
     text.length > SHORT_TEXT_UNITS
       ? utf8.encode(text)
       : scratch.subarray(0, utf8.encodeInto(text, scratch).written);
-  let hex = "";
-  for (const byte of sha256(bytes)) hex += HEX[byte]!;
-  return { sha256: hex, sizeBytes: bytes.length };
+  return { sha256: hexOf(sha256(bytes)), sizeBytes: bytes.length };
 }
 
 /** As `sha256Hex`; for short texts a promise is made only where one is needed. */

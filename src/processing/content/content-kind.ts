@@ -89,7 +89,9 @@ export function detectDelimiter(lines: readonly string[]): "," | "\t" | ";" | "|
 function markdownScore(sample: string, lines: readonly string[]): number {
   const headings = lines.filter((line) => /^#{1,6}\s+\S/.test(line)).length;
   const fences = lines.filter((line) => /^ {0,3}(?:```|~~~)/.test(line)).length;
-  const links = sample.match(/!?\[[^\]\n]{1,200}\]\([^)\s]{1,500}\)/g)?.length ?? 0;
+  const links = sample.includes("](")
+    ? (sample.match(/!?\[[^\]\n]{1,200}\]\([^)\s]{1,500}\)/g)?.length ?? 0)
+    : 0;
   const emphasis =
     sample.match(/(?<![\w*])(?:\*\*|__)\S[^*_\n]{0,200}(?:\*\*|__)(?!\w)/g)?.length ?? 0;
   const tables = lines.filter((line) => /^\s*\|?\s*:?-{3,}:?\s*\|/.test(line)).length;
@@ -98,6 +100,15 @@ function markdownScore(sample: string, lines: readonly string[]): number {
 
 const CODE_LINE =
   /(?:[;{}]|\)\s*=>|=>|\):|\{\s*\/\/.*)\s*$|^\s*(?:import\s|from\s\S+\simport|export\s|const\s|let\s|var\s|function\s|def\s|class\s|return\b|if\s?\(|for\s?\(|while\s?\(|#include|package\s|public\s|private\s|fn\s|use\s\S+::|func\s|struct\s|enum\s|interface\s|type\s\w+\s=|elif\s|else:|try:|except\s|@\w+|<\/?[a-z][\w-]*[\s>]|\/\/|\/\*|\*\/|--\s)/;
+
+/** Of the name asked for last: files and lists of records come with the same one many times. */
+let lastName: { path: string; kind: ContentKind | undefined } = { path: "", kind: undefined };
+
+function kindOfName(path: string): ContentKind | undefined {
+  if (path !== lastName.path)
+    lastName = { path, kind: EXTENSIONS.find(([, pattern]) => pattern.test(path))?.[0] };
+  return lastName.kind;
+}
 
 /** The kind of a text. Looks at a bounded sample, so the time doesn't depend on its length. */
 export function detectKind(text: string, hint: KindHint = {}): ContentKind {
@@ -110,9 +121,7 @@ export function detectKind(text: string, hint: KindHint = {}): ContentKind {
     )
   )
     return "data";
-  const named = hint.path
-    ? EXTENSIONS.find(([, pattern]) => pattern.test(hint.path!))?.[0]
-    : undefined;
+  const named = hint.path ? kindOfName(hint.path) : undefined;
   if (named && named !== "log") return named;
 
   const all = sample.split(/\r\n|\r|\n/).slice(0, MAX_LINES);

@@ -33,7 +33,7 @@ export function* mergeSegments(
   const heads: Head[] = [];
   for (const input of inputs) {
     const head = { input, cursor: new GroupCursor(input.segment), group: -1 };
-    if (yield* advance(head)) heads.push(head);
+    if (yield* openNext(head)) heads.push(head);
   }
   const list = emptyList();
   const same: Head[] = [];
@@ -41,25 +41,28 @@ export function* mergeSegments(
     smallest(heads, same);
     list.count = 0;
     for (const { input, cursor } of same) {
-      const entry = cursor.entry();
-      const size = entry.docBytes + entry.positionBytes;
-      const span = yield* wait(input.segment.source.span(entry.at, size));
-      appendList(span.bytes, span.at, entry.docBytes, entry.count, input.renumber, list);
+      const size = cursor.docBytes + cursor.positionBytes;
+      // What is in memory costs no generator of its own: this is done for every term of every segment.
+      const range = input.segment.source.span(cursor.listAt, size);
+      const span = range instanceof Promise ? yield* wait(range) : range;
+      appendList(span.bytes, span.at, cursor.docBytes, cursor.count, input.renumber, list);
     }
     const { term, size } = same[0]!.cursor;
     if (list.count > 0) writer.add(term, 0, size, list);
-    for (const head of same) if (!(yield* advance(head))) heads.splice(heads.indexOf(head), 1);
+    for (const head of same)
+      if (!head.cursor.next() && !(yield* openNext(head))) heads.splice(heads.indexOf(head), 1);
     if (steps % STEP_TERMS === 0) yield undefined;
   }
   writer.finish();
 }
 
-function* advance(head: Head): Steps<boolean> {
-  while (head.group < 0 || !head.cursor.next()) {
+/** Goes to the first term of the next group; false when there is none. */
+function* openNext(head: Head): Steps<boolean> {
+  do {
     if (++head.group >= head.input.segment.groups) return false;
     const opened = head.cursor.open(head.group);
     if (opened !== undefined) yield opened;
-  }
+  } while (!head.cursor.next());
   return true;
 }
 

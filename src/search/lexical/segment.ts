@@ -313,10 +313,12 @@ export class GroupCursor {
   readonly #segment: Segment;
   #reader = new Varints(new Uint8Array(0), 0);
   #end = 0;
-  #listAt = 0;
-  #count = 0;
-  #docBytes = 0;
-  #positionBytes = 0;
+  /** Where the current term's list is. */
+  listAt = 0;
+  /** Documents in it. */
+  count = 0;
+  docBytes = 0;
+  positionBytes = 0;
 
   constructor(segment: Segment) {
     this.#segment = segment;
@@ -338,26 +340,26 @@ export class GroupCursor {
   next(): boolean {
     const reader = this.#reader;
     if (reader.at >= this.#end) return false;
-    this.#listAt += this.#docBytes + this.#positionBytes;
+    this.listAt += this.docBytes + this.positionBytes;
     const shared = reader.next();
     const own = reader.next();
     if (shared + own > this.term.length || reader.at + own > reader.bytes.length)
       throw damaged("a term is too long");
     for (let i = 0; i < own; i++) this.term[shared + i] = reader.bytes[reader.at++]!;
     this.size = shared + own;
-    this.#count = reader.next();
-    this.#docBytes = reader.next();
-    this.#positionBytes = reader.next();
+    this.count = reader.next();
+    this.docBytes = reader.next();
+    this.positionBytes = reader.next();
     return true;
   }
 
   entry(): TermEntry {
     return {
       segment: this.#segment,
-      count: this.#count,
-      at: this.#listAt,
-      docBytes: this.#docBytes,
-      positionBytes: this.#positionBytes,
+      count: this.count,
+      at: this.listAt,
+      docBytes: this.docBytes,
+      positionBytes: this.positionBytes,
     };
   }
 
@@ -385,8 +387,8 @@ export class GroupCursor {
     const headBytes = reader.at - span.at;
     this.#reader = reader;
     this.#end = reader.at + entryBytes;
-    this.#listAt = at + headBytes + entryBytes;
-    this.#docBytes = this.#positionBytes = 0;
+    this.listAt = at + headBytes + entryBytes;
+    this.docBytes = this.positionBytes = 0;
     this.size = 0;
     return headBytes + entryBytes;
   }
