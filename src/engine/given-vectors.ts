@@ -7,7 +7,12 @@
 import type { RememberOptions } from "../engine.ts";
 import { AppError } from "../errors.ts";
 import type { MemoryInput } from "../model/memory.ts";
-import { EMBEDDING_DIMENSIONS, quantizeVector, type QuantizedVector } from "../model/vector.ts";
+import {
+  EMBEDDING_DIMENSIONS,
+  quantizeVector,
+  type QuantizedVector,
+  type VectorRoom,
+} from "../model/vector.ts";
 import type { CompressionResult } from "../processing/compression/compressor.ts";
 import { EXACT_QUALITY } from "../processing/compression/reconstructor.ts";
 
@@ -47,7 +52,7 @@ export function* rememberGroups(
 }
 
 /** Codes of the given vector at unit length; null when none is given. `invalid_input`. */
-export function givenVector({ embedding }: MemoryInput): QuantizedVector | null {
+export function givenVector({ embedding }: MemoryInput, room: VectorRoom): QuantizedVector | null {
   if (!embedding) return null;
   const { length } = embedding.vector;
   if (length !== EMBEDDING_DIMENSIONS)
@@ -67,7 +72,7 @@ export function givenVector({ embedding }: MemoryInput): QuantizedVector | null 
     throw new AppError("invalid_input", "The embedding holds a value that is not a finite number.");
   if (norm === 0) throw new AppError("invalid_input", "The embedding is zero.");
   // Codes don't depend on the length of the vector, only their scale does.
-  const quantized = quantizeVector(vector);
+  const quantized = quantizeVector(vector, { room });
   return { ...quantized, scale: Math.fround(quantized.scale / norm) };
 }
 

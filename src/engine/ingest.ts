@@ -8,7 +8,7 @@ import type { CompressOptions, ErrorCode, Receipt, RememberOptions } from "../en
 import { createMemoryId } from "../model/id.ts";
 import { contentKind, META, type MemoryInput } from "../model/memory.ts";
 import { checkpoint } from "../model/task-control.ts";
-import { quantizeVector, type QuantizedVector } from "../model/vector.ts";
+import { quantizeVector, VectorRoom, type QuantizedVector } from "../model/vector.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { CompressionResult, LLMCompressor } from "../processing/compression/compressor.ts";
 import { detectKind } from "../processing/content/content-kind.ts";
@@ -93,11 +93,12 @@ export class IngestRun {
     const fresh: Prepared[] = [];
     const firstIndex = this.#nextIndex;
     this.#nextIndex += inputs.length;
+    const room = new VectorRoom(inputs.filter((input) => input?.embedding).length);
     for (const [position, input] of inputs.entries()) {
       const index = firstIndex + position;
       try {
         if (this.#ended) throw this.#ended;
-        const prepared = this.#check(index, input);
+        const prepared = this.#check(index, input, room);
         const known = this.#findDuplicate(prepared);
         if (known === null) fresh.push(prepared);
         else settled.push(this.#duplicateReceipt(prepared, known));
@@ -120,7 +121,7 @@ export class IngestRun {
     return identity === null ? null : this.#duplicates.match(identity);
   }
 
-  #check(index: number, input: IngestItem): Prepared {
+  #check(index: number, input: IngestItem, room: VectorRoom): Prepared {
     if (!isPlainInput(input)) validate(memoryInputSchema, input, "The item");
     if (input.text.trim() === "")
       throw new AppError("invalid_input", "The text is empty.", {
@@ -147,7 +148,7 @@ export class IngestRun {
       contentSha256,
       identity: identityOf(input, { metadata, contentSha256 }),
       originalBytes: input.original?.byteLength ?? sizeBytes,
-      vector: givenVector(input),
+      vector: givenVector(input, room),
     };
   }
 
@@ -268,7 +269,7 @@ export class IngestRun {
     this.#threads.begin();
     const memories = fresh.map((one) => this.#toMemory(one));
     this.#duplicates.addOwn(memories.map(({ id }) => id));
-    const entries = await this.#deps.store.append(memories, { hashed: true });
+    const entries = await this.#deps.store.append(memories, { owned: true });
     this.#threads.keep();
     entries.forEach((entry, position) => {
       const { item, result } = fresh[position]!;

@@ -21,13 +21,45 @@ export interface QuantizedVector {
   fine?: Uint8Array;
 }
 
+/** Codes and ninth bits of several vectors in two buffers: one of its own for each costs as much as its values. */
+export class VectorRoom {
+  readonly #dimensions: number;
+  readonly #codes: Int8Array;
+  readonly #fine: Uint8Array;
+  #used = 0;
+
+  constructor(count: number, dimensions: number = EMBEDDING_DIMENSIONS) {
+    this.#dimensions = dimensions;
+    this.#codes = new Int8Array(count * dimensions);
+    this.#fine = new Uint8Array(count * fineBytes(dimensions));
+  }
+
+  /** Room for one more; `RangeError` beyond the count. */
+  take(): { codes: Int8Array; fine: Uint8Array } {
+    const [codesAt, fineAt] = [
+      this.#used * this.#dimensions,
+      this.#used * fineBytes(this.#dimensions),
+    ];
+    if (codesAt >= this.#codes.length) throw new RangeError("There is no room for another vector.");
+    this.#used++;
+    return {
+      codes: this.#codes.subarray(codesAt, codesAt + this.#dimensions),
+      fine: this.#fine.subarray(fineAt, fineAt + fineBytes(this.#dimensions)),
+    };
+  }
+}
+
+function fineBytes(dimensions: number): number {
+  return (dimensions + 7) >>> 3;
+}
+
 /**
  * INT8 codes of a vector by absolute maximum, and unless `fine` is false the ninth bits; a zero vector has scale 0.
- * Non-finite input throws `RangeError`.
+ * They are in `room`, where that is given. Non-finite input throws `RangeError`.
  */
 export function quantizeVector(
   vector: Float32Array,
-  { fine = true }: { fine?: boolean } = {},
+  { fine = true, room }: { fine?: boolean; room?: VectorRoom } = {},
 ): QuantizedVector {
   let max = 0;
   let sum = 0;
@@ -38,8 +70,8 @@ export function quantizeVector(
   }
   // A sum of finite single-precision values doesn't overflow.
   if (!Number.isFinite(sum)) throw new RangeError("The vector holds a value that is not finite.");
-  const codes = new Int8Array(vector.length);
-  const bits = fine ? new Uint8Array((vector.length + 7) >>> 3) : undefined;
+  const { codes, fine: ninths } = (room ?? new VectorRoom(1, vector.length)).take();
+  const bits = fine ? ninths : undefined;
   if (max === 0) return { codes, scale: 0, ...(bits && { fine: bits }) };
   const scale = Math.fround(max / 127);
   let byte = 0;

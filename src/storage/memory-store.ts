@@ -85,8 +85,11 @@ export interface MemoryEdit {
 }
 
 export interface AppendOptions {
-  /** The caller made each checksum of the very text that it hands in: it isn't made a second time. */
-  hashed?: boolean;
+  /**
+   * The caller made each checksum of the very text that it hands in, and leaves the vectors to the
+   * store: neither is made a second time.
+   */
+  owned?: boolean;
 }
 
 export interface StoreEdits {

@@ -65,9 +65,9 @@ export class StoreWrites {
 
   async append(
     memories: readonly NewMemory[],
-    { hashed = false }: AppendOptions = {},
+    { owned = false }: AppendOptions = {},
   ): Promise<CatalogEntry[]> {
-    const normal = hashed ? normalMemories(memories) : await checkedMemories(memories);
+    const normal = owned ? memories.map(normalizeMemory) : await checkedMemories(memories);
     return this.#exclusive(async () => {
       const { state } = this.#core;
       const rows = this.#newRows(normal);
@@ -269,16 +269,10 @@ function withForgottenGists(state: StoreCore["state"], ids: readonly string[]): 
   return [...new Set([...ids, ...gists])];
 }
 
-/** As they will come back. */
-function normalMemories(memories: readonly NewMemory[]): StoredRow[] {
+/** As they will come back; text that isn't what its checksum says is refused. */
+async function checkedMemories(memories: readonly NewMemory[]): Promise<StoredRow[]> {
   const rows = memories.map(normalizeMemory);
   ownVectors(rows);
-  return rows;
-}
-
-/** The same; text that isn't what its checksum says is refused. */
-async function checkedMemories(memories: readonly NewMemory[]): Promise<StoredRow[]> {
-  const rows = normalMemories(memories);
   for (const { id, content, contentSha256 } of rows) {
     if (content === null) continue;
     const sha256 = textSha256(content);
