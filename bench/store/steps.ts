@@ -141,6 +141,7 @@ export async function runStep(args: readonly string[]): Promise<void> {
         for (let i = 0; i < 200; i++)
           await search.recall({ query: `${QUERIES[i % QUERIES.length]!} ${i}` });
       });
+      await measured("save snapshots", () => search.saveSnapshots());
       await search.close();
       await measured(
         "all of them, oldest first",

@@ -18,6 +18,8 @@ export type DocumentSource = (ordinals: readonly number[]) => Promise<TextDocume
 export interface Fts5RecordOptions {
   /** UTF-16 units of text that it takes at most; about two thirds as many bytes are used. */
   budgetUnits?: number;
+  /** Units that all memories have, about: what won't fit isn't begun. */
+  wholeUnits?: () => number;
   /** How long nothing must have happened before it goes on. */
   idleMs?: number;
 }
@@ -27,7 +29,7 @@ export interface Fts5RecordStatus {
   memories: number;
   /** Memories that it has not, or not as they are now. */
   waiting: number;
-  /** The budget is used up: what waits stays out. */
+  /** The budget is used up, or not enough for all: what waits stays out. */
   isFull: boolean;
 }
 
@@ -43,6 +45,7 @@ const PAUSE_MS = 8;
 export class Fts5Record {
   readonly #read: DocumentSource;
   readonly #budgetUnits: number;
+  readonly #wholeUnits: () => number;
   readonly #idleMs: number;
   #db: Database | null = null;
   #insert: PreparedStatement | null = null;
@@ -59,6 +62,7 @@ export class Fts5Record {
   constructor(read: DocumentSource, options: Fts5RecordOptions = {}) {
     this.#read = read;
     this.#budgetUnits = options.budgetUnits ?? DEFAULT_BUDGET_UNITS;
+    this.#wholeUnits = options.wholeUnits ?? (() => 0);
     this.#idleMs = options.idleMs ?? DEFAULT_IDLE_MS;
   }
 
@@ -66,7 +70,7 @@ export class Fts5Record {
     return {
       memories: this.#indexed.size,
       waiting: this.#waiting.size,
-      isFull: this.#units >= this.#budgetUnits,
+      isFull: Math.max(this.#units, this.#wholeUnits()) >= this.#budgetUnits,
     };
   }
 

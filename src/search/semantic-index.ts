@@ -84,6 +84,8 @@ export interface SemanticIndexOptions {
 const SNAPSHOT_MAGIC = 0x5357_4c4c; // "LLWS"
 const SNAPSHOT_VERSION = 1;
 const HEAD_BYTES = 16;
+/** With what is between two words. */
+const UNITS_PER_WORD = 6;
 
 export class SemanticIndex {
   readonly #index: LexicalIndex;
@@ -109,7 +111,10 @@ export class SemanticIndex {
     const scorer = (scalar ? null : await WasmScorer.create(bm25)) ?? new ScalarScorer(bm25);
     const index = new LexicalIndex(options.lexical);
     const { documentsOf } = options;
-    const record = documentsOf ? new Fts5Record(documentsOf, options.record) : null;
+    const wholeUnits = (): number => index.words * UNITS_PER_WORD;
+    const record = documentsOf
+      ? new Fts5Record(documentsOf, { wholeUnits, ...options.record })
+      : null;
     return new SemanticIndex(index, new LexicalSearcher(index, scorer), record);
   }
 

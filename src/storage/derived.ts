@@ -8,7 +8,6 @@
  * CRC-32C of directory and trailer so far, version u16, magic u32).
  */
 
-import { LRUCache } from "lru-cache";
 import { AppError } from "../errors.ts";
 import { nextTurn } from "../next-turn.ts";
 import type { FileStore } from "../ports/file-store.ts";
@@ -29,8 +28,6 @@ const MAX_PART_BYTES = 32 * 1024 * 1024;
 const CHUNK_BYTES = 4 * 1024 * 1024;
 /** How long making a file keeps the thread. */
 const SLICE_MS = 8;
-/** Decoded parts kept per open file. */
-const CACHED_BYTES = 4 * 1024 * 1024;
 
 /** Makes a file's bytes piece by piece; the pieces in order are the file. */
 export class DerivedEncoder {
@@ -169,29 +166,21 @@ export async function openDerived(
   for (let i = 0; i < parts; i++) offsets[i + 1] = offsets[i]! + view.getUint32(8 * i, true);
   if (offsets[parts] !== from) return null;
 
-  const cache = new LRUCache<number, Uint8Array>({
-    maxSize: Math.max(CACHED_BYTES, partBytes),
-    sizeCalculation: (part) => part.length || 1,
-  });
   const damaged = (part: number) =>
     new AppError("corrupt_data", `Part ${part} of "${path}" is damaged.`, {
       hint: "It is made anew from the memories.",
     });
-  /** Parts [first, last], with one read for those that aren't at hand. */
+  /** Parts [first, last], with one read. Whoever wants some again keeps them. */
   const readParts = async (first: number, last: number): Promise<Uint8Array[]> => {
-    const known = Array.from({ length: last - first + 1 }, (_, i) => cache.get(first + i));
-    if (known.every((part) => part !== undefined)) return known;
     const start = offsets[first]!;
     const packed = await files.read(path, start, offsets[last + 1]! - start);
-    return known.map((part, i) => {
-      if (part) return part;
+    return Array.from({ length: last - first + 1 }, (_, i) => {
       const number = first + i;
       const own = packed.subarray(offsets[number]! - start, offsets[number + 1]! - start);
       if (crc32c(own) !== view.getUint32(8 * number + 4, true)) throw damaged(number);
       const size = Math.min(partBytes, sizeBytes - number * partBytes);
-      const bytes = own.length === size ? own.slice() : zstd.decompress(own, { maxBytes: size });
+      const bytes = own.length === size ? own : zstd.decompress(own, { maxBytes: size });
       if (bytes.length !== size) throw damaged(number);
-      cache.set(number, bytes);
       return bytes;
     });
   };

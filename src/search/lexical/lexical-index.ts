@@ -84,6 +84,11 @@ export class LexicalIndex {
     return this.#numbers.ordinalOfDoc;
   }
 
+  /** Words of all memories that can be found, about. */
+  get words(): number {
+    return this.averageLength * this.size;
+  }
+
   /** Words per document. */
   get averageLength(): number {
     return this.#numbers.averageLength;
@@ -172,10 +177,11 @@ export class LexicalIndex {
 
   /** Resolves when nothing is merged and no file is written any more. */
   async settled(): Promise<void> {
-    await this.written();
-    while (this.#merging !== null) {
-      await new Promise((resolve) => setTimeout(resolve, 1));
-      await this.written();
+    // One may lead to the other.
+    for (let written; written !== this.written();) {
+      written = this.written();
+      await written;
+      while (this.#merging !== null) await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }
 
