@@ -150,12 +150,10 @@ export class LexicalIndex {
     this.#stopMerging();
     this.freeze();
     this.#stopMerging();
-    for (const part of [...this.parts]) {
-      const { segment } = part;
-      if (!this.#list.hasRemoved(this.#list.partOf(segment)!)) continue;
-      if (fileOf(segment) === null) this.#merge([segment]);
-      else this.#filer.rewrite(segment);
-    }
+    for (const { segment } of [...this.parts])
+      if (fileOf(segment) === null && this.#list.hasRemoved(this.#list.partOf(segment)!))
+        this.#merge([segment]);
+    this.#filer.rewrite();
     this.#recent = new RecentDocuments();
   }
 

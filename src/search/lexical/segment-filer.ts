@@ -122,12 +122,16 @@ export class SegmentFiler {
     this.#take(segments, () => this.#merge(segments));
   }
 
-  /** Writes a file anew without what was removed. */
-  rewrite(segment: Segment): void {
+  /** Writes files anew that hold what was removed, also those that come to hold it while this waits. */
+  rewrite(): void {
     this.#queue(async () => {
-      const part = this.#list.partOf(segment);
-      if (part === undefined || !this.#list.hasRemoved(part)) return;
-      if (await this.#merge([segment])) await this.#files!.remove(fileOf(segment)!.name);
+      for (;;) {
+        const part = this.#list.parts.find(
+          (one) => fileOf(one.segment) !== null && this.#list.hasRemoved(one),
+        );
+        if (part === undefined || !(await this.#merge([part.segment]))) return;
+        await this.#files!.remove(fileOf(part.segment)!.name);
+      }
     });
   }
 
