@@ -94,7 +94,8 @@ export class IngestRun {
     const firstIndex = this.#nextIndex;
     this.#nextIndex += inputs.length;
     const room = new VectorRoom(inputs.filter((input) => input?.embedding).length);
-    for (const [position, input] of inputs.entries()) {
+    for (let position = 0; position < inputs.length; position++) {
+      const input = inputs[position]!;
       const index = firstIndex + position;
       try {
         if (this.#ended) throw this.#ended;

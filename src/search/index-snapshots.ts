@@ -1,5 +1,6 @@
 /** Snapshots of the indexes as derived data of the store: writing them, and what of them can be used again. */
 
+import { concatBytes } from "../storage/bytes.ts";
 import type { MemoryStore } from "../storage/memory-store.ts";
 import { decodeIndexState, encodeIndexState, type IndexState } from "./index-state.ts";
 import { SemanticIndex, type SemanticIndexOptions } from "./semantic-index.ts";
@@ -14,6 +15,9 @@ const STATE_SNAPSHOT = "search-state";
  * take 4–5 s of processor a megabyte; below, the room for snapshots would weigh more.
  */
 const SNAPSHOT_MIN_UNITS = 1_000_000;
+
+/** Up to this size the one before stays until the next is whole; a larger one isn't held twice. */
+const WHOLE_MAX_BYTES = 64 * 1024 * 1024;
 
 export interface RestoredIndexes {
   text: SemanticIndex | null;
@@ -59,6 +63,15 @@ export async function saveIndexes(
   state: IndexState,
 ): Promise<void> {
   if (policy === "never" || (policy === "auto" && text.textUnits < SNAPSHOT_MIN_UNITS)) return;
-  await store.writeDerived(TEXT_SNAPSHOT, text.snapshot());
+  const pieces = text.snapshotPieces();
+  const sizeBytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  await store.writeDerived(
+    TEXT_SNAPSHOT,
+    sizeBytes <= WHOLE_MAX_BYTES ? concatBytes(pieces) : oneByOne(pieces),
+  );
   await store.writeDerived(STATE_SNAPSHOT, encodeIndexState(state));
+}
+
+async function* oneByOne(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* pieces;
 }

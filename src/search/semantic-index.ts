@@ -210,6 +210,11 @@ export class SemanticIndex {
 
   /** The whole index as bytes, without residue of removed memories. */
   snapshot(): Uint8Array {
+    return concatBytes(this.snapshotPieces());
+  }
+
+  /** The same in pieces: those of the index itself, not copies. */
+  snapshotPieces(): Uint8Array[] {
     this.#index.purge();
     this.#index.freeze();
     const parts = this.#index.stored();
@@ -224,7 +229,7 @@ export class SemanticIndex {
     head.u32(SNAPSHOT_VERSION);
     head.u32(table.length);
     head.u32(crc32c(table));
-    return concatBytes([head.copy(), table, ...images]);
+    return [head.copy(), table, ...images];
   }
 
   /** Resolves when no file is written any more; after `purge` none has what was removed. */

@@ -136,12 +136,16 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 
 const HEX_CODES = Uint8Array.from("0123456789abcdef", (digit) => digit.charCodeAt(0));
 
-/** Of a hash: one string of its own, since pieces put together would be kept as a tree of pieces. */
-function hexOf(bytes: Uint8Array): string {
-  const codes: number[] = [];
-  for (let i = 0; i < bytes.length; i++)
-    codes.push(HEX_CODES[bytes[i]! >>> 4]!, HEX_CODES[bytes[i]! & 15]!);
-  return String.fromCharCode(...codes);
+/** Character codes of the hash that is being written. */
+const hexCodes = Array.from({ length: 64 }, () => 0);
+
+/** Of a SHA-256: one string of its own, since pieces put together would be kept as a tree of pieces. */
+function hexOf(hash: Uint8Array): string {
+  for (let i = 0; i < hash.length; i++) {
+    hexCodes[2 * i] = HEX_CODES[hash[i]! >>> 4]!;
+    hexCodes[2 * i + 1] = HEX_CODES[hash[i]! & 15]!;
+  }
+  return String.fromCharCode(...hexCodes);
 }
 
 /** SHA-256 of bytes, or of the UTF-8 of a text, as lower-case hex. */

@@ -124,7 +124,7 @@ export function detectKind(text: string, hint: KindHint = {}): ContentKind {
   const named = hint.path ? kindOfName(hint.path) : undefined;
   if (named && named !== "log") return named;
 
-  const all = sample.split(/\r\n|\r|\n/).slice(0, MAX_LINES);
+  const all = /[\r\n]/.test(sample) ? sample.split(/\r\n|\r|\n/).slice(0, MAX_LINES) : [sample];
   const lines = all.map((line) => line.slice(0, HEAD_CHARS)).filter((line) => line.trim() !== "");
   if (lines.length === 0) return named ?? "prose";
   if (detectChatPattern(all)) return "chat";

@@ -27,6 +27,8 @@ const FREEZE_TOKENS = 32_768;
 const MERGE_NOW_TOKENS = 65_536;
 /** How long the background keeps the thread. */
 const SLICE_MS = 4;
+/** Segments in memory from which merging is behind: who adds very much lets it catch up. */
+const MANY_SEGMENTS = 24;
 
 export class LexicalIndex {
   readonly #options: LexicalIndexOptions;
@@ -36,6 +38,9 @@ export class LexicalIndex {
   /** What the background merges. */
   #merging: ReadonlySet<Segment> | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Resolves when that is done, or given up. */
+  #merged: Promise<void> = Promise.resolve();
+  #endMerging: () => void = () => undefined;
 
   constructor(options: LexicalIndexOptions = {}) {
     this.#options = options;
@@ -160,12 +165,16 @@ export class LexicalIndex {
   /** Merges what is in many segments, in the background. */
   tidy(): void {
     this.#mergeRuns();
-    this.#filer.spill((segment) => this.#merging?.has(segment) === true);
+    this.#filer.spill(this.#merging);
   }
 
-  /** Resolves when there is room in memory for more; undefined when there is. */
+  /** Resolves when there is room in memory for more and merging keeps up; undefined when that is so now. */
   room(): Promise<void> | undefined {
-    return this.#filer.room();
+    const waitsFor =
+      this.#merging !== null && this.#list.residentCount >= MANY_SEGMENTS
+        ? this.#merged
+        : this.#filer.room();
+    return waitsFor?.then(() => this.room());
   }
 
   /** Resolves when no file is written any more. */
@@ -179,7 +188,7 @@ export class LexicalIndex {
     for (let written; written !== this.written();) {
       written = this.written();
       await written;
-      while (this.#merging !== null) await new Promise((resolve) => setTimeout(resolve, 1));
+      while (this.#merging !== null) await this.#merged;
     }
   }
 
@@ -244,12 +253,9 @@ export class LexicalIndex {
       if (parts === null) return;
       const run = parts.map(({ segment }) => segment);
       const tokens = run.reduce((sum, segment) => sum + segment.tokens, 0);
-      const overlaps = run.some((segment) => this.#merging?.has(segment) === true);
-      if (this.#filer.isFor(run)) {
-        if (overlaps) return;
-        this.#filer.merge(run);
-      } else if (tokens <= MERGE_NOW_TOKENS || run.length >= MAX_RUN) {
-        if (overlaps) this.#stopMerging();
+      if (this.#filer.isFor(run)) return;
+      if (tokens <= MERGE_NOW_TOKENS || run.length >= MAX_RUN) {
+        if (run.some((segment) => this.#merging?.has(segment) === true)) this.#stopMerging();
         this.#merge(run);
       } else {
         this.#mergeLater(run);
@@ -278,11 +284,12 @@ export class LexicalIndex {
     if (this.#merging !== null) return;
     const { steps, finish } = this.#begin(segments);
     this.#merging = new Set(segments);
+    this.#merged = new Promise((resolve) => (this.#endMerging = resolve));
     const slice = (): void => {
       const until = performance.now() + SLICE_MS;
       while (performance.now() < until)
         if (steps.next().done === true) {
-          this.#merging = null;
+          this.#stopMerging();
           finish();
           this.tidy();
           return;
@@ -294,6 +301,9 @@ export class LexicalIndex {
 
   #stopMerging(): void {
     clearTimeout(this.#timer);
+    // What a timer was to do holds what it has merged.
+    this.#timer = undefined;
     this.#merging = null;
+    this.#endMerging();
   }
 }

@@ -1,13 +1,12 @@
 /**
  * Moves segments of the word index to files, one after the other in the background, so that those in
- * memory keep within a budget: whole ones, runs merged straight into a file, and files anew without
- * what was removed.
+ * memory keep within a budget: the oldest of them, merged straight into a file, and files anew without
+ * what was removed. Not the largest: what stays between two files can't be merged with others any more.
  */
 
 import { mergeSegments } from "./merge.ts";
-import { MemorySource, Segment } from "./segment.ts";
+import { Segment } from "./segment.ts";
 import {
-  FILE_PAGE_BYTES,
   FILE_PREFIX,
   FileSource,
   LostSegment,
@@ -18,9 +17,9 @@ import { fileOf, type SegmentList } from "./segment-list.ts";
 
 /** Bytes of segments in memory above which they go to files. */
 const DEFAULT_RESIDENT_BYTES = 192 * 1024 * 1024;
-/** Smaller segments aren't worth a file. */
-const MIN_FILE_SHARE = 1 / 16;
-/** Larger merges go to a file at once: in memory what they read would be there twice. */
+/** What goes to one file, by what may be in memory. */
+const FILE_SHARE = 1 / 2;
+/** Larger merges are left for a file: in memory what they read would be there twice. */
 const MERGE_IN_MEMORY_SHARE = 1 / 4;
 /** After so many failures in a row segments stay in memory. */
 const MAX_FAILURES = 3;
@@ -66,7 +65,7 @@ export class SegmentFiler {
     return fileOf(segment) !== null || this.#taken.has(segment);
   }
 
-  /** Whether these are better merged into a file than in memory. */
+  /** Whether these are too large to be merged in memory. */
   isFor(segments: readonly Segment[]): boolean {
     const bytes = segments.reduce((sum, { source }) => sum + source.sizeBytes, 0);
     return this.#isUsable && bytes > this.#residentBytes * MERGE_IN_MEMORY_SHARE;
@@ -77,10 +76,10 @@ export class SegmentFiler {
     return this.#filing;
   }
 
-  /** Resolves when memory has room for more segments; undefined when it has. */
+  /** What to wait for until memory may have room for more segments; undefined when it has. */
   room(): Promise<void> | undefined {
-    if (this.#taken.size === 0 || this.#list.residentBytes <= this.#residentBytes) return undefined;
-    return this.#filing.then(() => this.room());
+    const hasRoom = this.#taken.size === 0 || this.#list.residentBytes <= this.#residentBytes;
+    return hasRoom ? undefined : this.#filing;
   }
 
   /** The segment of a file; null when there is none. Rejects when it can't be read. */
@@ -97,29 +96,35 @@ export class SegmentFiler {
       if (!used.has(name)) await this.#files!.remove(name);
   }
 
-  /** Moves the largest segments to files while those in memory are too large together; none that `isBusy`. */
-  spill(isBusy: (segment: Segment) => boolean): void {
+  /** Merges the oldest segments into files while those in memory are too large together; none that are being merged. */
+  spill(merging: ReadonlySet<Segment> | null): void {
     if (!this.#isUsable) return;
-    const free = this.#list.parts
-      .map(({ segment }) => segment)
-      .filter((segment) => !this.holds(segment))
-      .sort((a, b) => b.source.sizeBytes - a.source.sizeBytes);
-    let bytes = free.reduce((sum, { source }) => sum + source.sizeBytes, 0);
-    for (const segment of free) {
-      const { sizeBytes } = segment.source;
-      if (bytes <= this.#residentBytes || sizeBytes < this.#residentBytes * MIN_FILE_SHARE) return;
-      if (isBusy(segment)) continue;
+    let bytes = 0;
+    for (const { segment } of this.#list.parts)
+      if (!this.holds(segment)) bytes += segment.source.sizeBytes;
+    while (bytes > this.#residentBytes) {
+      const { segments, sizeBytes } = this.#run(merging);
+      if (segments.length === 0) return;
+      this.#merge(segments);
       bytes -= sizeBytes;
-      this.#take([segment], async () => {
-        const filed = await this.#write(pagesOf((segment.source as MemorySource).bytes));
-        return filed !== null && (this.#list.exchange(segment, filed) || this.#drop(filed));
-      });
     }
   }
 
-  /** Merges segments that follow each other into one in a file. */
-  merge(segments: readonly Segment[]): void {
-    this.#take(segments, () => this.#merge(segments));
+  /** Neighbours in memory: the oldest that fill a file, or those that come nearest to it. */
+  #run(merging: ReadonlySet<Segment> | null): { segments: Segment[]; sizeBytes: number } {
+    let run = { segments: [] as Segment[], sizeBytes: 0 };
+    let best = run;
+    for (const { segment } of this.#list.parts) {
+      if (this.holds(segment) || merging?.has(segment) === true) {
+        run = { segments: [], sizeBytes: 0 };
+        continue;
+      }
+      run.segments.push(segment);
+      run.sizeBytes += segment.source.sizeBytes;
+      if (run.sizeBytes >= this.#residentBytes * FILE_SHARE) return run;
+      if (run.sizeBytes > best.sizeBytes) best = run;
+    }
+    return best;
   }
 
   /** Writes files anew that hold what was removed, also those that come to hold it while this waits. */
@@ -129,7 +134,7 @@ export class SegmentFiler {
         const part = this.#list.parts.find(
           (one) => fileOf(one.segment) !== null && this.#list.hasRemoved(one),
         );
-        if (part === undefined || !(await this.#merge([part.segment]))) return;
+        if (part === undefined || !(await this.#writeMerged([part.segment]))) return;
         await this.#files!.remove(fileOf(part.segment)!.name);
       }
     });
@@ -145,12 +150,12 @@ export class SegmentFiler {
     return this.#files !== undefined && !this.#closed && this.#failures < MAX_FAILURES;
   }
 
-  #take(segments: readonly Segment[], work: () => Promise<boolean>): void {
+  #merge(segments: readonly Segment[]): void {
     for (const segment of segments) this.#taken.add(segment);
     this.#queue(async () => {
       let isDone = false;
       try {
-        isDone = await work();
+        isDone = await this.#writeMerged(segments);
       } finally {
         for (const segment of segments) this.#taken.delete(segment);
         this.#failures = isDone ? 0 : this.#failures + 1;
@@ -169,7 +174,8 @@ export class SegmentFiler {
       });
   }
 
-  async #merge(segments: readonly Segment[]): Promise<boolean> {
+  /** False when it couldn't be kept. */
+  async #writeMerged(segments: readonly Segment[]): Promise<boolean> {
     // What was purged while this waited leaves its place to others.
     if (segments.some((segment) => this.#list.partOf(segment) === undefined)) return true;
     const inputs = this.#list.inputs(segments);
@@ -204,9 +210,4 @@ export class SegmentFiler {
     await this.#files!.remove(fileOf(filed)!.name);
     return true;
   }
-}
-
-async function* pagesOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += FILE_PAGE_BYTES)
-    yield bytes.subarray(at, at + FILE_PAGE_BYTES);
 }

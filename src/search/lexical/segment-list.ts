@@ -31,6 +31,11 @@ export class SegmentList {
     return this.#documents;
   }
 
+  /** Segments that aren't in files. */
+  get residentCount(): number {
+    return this.#parts.reduce((count, { segment }) => count + (fileOf(segment) ? 0 : 1), 0);
+  }
+
   /** Bytes of segments that aren't in files. */
   get residentBytes(): number {
     let bytes = 0;
@@ -114,15 +119,6 @@ export class SegmentList {
       this.#parts[i] = { segment, base: next };
       next += segment.documents;
     }
-    this.version++;
-    return true;
-  }
-
-  /** Puts another with the same documents in a segment's place; false when it isn't there any more. */
-  exchange(segment: Segment, same: Segment): boolean {
-    const at = this.#parts.findIndex((part) => part.segment === segment);
-    if (at < 0) return false;
-    this.#parts[at] = { segment: same, base: this.#parts[at]!.base };
     this.version++;
     return true;
   }
