@@ -27,8 +27,6 @@ const FREEZE_TOKENS = 32_768;
 const MERGE_NOW_TOKENS = 65_536;
 /** How long the background keeps the thread. */
 const SLICE_MS = 4;
-/** Segments in memory from which merging is behind: who adds very much lets it catch up. */
-const MANY_SEGMENTS = 24;
 
 export class LexicalIndex {
   readonly #options: LexicalIndexOptions;
@@ -168,13 +166,9 @@ export class LexicalIndex {
     this.#filer.spill(this.#merging);
   }
 
-  /** Resolves when there is room in memory for more and merging keeps up; undefined when that is so now. */
+  /** Resolves when there is room in memory for more; undefined when there is now. */
   room(): Promise<void> | undefined {
-    const waitsFor =
-      this.#merging !== null && this.#list.residentCount >= MANY_SEGMENTS
-        ? this.#merged
-        : this.#filer.room();
-    return waitsFor?.then(() => this.room());
+    return this.#filer.room();
   }
 
   /** Resolves when no file is written any more. */

@@ -76,10 +76,10 @@ export class SegmentFiler {
     return this.#filing;
   }
 
-  /** What to wait for until memory may have room for more segments; undefined when it has. */
+  /** Resolves when memory has room for more segments; undefined when it has now. */
   room(): Promise<void> | undefined {
-    const hasRoom = this.#taken.size === 0 || this.#list.residentBytes <= this.#residentBytes;
-    return hasRoom ? undefined : this.#filing;
+    if (this.#taken.size === 0 || this.#list.residentBytes <= this.#residentBytes) return undefined;
+    return this.#filing.then(() => this.room());
   }
 
   /** The segment of a file; null when there is none. Rejects when it can't be read. */

@@ -31,11 +31,6 @@ export class SegmentList {
     return this.#documents;
   }
 
-  /** Segments that aren't in files. */
-  get residentCount(): number {
-    return this.#parts.reduce((count, { segment }) => count + (fileOf(segment) ? 0 : 1), 0);
-  }
-
   /** Bytes of segments that aren't in files. */
   get residentBytes(): number {
     let bytes = 0;
