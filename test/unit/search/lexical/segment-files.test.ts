@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { createRequire } from "node:module";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { MemoryFileStore } from "../../../../src/platform/memory/memory-file-store.ts";
 import { LexicalIndex } from "../../../../src/search/lexical/lexical-index.ts";
 import { MemorySource } from "../../../../src/search/lexical/segment.ts";
@@ -205,11 +205,14 @@ describe("a word index larger than its memory", () => {
   it("stays in memory when no file can be written", async () => {
     const files = new Files();
     files.isFull = true;
+    const said = vi.spyOn(console, "error").mockImplementation(() => undefined);
     const index = await fill(files);
     const plain = await SemanticIndex.create();
     plain.add(documents);
     // Three, and what waited behind them.
     expect(files.writes).toBeLessThan(8);
+    expect(said.mock.calls.length).toBe(files.writes);
+    said.mockRestore();
     expect(files.bytes.size).toBe(0);
     expect(await answers(index)).toEqual(await answers(plain));
     for (const one of [index, plain]) one.close();
