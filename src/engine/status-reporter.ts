@@ -10,6 +10,7 @@ import type { LanguageService } from "./language-service.ts";
 import type { EngineParts } from "./local-engine.ts";
 import type { LatencyWindow } from "./latency-window.ts";
 import { computeRatios, EMBEDDING_BYTES } from "./memory-ratios.ts";
+import { OriginalTokens, sampleOf } from "./original-tokens.ts";
 
 interface Measured {
   content: string | null;
@@ -23,7 +24,7 @@ interface Measured {
 export class StatusReporter {
   readonly #parts: EngineParts;
   readonly #latency: LatencyWindow;
-
+  readonly #originalTokens: OriginalTokens;
   readonly #language: LanguageService;
   readonly #episodes: EpisodeService;
 
@@ -35,6 +36,7 @@ export class StatusReporter {
   ) {
     this.#parts = parts;
     this.#latency = latency;
+    this.#originalTokens = new OriginalTokens(parts.store);
     this.#language = language;
     this.#episodes = episodes;
   }
@@ -107,8 +109,7 @@ export class StatusReporter {
           originalBytes,
           storedBytes,
           indexBytes: 0,
-          originalTokens: await this.#sampledTokens("original"),
-          contextTokens: await this.#sampledTokens("context"),
+          ...(await this.#sampledTokens()),
         }),
         // Of the whole store, everything on disk counts.
         totalRatio: sizes.totalBytes === 0 ? 1 : originalBytes / sizes.totalBytes,
@@ -138,23 +139,18 @@ export class StatusReporter {
     };
   }
 
-  /** Estimated tokens of an even sample of at most 200 exact memories: the originals, or what recall hands out. */
-  async #sampledTokens(of: "original" | "context"): Promise<number> {
+  /** Estimated tokens of a sample of the exact memories: the originals, and what recall hands out of them. */
+  async #sampledTokens(): Promise<{ originalTokens: number; contextTokens: number }> {
     const { store } = this.#parts;
-    const ordinals = [...store.catalog.entries()]
-      .filter((entry) => entry.keep === "exact")
-      .map((entry) => entry.ordinal);
-    const step = Math.max(1, Math.ceil(ordinals.length / 200));
-    const sample = ordinals.filter((_, position) => position % step === 0);
-    if (of === "original") {
-      const contents = await store.getContents(sample);
-      return contents.reduce((sum, content) => sum + estimateTokens(content ?? ""), 0);
-    }
-    const summaries = await store.getSummaries(sample);
-    return summaries.reduce(
-      (sum, item) => sum + estimateTokens(recallContext(item.summary, item.entities)),
-      0,
-    );
+    const sample = sampleOf([...store.catalog.entries()].filter(({ keep }) => keep === "exact"));
+    const summaries = await store.getSummaries(sample.map(({ ordinal }) => ordinal));
+    return {
+      originalTokens: await this.#originalTokens.of(sample),
+      contextTokens: summaries.reduce(
+        (sum, item) => sum + estimateTokens(recallContext(item.summary, item.entities)),
+        0,
+      ),
+    };
   }
 }
 
