@@ -32,6 +32,8 @@ export interface IngestDeps {
   clock: Clock;
   /** The compressor with the embedding model, or without one; and that model's id. */
   compressor(embed: boolean): Promise<{ compressor: LLMCompressor; embeddingModel: string | null }>;
+  /** Resolves when the indexes have room in memory for more. */
+  indexRoom(): Promise<void>;
   /** Runs store writes one after the other. */
   exclusively<T>(work: () => Promise<T>): Promise<T>;
 }
@@ -93,13 +95,13 @@ export class IngestRun {
     const fresh: Prepared[] = [];
     const firstIndex = this.#nextIndex;
     this.#nextIndex += inputs.length;
-    const room = new VectorRoom(inputs.filter((input) => input?.embedding).length);
+    await this.#deps.indexRoom();
     for (let position = 0; position < inputs.length; position++) {
       const input = inputs[position]!;
       const index = firstIndex + position;
       try {
         if (this.#ended) throw this.#ended;
-        const prepared = this.#check(index, input, room);
+        const prepared = this.#check(index, input);
         const known = this.#findDuplicate(prepared);
         if (known === null) fresh.push(prepared);
         else settled.push(this.#duplicateReceipt(prepared, known));
@@ -108,7 +110,7 @@ export class IngestRun {
       }
     }
     await checkpoint(this.#options);
-    const compressed = await this.#compressFresh(fresh, settled);
+    const compressed = await this.#compressFresh(withVectors(fresh, settled), settled);
     return async () => {
       await checkpoint(this.#options);
       const stored = await this.#commit(compressed);
@@ -122,7 +124,7 @@ export class IngestRun {
     return identity === null ? null : this.#duplicates.match(identity);
   }
 
-  #check(index: number, input: IngestItem, room: VectorRoom): Prepared {
+  #check(index: number, input: IngestItem): Prepared {
     if (!isPlainInput(input)) validate(memoryInputSchema, input, "The item");
     if (input.text.trim() === "")
       throw new AppError("invalid_input", "The text is empty.", {
@@ -149,7 +151,7 @@ export class IngestRun {
       contentSha256,
       identity: identityOf(input, { metadata, contentSha256 }),
       originalBytes: input.original?.byteLength ?? sizeBytes,
-      vector: givenVector(input, room),
+      vector: null,
     };
   }
 
@@ -384,6 +386,23 @@ function identityOf(
     metadata,
     contentSha256,
   };
+}
+
+/**
+ * Codes the vectors that were given, into one buffer: without those of duplicates, which would keep it for
+ * nothing. Items whose vector is refused are left out.
+ */
+function withVectors(fresh: readonly Prepared[], settled: Receipt[]): Prepared[] {
+  const room = new VectorRoom(fresh.filter(({ input }) => input.embedding).length);
+  return fresh.filter((item) => {
+    try {
+      item.vector = givenVector(item.input, room);
+      return true;
+    } catch (error) {
+      settled.push(failedReceipt(item.index, item.input, error));
+      return false;
+    }
+  });
 }
 
 function sourceOf(input: MemoryInput): { source?: string } {

@@ -401,6 +401,7 @@ export class LocalEngine implements Engine {
       store: this.#parts.store,
       clock: this.#parts.clock,
       compressor: (embed) => this.#compressor(embed),
+      indexRoom: () => this.#parts.search.room(),
       // An import that is under way ends where the engine is closed, however long closing takes.
       exclusively: async (work) => {
         this.#assertOpen();

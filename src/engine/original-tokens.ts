@@ -41,20 +41,25 @@ export class OriginalTokens {
   /** The sum over these. @param sample memories at keep level `exact` */
   async of(sample: readonly CatalogEntry[]): Promise<number> {
     await (this.#loading ??= this.#load());
-    const fresh = sample.filter(({ id }) => !this.#known.has(id));
+    const { catalog } = this.#store;
+    // What was forgotten or has faded since the sample was taken counts for nothing.
+    const fresh = sample.filter(
+      ({ id }) => !this.#known.has(id) && catalog.byId(id)?.keep === "exact",
+    );
     const contents = await this.#store.getContents(fresh.map(({ ordinal }) => ordinal));
-    fresh.forEach(({ id }, i) => this.#known.set(id, estimateTokens(contents[i] ?? "")));
+    for (const [i, content] of contents.entries())
+      if (content !== null) this.#known.set(fresh[i]!.id, estimateTokens(content));
     this.#unsaved += fresh.length;
     if (this.#unsaved >= SAVE_AFTER && this.#store.catalog.size >= SAVE_FROM_MEMORIES)
       await this.#save(sample);
-    return sample.reduce((sum, { id }) => sum + this.#known.get(id)!, 0);
+    return sample.reduce((sum, { id }) => sum + (this.#known.get(id) ?? 0), 0);
   }
 
   /** What an earlier opening counted; a file that can't be read is as good as none. */
   async #load(): Promise<void> {
-    const bytes = await this.#store.readDerived(DERIVED, { allowStale: true });
-    if (bytes === null) return;
     try {
+      const bytes = await this.#store.readDerived(DERIVED, { allowStale: true });
+      if (bytes === null) return;
       const { tokens } = savedTokens.parse(JSON.parse(new TextDecoder().decode(bytes)));
       for (const [id, count] of Object.entries(tokens)) this.#known.set(id, count);
     } catch {

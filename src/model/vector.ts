@@ -23,28 +23,28 @@ export interface QuantizedVector {
 
 /** Codes and ninth bits of several vectors in two buffers: one of its own for each costs as much as its values. */
 export class VectorRoom {
+  readonly #count: number;
   readonly #dimensions: number;
   readonly #codes: Int8Array;
   readonly #fine: Uint8Array;
   #used = 0;
 
   constructor(count: number, dimensions: number = EMBEDDING_DIMENSIONS) {
+    this.#count = count;
     this.#dimensions = dimensions;
     this.#codes = new Int8Array(count * dimensions);
     this.#fine = new Uint8Array(count * fineBytes(dimensions));
   }
 
-  /** Room for one more; `RangeError` beyond the count. */
-  take(): { codes: Int8Array; fine: Uint8Array } {
-    const [codesAt, fineAt] = [
-      this.#used * this.#dimensions,
-      this.#used * fineBytes(this.#dimensions),
-    ];
-    if (codesAt >= this.#codes.length) throw new RangeError("There is no room for another vector.");
-    this.#used++;
+  /** Room for one more; `RangeError` beyond the count, and for a vector of another size. */
+  take(dimensions: number): { codes: Int8Array; fine: Uint8Array } {
+    if (dimensions !== this.#dimensions || this.#used >= this.#count)
+      throw new RangeError("There is no room for this vector.");
+    const at = this.#used++;
+    const [size, fineSize] = [dimensions, fineBytes(dimensions)];
     return {
-      codes: this.#codes.subarray(codesAt, codesAt + this.#dimensions),
-      fine: this.#fine.subarray(fineAt, fineAt + fineBytes(this.#dimensions)),
+      codes: this.#codes.subarray(at * size, (at + 1) * size),
+      fine: this.#fine.subarray(at * fineSize, (at + 1) * fineSize),
     };
   }
 }
@@ -70,7 +70,7 @@ export function quantizeVector(
   }
   // A sum of finite single-precision values doesn't overflow.
   if (!Number.isFinite(sum)) throw new RangeError("The vector holds a value that is not finite.");
-  const { codes, fine: ninths } = (room ?? new VectorRoom(1, vector.length)).take();
+  const { codes, fine: ninths } = (room ?? new VectorRoom(1, vector.length)).take(vector.length);
   const bits = fine ? ninths : undefined;
   if (max === 0) return { codes, scale: 0, ...(bits && { fine: bits }) };
   const scale = Math.fround(max / 127);

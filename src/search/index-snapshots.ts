@@ -1,14 +1,15 @@
 /** Snapshots of the indexes as derived data of the store: writing them, and what of them can be used again. */
 
 import { concatBytes } from "../storage/bytes.ts";
-import type { MemoryStore } from "../storage/memory-store.ts";
+import type { DerivedFile, MemoryStore } from "../storage/memory-store.ts";
 import { decodeIndexState, encodeIndexState, type IndexState } from "./index-state.ts";
 import { SemanticIndex, type SemanticIndexOptions } from "./semantic-index.ts";
 
 /** Whether snapshots are kept in the store. "auto": where building again would take a while. */
 export type SnapshotPolicy = "auto" | "always" | "never";
 
-const TEXT_SNAPSHOT = "fts";
+/** The second one is for snapshots that are too large to replace one at once: they are written beside it. */
+const TEXT_SNAPSHOTS = ["fts", "fts-2"] as const;
 const STATE_SNAPSHOT = "search-state";
 /**
  * About 10,000 short memories. To build again is to read every text, and texts that `compact()` coded
@@ -16,7 +17,7 @@ const STATE_SNAPSHOT = "search-state";
  */
 const SNAPSHOT_MIN_UNITS = 1_000_000;
 
-/** Up to this size the one before stays until the next is whole; a larger one isn't held twice. */
+/** A larger one is written piece by piece, since in memory it would be there twice. */
 const WHOLE_MAX_BYTES = 64 * 1024 * 1024;
 
 export interface RestoredIndexes {
@@ -36,7 +37,7 @@ export async function restoreIndexes(
 ): Promise<RestoredIndexes> {
   if (policy === "never") return NOTHING;
   const [textFile, stateFile] = [
-    await store.openDerived(TEXT_SNAPSHOT),
+    (await latestText(store))?.file ?? null,
     await store.openDerived(STATE_SNAPSHOT),
   ];
   // One without the other saves nothing: both are filled from the same rows.
@@ -64,12 +65,24 @@ export async function saveIndexes(
 ): Promise<void> {
   if (policy === "never" || (policy === "auto" && text.textUnits < SNAPSHOT_MIN_UNITS)) return;
   const pieces = text.snapshotPieces();
-  const sizeBytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
-  await store.writeDerived(
-    TEXT_SNAPSHOT,
-    sizeBytes <= WHOLE_MAX_BYTES ? concatBytes(pieces) : oneByOne(pieces),
-  );
+  const isWhole = pieces.reduce((sum, { length }) => sum + length, 0) <= WHOLE_MAX_BYTES;
+  const [first, second] = TEXT_SNAPSHOTS;
+  const name = isWhole || (await latestText(store))?.name === second ? first : second;
+  await store.writeDerived(name, isWhole ? concatBytes(pieces) : oneByOne(pieces));
+  await store.removeDerived(name === first ? second : first);
   await store.writeDerived(STATE_SNAPSHOT, encodeIndexState(state));
+}
+
+async function latestText(
+  store: MemoryStore,
+): Promise<{ name: (typeof TEXT_SNAPSHOTS)[number]; file: DerivedFile } | null> {
+  let latest: { name: (typeof TEXT_SNAPSHOTS)[number]; file: DerivedFile } | null = null;
+  for (const name of TEXT_SNAPSHOTS) {
+    const file = await store.openDerived(name);
+    if (file !== null && (latest === null || file.generation > latest.file.generation))
+      latest = { name, file };
+  }
+  return latest;
 }
 
 async function* oneByOne(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {

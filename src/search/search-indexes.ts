@@ -275,6 +275,8 @@ export class SearchIndexes {
     this.#pending = this.#pending.then(async () => {
       for (let from = 0; from < changed.length && !this.#closed; from += SLICE_ROWS) {
         if (from > 0) await nextTurn();
+        await this.text.room();
+        if (this.#closed) break;
         const slice = changed.slice(from, from + SLICE_ROWS);
         // A failure is the next caller's no longer than this change.
         await this.#reindex(slice).catch((error: unknown) => {

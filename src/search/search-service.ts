@@ -201,6 +201,11 @@ export class SearchService {
     await this.#indexes.namesKnown();
   }
 
+  /** Resolves when the word index has room in memory for more: what is over its budget is on its way to files. */
+  async room(): Promise<void> {
+    await this.#indexes.text.room();
+  }
+
   /** Drops what removed memories left inside the text index, and writes snapshots where that pays. */
   async saveSnapshots(): Promise<void> {
     await this.#ready();

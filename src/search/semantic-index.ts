@@ -232,7 +232,7 @@ export class SemanticIndex {
     return [head.copy(), table, ...images];
   }
 
-  /** Resolves when no file is written any more; after `purge` none has what was removed. */
+  /** Resolves when no file is written any more; after `purge` none has what was removed, unless one couldn't be written. */
   written(): Promise<void> {
     return this.#index.written();
   }

@@ -353,12 +353,18 @@ export class ArrowStorage implements MemoryStore {
       });
     }
     await files.remove(path);
-    await appendDerived(
-      files,
-      path,
-      source,
-      new DerivedEncoder(zstd, generation, options.partBytes),
-    );
+    try {
+      await appendDerived(
+        files,
+        path,
+        source,
+        new DerivedEncoder(zstd, generation, options.partBytes),
+      );
+    } catch (error) {
+      // What was written of it may take the room that is missing.
+      await files.remove(path).catch(() => undefined);
+      throw error;
+    }
     return this.#exclusive(async () => {
       if (!isClean()) await files.remove(path);
       return isClean();

@@ -86,8 +86,8 @@ export interface MemoryEdit {
 
 export interface AppendOptions {
   /**
-   * The caller made each checksum of the very text that it hands in, and leaves the vectors to the
-   * store: neither is made a second time.
+   * The caller made each checksum of the very text that it hands in, which isn't made a second time, and
+   * leaves the vectors to the store: they aren't copied and mustn't be changed any more.
    */
   owned?: boolean;
 }

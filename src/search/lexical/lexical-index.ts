@@ -247,7 +247,7 @@ export class LexicalIndex {
       if (parts === null) return;
       const run = parts.map(({ segment }) => segment);
       const tokens = run.reduce((sum, segment) => sum + segment.tokens, 0);
-      if (this.#filer.isFor(run)) return;
+      if (this.#filer.isTooLargeForMemory(run)) return;
       if (tokens <= MERGE_NOW_TOKENS || run.length >= MAX_RUN) {
         if (run.some((segment) => this.#merging?.has(segment) === true)) this.#stopMerging();
         this.#merge(run);

@@ -4,7 +4,8 @@
  * what was removed. Not the largest: what stays between two files can't be merged with others any more.
  */
 
-import { mergeSegments } from "./merge.ts";
+import { nextTurn } from "../../next-turn.ts";
+import { mergeSegments, type MergeInput } from "./merge.ts";
 import { Segment } from "./segment.ts";
 import {
   FILE_PREFIX,
@@ -21,20 +22,22 @@ const DEFAULT_RESIDENT_BYTES = 192 * 1024 * 1024;
 const FILE_SHARE = 1 / 2;
 /** Larger merges are left for a file: in memory what they read would be there twice. */
 const MERGE_IN_MEMORY_SHARE = 1 / 4;
-/** After so many failures in a row segments stay in memory. */
-const MAX_FAILURES = 3;
+/** How long segments stay in memory after a file couldn't be written. */
+const RETRY_MS = 30_000;
+/** How long merging into a file keeps the thread. */
+const SLICE_MS = 8;
 
 export interface SegmentFilerOptions {
   /** Where segments go that memory is too small for; without it all stay in memory. */
   files?: SegmentFiles;
-  /** Bytes of segments in memory above which the largest go to files. */
+  /** Bytes of segments in memory above which the oldest go to files. */
   residentBytes?: number;
 }
 
 interface SegmentFilerHooks {
   /** Told of a file that can't be read any more. */
   onLost: (source: FileSource) => void;
-  /** Told when segments are in a file that weren't. */
+  /** Told after each attempt to put segments into a file. */
   onFiled: () => void;
 }
 
@@ -50,7 +53,7 @@ export class SegmentFiler {
   #filing: Promise<void> = Promise.resolve();
   /** Number of the next file. */
   #nextFile = 1;
-  #failures = 0;
+  #retryAtMs = 0;
   #closed = false;
 
   constructor(list: SegmentList, options: SegmentFilerOptions, hooks: SegmentFilerHooks) {
@@ -66,7 +69,7 @@ export class SegmentFiler {
   }
 
   /** Whether these are too large to be merged in memory. */
-  isFor(segments: readonly Segment[]): boolean {
+  isTooLargeForMemory(segments: readonly Segment[]): boolean {
     const bytes = segments.reduce((sum, { source }) => sum + source.sizeBytes, 0);
     return this.#isUsable && bytes > this.#residentBytes * MERGE_IN_MEMORY_SHARE;
   }
@@ -127,16 +130,17 @@ export class SegmentFiler {
     return best;
   }
 
-  /** Writes files anew that hold what was removed, also those that come to hold it while this waits. */
+  /** Writes the files anew that hold what was removed. What is removed from now on is for the next call. */
   rewrite(): void {
     this.#queue(async () => {
-      for (;;) {
-        const part = this.#list.parts.find(
-          (one) => fileOf(one.segment) !== null && this.#list.hasRemoved(one),
-        );
-        if (part === undefined || !(await this.#writeMerged([part.segment]))) return;
-        await this.#files!.remove(fileOf(part.segment)!.name);
-      }
+      const affected = this.#list.parts.filter(
+        (part) => fileOf(part.segment) !== null && this.#list.hasRemoved(part),
+      );
+      for (const { segment } of affected)
+        // One that fails keeps no other from it.
+        await this.#reported(async () => {
+          if (await this.#writeMerged([segment])) await this.#files!.remove(fileOf(segment)!.name);
+        });
     });
   }
 
@@ -147,67 +151,71 @@ export class SegmentFiler {
   }
 
   get #isUsable(): boolean {
-    return this.#files !== undefined && !this.#closed && this.#failures < MAX_FAILURES;
+    return this.#files !== undefined && !this.#closed && performance.now() >= this.#retryAtMs;
   }
 
   #merge(segments: readonly Segment[]): void {
     for (const segment of segments) this.#taken.add(segment);
     this.#queue(async () => {
-      let isDone = false;
+      let hasFailed = true;
       try {
-        isDone = await this.#writeMerged(segments);
+        await this.#writeMerged(segments);
+        hasFailed = false;
       } finally {
         for (const segment of segments) this.#taken.delete(segment);
-        this.#failures = isDone ? 0 : this.#failures + 1;
+        if (hasFailed) this.#retryAtMs = performance.now() + RETRY_MS;
         if (!this.#closed) this.#hooks.onFiled();
       }
     });
   }
 
   #queue(work: () => Promise<void>): void {
-    this.#filing = this.#filing
-      .then(() => (this.#closed ? undefined : work()))
-      .catch((error: unknown) => {
-        if (this.#closed) return;
-        if (error instanceof LostSegment) this.#hooks.onLost(error.source);
-        else console.error("A file of the word index could not be written:", error);
-      });
+    this.#filing = this.#filing.then(() => this.#reported(work));
   }
 
-  /** False when it couldn't be kept. */
+  /** Never rejects. */
+  async #reported(work: () => Promise<void>): Promise<void> {
+    if (this.#closed) return;
+    try {
+      await work();
+    } catch (error) {
+      if (this.#closed) return;
+      if (error instanceof LostSegment) this.#hooks.onLost(error.source);
+      else console.error("A file of the word index could not be written:", error);
+    }
+  }
+
+  /** Whether the segments are replaced: not when what was made of them came too late, or couldn't be kept. */
   async #writeMerged(segments: readonly Segment[]): Promise<boolean> {
-    // What was purged while this waited leaves its place to others.
-    if (segments.some((segment) => this.#list.partOf(segment) === undefined)) return true;
+    // What was purged while this waited has left its place to others.
+    if (segments.some((segment) => this.#list.partOf(segment) === undefined)) return false;
     const inputs = this.#list.inputs(segments);
-    const pages: Uint8Array[] = [];
-    const steps = mergeSegments(inputs, (page) => pages.push(page));
-    const pieces = async function* (): AsyncGenerator<Uint8Array> {
-      for (let isDone = false; !isDone;) {
-        const step = steps.next();
-        isDone = step.done === true;
-        if (step.value instanceof Promise) await step.value;
-        yield* pages.splice(0);
-      }
-    };
-    const filed = await this.#write(pieces());
-    return filed !== null && (this.#list.replace(inputs, filed) || this.#drop(filed));
+    const filed = await this.#write(mergedPages(inputs));
+    if (filed === null) return false;
+    const isReplaced = !this.#closed && this.#list.replace(inputs, filed);
+    if (!isReplaced || filed.documents === 0) await this.#files!.remove(fileOf(filed)!.name);
+    return isReplaced;
   }
 
   /** Null when it can't be kept, or mustn't: the store was purged meanwhile. */
   async #write(pieces: AsyncIterable<Uint8Array>): Promise<Segment | null> {
     const name = `${FILE_PREFIX}${this.#nextFile++}`;
-    try {
-      return (await this.#files!.write(name, pieces)) ? await this.open(name) : null;
-    } catch (error) {
-      // What was written of it takes the room that is missing.
-      await this.#files!.remove(name).catch(() => undefined);
-      throw error;
-    }
+    return (await this.#files!.write(name, pieces)) ? this.open(name) : null;
   }
+}
 
-  /** A file that came too late. Not a failure. */
-  async #drop(filed: Segment): Promise<true> {
-    await this.#files!.remove(fileOf(filed)!.name);
-    return true;
+/** What the segments become; others have their turns meanwhile, also while nothing is left of them. */
+async function* mergedPages(inputs: readonly MergeInput[]): AsyncGenerator<Uint8Array> {
+  const pages: Uint8Array[] = [];
+  const steps = mergeSegments(inputs, (page) => pages.push(page));
+  let turnSince = performance.now();
+  for (let isDone = false; !isDone;) {
+    const step = steps.next();
+    isDone = step.done === true;
+    if (step.value instanceof Promise) await step.value;
+    yield* pages.splice(0);
+    if (performance.now() - turnSince < SLICE_MS) continue;
+    await nextTurn();
+    turnSince = performance.now();
   }
 }

@@ -16,7 +16,7 @@ export interface SegmentFile {
 /** Where the files are. */
 export interface SegmentFiles {
   open(name: string): Promise<SegmentFile | null>;
-  /** False when nothing could be written. */
+  /** False when it mustn't be kept. Leaves nothing when it rejects. */
   write(name: string, bytes: AsyncIterable<Uint8Array>): Promise<boolean>;
   remove(name: string): Promise<void>;
   list(): Promise<string[]>;
