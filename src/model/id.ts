@@ -1,9 +1,10 @@
 /** UUIDv7 (RFC 9562 §5.7): time-ordered ids, so that rows sorted by id are nearly sorted by arrival. */
 
+import { writeHex } from "./hex.ts";
+
 let lastMs = 0;
 let counter = 0;
 
-const HEX_CODES = Uint8Array.from("0123456789abcdef", (digit) => digit.charCodeAt(0));
 const HYPHENS = [8, 13, 18, 23];
 /** Character codes of the id that is being made; the hyphens stand. */
 const codes = Array.from({ length: 36 }, () => "-".charCodeAt(0));
@@ -38,12 +39,11 @@ export function createMemoryId(nowMs: number = Date.now()): string {
   bytes[6] = 0x70 | (counter >>> 8);
   bytes[7] = counter;
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;
-  // One string of its own: pieces put together would be kept as a tree of pieces.
   let at = 0;
   for (let i = 0; i < bytes.length; i++) {
     if (HYPHENS.includes(at)) at++;
-    codes[at++] = HEX_CODES[bytes[i]! >>> 4]!;
-    codes[at++] = HEX_CODES[bytes[i]! & 15]!;
+    writeHex(bytes[i]!, codes, at);
+    at += 2;
   }
   return String.fromCharCode(...codes);
 }

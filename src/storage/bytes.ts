@@ -2,6 +2,7 @@
 
 import { sha256 } from "@noble/hashes/sha2.js";
 import { AppError } from "../errors.ts";
+import { writeHex } from "../model/hex.ts";
 
 const POLYNOMIAL = 0x82f63b78; // Castagnoli, reflected
 /** Slicing-by-8 tables: eight bytes per step instead of one. */
@@ -134,17 +135,12 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
-const HEX_CODES = Uint8Array.from("0123456789abcdef", (digit) => digit.charCodeAt(0));
-
 /** Character codes of the hash that is being written. */
 const hexCodes = Array.from({ length: 64 }, () => 0);
 
-/** Of a SHA-256: one string of its own, since pieces put together would be kept as a tree of pieces. */
+/** Of a SHA-256. */
 function hexOf(hash: Uint8Array): string {
-  for (let i = 0; i < hash.length; i++) {
-    hexCodes[2 * i] = HEX_CODES[hash[i]! >>> 4]!;
-    hexCodes[2 * i + 1] = HEX_CODES[hash[i]! & 15]!;
-  }
+  for (let i = 0; i < hash.length; i++) writeHex(hash[i]!, hexCodes, 2 * i);
   return String.fromCharCode(...hexCodes);
 }
 

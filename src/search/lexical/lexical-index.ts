@@ -4,7 +4,8 @@
  * Searched by `lexical-searcher.ts`.
  */
 
-import { joined, mergeSegments } from "./merge.ts";
+import { concatBytes } from "../../storage/bytes.ts";
+import { mergeSegments } from "./merge.ts";
 import { chooseRun, MAX_RUN } from "./merge-policy.ts";
 import { RecentDocuments, type TextDocument } from "./recent-documents.ts";
 import { MemorySource, Segment, verifyImage } from "./segment.ts";
@@ -263,7 +264,7 @@ export class LexicalIndex {
     const pieces: Uint8Array[] = [];
     const steps = mergeSegments(inputs, (bytes) => pieces.push(bytes));
     const finish = (): void => {
-      this.#list.replace(inputs, Segment.ofBytes(joined(pieces)));
+      this.#list.replace(inputs, Segment.ofBytes(concatBytes(pieces)));
     };
     return { steps, finish };
   }

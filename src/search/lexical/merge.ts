@@ -108,14 +108,3 @@ function* mergeDocuments(inputs: readonly MergeInput[]): Steps<SegmentDocuments>
   }
   return { norms, ordinals, tokens };
 }
-
-/** The pieces of a merged segment as one. */
-export function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
-}

@@ -3,6 +3,7 @@
  * a segment by `freeze`.
  */
 
+import { concatBytes } from "../../storage/bytes.ts";
 import { growList, emptyList, MAX_FREQUENCY, type PostingList } from "./posting-codec.ts";
 import { normOf } from "./norms.ts";
 import { Segment } from "./segment.ts";
@@ -69,24 +70,14 @@ export class RecentDocuments {
   /** A segment of the documents, numbered from 0; afterwards there are none. */
   freeze(): Segment {
     const pieces: Uint8Array[] = [];
-    let size = 0;
-    const writer = new SegmentWriter(this.#documents(), (bytes) => {
-      pieces.push(bytes);
-      size += bytes.length;
-    });
+    const writer = new SegmentWriter(this.#documents(), (bytes) => pieces.push(bytes));
     this.#writeTerms(writer);
     writer.finish();
-    const image = new Uint8Array(size);
-    let at = 0;
-    for (const piece of pieces) {
-      image.set(piece, at);
-      at += piece.length;
-    }
     this.#ordinals = [];
     this.#fieldEnds = new Uint32Array(1024);
     this.tokenizer.rewind();
     if (this.tokenizer.isFull) this.tokenizer.forget();
-    return Segment.ofBytes(image);
+    return Segment.ofBytes(concatBytes(pieces));
   }
 
   #documents(): SegmentDocuments {
