@@ -1,8 +1,8 @@
 /**
  * `npm run bench -- search [--count 100000] [--queries 400] [--rounds 5] [--workers 2] [--compacted]
- * [--peers all|none] [--fresh] [--json FILE]`: the whole recall over real sentences, per stage, one
- * caller after the other and many at once, beside full-text engines. Embeddings come from
- * `.cache/bench`; queries that have none are embedded and kept there.
+ * [--peers all|none] [--install] [--fresh] [--json FILE]`: the whole recall over real sentences, per stage, one
+ * caller after the other and many at once, beside full-text engines; in a browser: `bench -- browser`.
+ * Embeddings come from `.cache/bench`; queries that have none are embedded and kept there.
  */
 
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { isMainThread } from "node:worker_threads";
+import { installPeers } from "../vectors/peer-packages.ts";
 import { prepareBigStore } from "./big-store.ts";
 import { EmbeddingCache } from "./embeddings.ts";
 import { exactAnswers } from "./exact.ts";
@@ -31,9 +32,11 @@ export async function main(args: string[]): Promise<void> {
       compacted: { type: "boolean", default: false },
       fresh: { type: "boolean", default: false },
       peers: { type: "string", default: "all" },
+      install: { type: "boolean", default: false },
       json: { type: "string" },
     },
   });
+  if (values.install) installPeers(["orama"]);
   const cache = await EmbeddingCache.open();
   const big = await prepareBigStore(Number(values.count), cache, {
     compacted: values.compacted,
@@ -75,10 +78,12 @@ export async function main(args: string[]): Promise<void> {
     await measured.close();
 
     const pooled = await openMeasured(directory, { vectorWorkers: true });
+    const speed = await throughputRow(pooled, queries, vectors, seconds);
+    const helpers = pooled.service.vectorPool.status().workers;
     rows.push({
-      system: "ours, vectors on workers, 16 callers",
+      system: `ours, one thread and ${helpers} for vectors, 16 callers`,
       ...common,
-      ...(await throughputRow(pooled, queries, vectors, seconds)),
+      ...speed,
     });
     await pooled.close();
     const workers = Number(values.workers);

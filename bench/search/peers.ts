@@ -1,11 +1,14 @@
 /**
- * What the same questions cost elsewhere: SQLite's FTS5 alone (ranked OR of the words, in memory), and
- * FTS5 joined with a plain float32 scan as a hand-made hybrid. In the same process, one caller.
+ * What the same questions cost elsewhere: SQLite's FTS5 alone (ranked OR of the words, in memory), FTS5
+ * joined with a plain float32 scan as a hand-made hybrid, and Orama's hybrid search, where it is
+ * installed. In the same process, one caller.
  */
 
 import sqlite from "@sqlite.org/sqlite-wasm";
+import { EMBEDDING_DIMENSIONS as DIMENSIONS } from "../../src/model/vector.ts";
 import { isFunctionWord, queryWords } from "../../src/search/text-analysis.ts";
 import { topPlaces } from "../../src/search/top-places.ts";
+import { load } from "../vectors/peer-packages.ts";
 import type { BigStore } from "./big-store.ts";
 import { scanPlain, type ExactAnswers } from "./exact.ts";
 import type { QueryVectors } from "./index.ts";
@@ -16,6 +19,7 @@ import { percentile } from "./statistics.ts";
 /** Peers are slow at this size. */
 const MAX_QUERIES = 120;
 const CANDIDATES = 200;
+const ORAMA_QUERIES = 40;
 
 export async function peerRows(
   { texts }: BigStore,
@@ -88,7 +92,65 @@ export async function peerRows(
   ];
   select.finalize();
   db.close();
+  try {
+    rows.push({ data, recall10: null, ...(await oramaRow(texts, asked, vectors, exact)) });
+  } catch (error) {
+    console.error(`SKIPPED Orama: ${error instanceof Error ? error.message : String(error)}`);
+  }
   return rows;
+}
+
+/** Orama's own hybrid of BM25 and cosine, over the same fields and vectors. */
+async function oramaRow(
+  texts: BigStore["texts"],
+  queries: readonly BenchQuery[],
+  vectors: QueryVectors,
+  exact: ExactAnswers,
+): Promise<Omit<Row, "data" | "recall10">> {
+  const { create, insertMultiple, search } = load<{
+    create(options: object): object;
+    insertMultiple(db: object, documents: object[], batch: number): Promise<unknown>;
+    search(db: object, options: object): Promise<{ hits: unknown[] }>;
+  }>("orama", "@orama/orama");
+  const db = create({
+    schema: { title: "string", speaker: "string", content: "string", v: `vector[${DIMENSIONS}]` },
+  });
+  const documents = Array.from(exact.ordinals, (ordinal, i) => ({
+    id: String(ordinal),
+    title: texts[ordinal]!.title,
+    speaker: texts[ordinal]!.speaker,
+    content: texts[ordinal]!.text,
+    v: Array.from(exact.vectors.subarray(i * DIMENSIONS, (i + 1) * DIMENSIONS)),
+  }));
+  const heldBytes = (): number => {
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    return heapUsed + arrayBuffers;
+  };
+  const before = heldBytes();
+  const from = performance.now();
+  await insertMultiple(db, documents, 1000);
+  const buildMs = performance.now() - from;
+  const bytes = heldBytes() - before;
+  const anyVector = vectors.all[0]![1];
+  const samples: number[] = [];
+  for (const { query } of queries.slice(0, ORAMA_QUERIES)) {
+    const value = Array.from(vectors.of(query) ?? anyVector);
+    const asked = performance.now();
+    await search(db, {
+      mode: "hybrid",
+      term: query,
+      vector: { value, property: "v" },
+      similarity: 0,
+      limit: 10,
+    });
+    samples.push(performance.now() - asked);
+  }
+  return {
+    system: "Orama, hybrid search",
+    ...speedOf(samples),
+    buildMs,
+    bytesPerMemory: Math.round(bytes / documents.length),
+  };
 }
 
 function timed(queries: readonly BenchQuery[], ask: (query: BenchQuery) => void): Speed {
@@ -98,6 +160,10 @@ function timed(queries: readonly BenchQuery[], ask: (query: BenchQuery) => void)
     ask(query);
     return performance.now() - from;
   });
+  return speedOf(samples);
+}
+
+function speedOf(samples: readonly number[]): Speed {
   const total = samples.reduce((sum, value) => sum + value, 0);
   return {
     queriesPerSecond: (samples.length * 1000) / total,

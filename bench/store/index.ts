@@ -1,15 +1,17 @@
 /**
- * `npm run bench -- store [--count 100000] [--gigabytes G] [--kilobytes 100] [--words] [--json FILE]`:
+ * `npm run bench -- store [--count 100000] [--gigabytes G] [--kilobytes 100] [--words] [--keep FOLDER]
+ * [--json FILE]`:
  * how long a store takes to fill, fold and open, and what is resident meanwhile; each step in a
  * process of its own. First `--count` real sentences with seeded vectors: through the whole engine,
  * one by one and in groups, beside SQLite's FTS5 with the vectors as blobs; then opened from the
  * journal alone and from segments with snapshots; with `--gigabytes` a store of that much text, composed of
  * real paragraphs into memories of `--kilobytes`, too (`--words`: with its word index). Everything is
- * made in a temporary folder and removed.
+ * made in a temporary folder and removed, but the store of `--gigabytes` where `--keep` names a folder for it
+ * (`bench -- browser --store FOLDER` asks it in Chromium).
  */
 
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -26,6 +28,7 @@ const { values } = parseArgs({
     gigabytes: { type: "string" },
     kilobytes: { type: "string", default: "100" },
     words: { type: "boolean", default: false },
+    keep: { type: "string" },
     json: { type: "string" },
   },
 });
@@ -46,8 +49,13 @@ async function run(step: string, ...args: string[]): Promise<StepReport[]> {
 
 const all: { store: string; steps: StepReport[] }[] = [];
 
-async function section(store: string, steps: [string, ...string[]][]): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), "bench-store-"));
+async function section(
+  store: string,
+  steps: [string, ...string[]][],
+  kept?: string,
+): Promise<void> {
+  if (kept !== undefined) mkdirSync(kept, { recursive: true });
+  const directory = kept ?? mkdtempSync(join(tmpdir(), "bench-store-"));
   try {
     const reports: StepReport[] = [];
     for (const [step, ...args] of steps) reports.push(...(await run(step, directory, ...args)));
@@ -66,7 +74,7 @@ async function section(store: string, steps: [string, ...string[]][]): Promise<v
       })),
     );
   } finally {
-    rmSync(directory, { recursive: true });
+    if (kept === undefined) rmSync(directory, { recursive: true });
   }
 }
 
@@ -82,10 +90,14 @@ if (Number(count) > 0) {
 if (values.gigabytes !== undefined) {
   const bytes = String(Number(values.gigabytes) * 1e9);
   const textBytes = String(Number(values.kilobytes) * 1000);
-  await section(`${values.gigabytes} GB of text`, [
-    ["fill-big", bytes, textBytes],
-    // Made the first time, read from its snapshot the second.
-    ...(values.words ? [["open"], ["open"]] : [["open-store"]]),
-  ] as [string, ...string[]][]);
+  await section(
+    `${values.gigabytes} GB of text`,
+    [
+      ["fill-big", bytes, textBytes],
+      // Made the first time, read from its snapshot the second.
+      ...(values.words ? [["open"], ["open"]] : [["open-store"]]),
+    ] as [string, ...string[]][],
+    values.keep,
+  );
 }
 if (values.json) writeFileSync(values.json, JSON.stringify(all, null, 2));

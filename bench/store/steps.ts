@@ -12,23 +12,18 @@ import { SearchService } from "../../src/search/search-service.ts";
 import { loadSqlite } from "../../src/search/sqlite.ts";
 import { ArrowStorage } from "../../src/storage/arrow-storage.ts";
 import { readSentences } from "../search/sentences.ts";
-import { composedMemories, seededRandom, seededVector, sentenceMemories } from "./texts.ts";
+import {
+  composedMemories,
+  QUERIES,
+  seededRandom,
+  seededVector,
+  sentenceMemories,
+} from "./texts.ts";
 
 /** So many are enough to tell what one costs. */
 const ONE_BY_ONE = 300;
 /** Rows of one journal frame. */
 const GROUP = 2_048;
-const QUERIES = [
-  "the white whale and the ship",
-  "peace with foreign nations",
-  "mailing list software release",
-  "taxes on imported goods",
-  "captain on the quarter-deck at night",
-  "the treasury and the public debt",
-  "unsubscribe from this newsletter",
-  "linux kernel patch",
-];
-
 export interface StepReport {
   step: string;
   ms: number;

@@ -12,6 +12,18 @@ import { newMemory } from "../../test/unit/search/in-memory-store.ts";
 const START = Date.UTC(2020, 0, 1);
 const DIMENSIONS = 384;
 
+/** Asked of the composed texts. */
+export const QUERIES = [
+  "the white whale and the ship",
+  "peace with foreign nations",
+  "mailing list software release",
+  "taxes on imported goods",
+  "captain on the quarter-deck at night",
+  "the treasury and the public debt",
+  "unsubscribe from this newsletter",
+  "linux kernel patch",
+];
+
 /** Seeded, uniform in [0, 1): the same texts and vectors in every run. */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;

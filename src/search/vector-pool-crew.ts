@@ -12,8 +12,8 @@ export class WorkerLostError extends Error {}
 
 /** Queries of one message: they share its cost, but the last waits for all. */
 const MAX_BATCH = 16;
-/** Messages under way to one worker: it finds the next when it has answered. */
-const MAX_UNDER_WAY = 2;
+/** Queries under way to one worker: it has the next at hand while this thread is busy with what others answered. */
+const MAX_UNDER_WAY = 32;
 /** A worker that is silent for this long with work at hand is taken for dead. */
 const SILENCE_MS = 10_000;
 
@@ -147,7 +147,7 @@ export class VectorCrew {
     while (this.#queue.length > 0 && this.#shared !== null) {
       let free: Member | null = null;
       for (const member of this.#members)
-        if (member.underWay < MAX_UNDER_WAY && (!free || member.taskCount < free.taskCount))
+        if (member.taskCount < MAX_UNDER_WAY && (!free || member.taskCount < free.taskCount))
           free = member;
       if (!free) return;
       free.give(this.#shared, this.#nextTasks());
@@ -186,11 +186,6 @@ class Member {
     worker.onMessage((message) => this.#receive(message as PoolReply));
     worker.onEnd((reason) => this.end(reason));
     worker.setBusy(false);
-  }
-
-  /** Messages that wait for their answer. */
-  get underWay(): number {
-    return this.#batches.size;
   }
 
   get taskCount(): number {

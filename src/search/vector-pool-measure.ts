@@ -21,8 +21,13 @@ export interface PoolTrial {
   ask(count: number): Promise<void>;
 }
 
-/** More workers, or any, have to bring at least this much. */
+/** More workers have to bring at least this much; all together this much more than the owner's thread for a batch of vectors alone. */
 export const WORTHWHILE = 1.1;
+/**
+ * Workers as fast as this beside the owner's thread are used: a recall has more to do than its vectors, and
+ * while a worker scans for one, the owner's thread goes on with another.
+ */
+const NEARLY_AS_FAST = 0.7;
 const OWN_MS = 10;
 const WORKERS_MS = 30;
 /** A slow moment of the machine is not the number's: the better of so many rounds counts. */
@@ -56,11 +61,21 @@ export async function measureWorkers(
 }
 
 /** The number to work with; 0: none. */
-export function bestCount(measured: readonly PoolMeasurement[]): number {
-  let best = measured[0]!;
-  for (const one of measured)
-    if (one.queriesPerSecond >= best.queriesPerSecond * WORTHWHILE) best = one;
-  return best.workers;
+export function bestCount([own, ...others]: readonly PoolMeasurement[]): number {
+  let workers = 0;
+  let least = own!.queriesPerSecond * NEARLY_AS_FAST;
+  for (const one of others)
+    if (one.queriesPerSecond >= least) {
+      workers = one.workers;
+      least = one.queriesPerSecond * WORTHWHILE;
+    }
+  return workers;
+}
+
+/** Whether the workers are faster than the owner's thread where nothing else is to be done. */
+export function areFaster([own, ...others]: readonly PoolMeasurement[]): boolean {
+  const best = Math.max(0, ...others.map(({ queriesPerSecond }) => queriesPerSecond));
+  return best >= own!.queriesPerSecond * WORTHWHILE;
 }
 
 function countsUpTo(max: number): number[] {

@@ -5,7 +5,7 @@
  * What a query sees: the index at a moment between asking and answering. What is added meanwhile is
  * not seen; when anything was replaced or removed meanwhile, the answer is dropped and this thread
  * answers again, so a removed memory is never found. Workers are an upgrade: a small index, a machine
- * where they don't measure faster, and a worker that dies all lead back to this thread's own scan.
+ * where they measure slow, and a worker that dies all lead back to this thread's own scan.
  */
 
 import { nextTurn } from "../next-turn.ts";
@@ -14,6 +14,7 @@ import type { ComputeWorkers } from "../ports/compute.ts";
 import { VectorCrew, WorkerLostError } from "./vector-pool-crew.ts";
 import { VectorDevice } from "./vector-pool-device.ts";
 import {
+  areFaster,
   bestCount,
   describeMeasured,
   measureWorkers,
@@ -63,8 +64,14 @@ export class VectorPool {
   readonly #counts = { byWorkers: 0, here: 0, again: 0 };
   #phase: "resting" | "starting" | "working" = "resting";
   #asked = 0;
-  #measured: { size: number; workers: number; splits: boolean; all: PoolMeasurement[] } | null =
-    null;
+  #measured: {
+    size: number;
+    workers: number;
+    /** Than this thread, for vectors alone. */
+    isFaster: boolean;
+    splits: boolean;
+    all: PoolMeasurement[];
+  } | null = null;
   /** Queries per second in batches without the graphics processor. */
   #otherRate: number | null = null;
   #refused: { atMs: number; reason: string; size: number } | null = null;
@@ -137,7 +144,7 @@ export class VectorPool {
     const results: VectorHit[][] = [];
     let sliceFrom = this.#clock.elapsed();
     for (let from = 0; from < queries.length;) {
-      if (this.#phase === "working") {
+      if (this.#phase === "working" && this.#measured!.isFaster) {
         const part = queries.slice(from, from + BATCH_ASKED);
         from += part.length;
         this.#idle.used();
@@ -313,7 +320,7 @@ export class VectorPool {
       const { size } = this.#index;
       const splits = this.#fixedWorkers > 1 && size >= this.#splitSize;
       await this.#wake(this.#fixedWorkers);
-      this.#measured = { size, workers: this.#fixedWorkers, splits, all: [] };
+      this.#measured = { size, workers: this.#fixedWorkers, isFaster: true, splits, all: [] };
       return;
     }
     let turn = 0;
@@ -331,9 +338,9 @@ export class VectorPool {
     const workers = bestCount(all);
     this.#crew!.resize(workers);
     const splits = workers > 1 && size >= this.#splitSize && (await this.#isSplitFaster());
-    this.#measured = { size, workers, splits, all };
+    this.#measured = { size, workers, isFaster: areFaster(all), splits, all };
     if (workers === 0)
-      this.#refuse(`Workers were measured not to be faster here: ${describeMeasured(all)}.`);
+      this.#refuse(`Workers were measured to be slow here: ${describeMeasured(all)}.`);
   }
 
   /** Whether a query that is alone is answered sooner by all workers than by one. */

@@ -81,7 +81,7 @@ export function rowAt(blocksAt: number, slot: number): number {
   return blockAt(blocksAt, slot) + ROWS_IN_BLOCK + (slot % BLOCK_SLOTS) * DIMENSIONS;
 }
 
-/** Bytes of a memory that holds `slots` vectors, in whole blocks. */
+/** Bytes of a memory that holds `slots` vectors: of the last block up to its last row, since rows come last in it. */
 export function bytesFor(blocksAt: number, slots: number): number {
-  return blocksAt + Math.ceil(slots / BLOCK_SLOTS) * BLOCK_BYTES;
+  return slots === 0 ? blocksAt : rowAt(blocksAt, slots - 1) + DIMENSIONS;
 }
