@@ -46,11 +46,9 @@ export function makeSnippet(
   }
   // One unit for one: the offsets stay right.
   const shown = text.slice(start, end).replace(/[^\S ]|\0/g, " ");
-  return {
-    text: detached(lead + shown + tail),
-    highlights,
-    terms: new Set(occurrences.map(({ term }) => term)),
-  };
+  const terms = new Set<QueryTerm>();
+  for (const { term } of occurrences) terms.add(term);
+  return { text: detached(lead + shown + tail), highlights, terms };
 }
 
 /** The same with characters of its own: a slice keeps the whole text alive, and results are kept. */
@@ -67,15 +65,19 @@ function bestPlace(
   let best = 0;
   let bestScore = 0;
   const last = Math.min(occurrences.length, MAX_OCCURRENCES);
-  const distinct = new Set<QueryTerm>();
+  // A list: an excerpt holds a few dozen words at most, and a set would be made anew for each place.
+  const distinct: QueryTerm[] = [];
   for (let first = 0; first < last; first++) {
     const from = occurrences[first]!.start;
-    distinct.clear();
-    for (let i = first; i < last && occurrences[i]!.end <= from + SNIPPET_UNITS - LEAD_UNITS; i++)
-      distinct.add(occurrences[i]!.term);
-    const begun = phrases.filter((phrase) => isPhraseAt(text, occurrences, first, phrase)).length;
+    distinct.length = 0;
+    for (let i = first; i < last && occurrences[i]!.end <= from + SNIPPET_UNITS - LEAD_UNITS; i++) {
+      const { term } = occurrences[i]!;
+      if (!distinct.includes(term)) distinct.push(term);
+    }
+    let begun = 0;
+    for (const phrase of phrases) if (isPhraseAt(text, occurrences, first, phrase)) begun++;
     // A phrase outweighs words: no excerpt has this many distinct ones.
-    const score = distinct.size + begun * 1000;
+    const score = distinct.length + begun * 1000;
     if (score > bestScore) [best, bestScore] = [from, score];
   }
   return best;
