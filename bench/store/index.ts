@@ -84,6 +84,7 @@ if (Number(count) > 0) {
     ["remember", count],
     ["sqlite", count],
   ]);
+  await section(`Questions every 50 ms beside writing ${count} sentences`, [["beside", count]]);
   await section(`${count} sentences, journal only`, [["fill-journal", count], ["open"]]);
   await section(`${count} sentences, segments and snapshots`, [["fill-segments", count], ["open"]]);
 }

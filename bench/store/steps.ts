@@ -3,6 +3,7 @@
  * opens one, asks it, and prints a line of JSON. Started by `index.ts`.
  */
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { createEngine } from "../../src/create-engine.ts";
 import { META, type MemoryInput } from "../../src/model/memory.ts";
 import { createNodeSqlEngine } from "../../src/platform/node/duckdb.ts";
@@ -12,6 +13,7 @@ import { SearchService } from "../../src/search/search-service.ts";
 import { loadSqlite } from "../../src/search/sqlite.ts";
 import { ArrowStorage } from "../../src/storage/arrow-storage.ts";
 import { readSentences } from "../search/sentences.ts";
+import { percentile } from "../search/statistics.ts";
 import {
   composedMemories,
   QUERIES,
@@ -34,6 +36,8 @@ export interface StepReport {
   [more: string]: number | string;
 }
 
+/** Between two questions. */
+const PACE_MS = 50;
 const reports: StepReport[] = [];
 
 async function measured<T>(
@@ -63,6 +67,7 @@ export async function runStep(args: readonly string[]): Promise<void> {
   const open = async (options = {}) =>
     ArrowStorage.open(await FsFileStore.open(directory), options);
   if (step === "remember") await remember(directory, Number(first));
+  else if (step === "beside") await askBeside(directory, Number(first));
   else if (step === "sqlite") await insertIntoSqlite(Number(first));
   else if (step === "fill-journal" || step === "fill-segments") {
     const memories = await sentenceMemories(Number(first));
@@ -193,6 +198,48 @@ async function remember(directory: string, count: number): Promise<void> {
   });
   Object.assign(reports.at(-1)!, rateOf(rest.length));
   await measured("close the engine", () => engine.close());
+}
+
+/** Questions at a steady pace while nothing else goes on, beside one large call, and beside compaction. */
+async function askBeside(directory: string, count: number): Promise<void> {
+  const items = await givenItems(count);
+  const engine = await createEngine({
+    fileStore: await FsFileStore.open(directory),
+    embedder: noModel,
+    sql: () => Promise.resolve(createNodeSqlEngine()),
+  });
+  const half = Math.floor(count / 2);
+  await engine.remember(items.slice(0, half));
+  const beside = async (step: string, work: () => Promise<unknown>): Promise<void> => {
+    const latencies: number[] = [];
+    await measured(step, async () => {
+      let isDone = false;
+      const working = work().finally(() => (isDone = true));
+      const asked: Promise<unknown>[] = [];
+      // From when a question was due, so that those which a busy thread keeps waiting count.
+      for (let i = 0, due = performance.now(); !isDone; i++, due += PACE_MS) {
+        await sleep(Math.max(0, due - performance.now()));
+        const dueAt = due;
+        const answered = engine
+          .recall({ query: `${QUERIES[i % QUERIES.length]!} ${i}` })
+          .then(() => latencies.push(performance.now() - dueAt));
+        asked.push(answered);
+      }
+      await Promise.all(asked);
+      await working;
+    });
+    const [p50, p99, worst] = [0.5, 0.99, 1].map((share) => percentile(latencies, share));
+    Object.assign(reports.at(-1)!, {
+      questions: latencies.length,
+      "p50 ms": p50!.toFixed(1),
+      "p99 ms": p99!.toFixed(1),
+      "worst ms": worst!.toFixed(0),
+    });
+  };
+  await beside("ask, nothing beside", () => sleep(3000));
+  await beside(`ask beside one call of ${count - half}`, () => engine.remember(items.slice(half)));
+  await beside("ask beside compaction", () => engine.compact());
+  await engine.close();
 }
 
 function rateOf(count: number): Record<string, number> {

@@ -66,6 +66,9 @@ interface Compressed {
 }
 
 /** One run over many items: keeps what must be remembered between groups. */
+/** Short texts go through by thousands: others on the thread have their turn in between. */
+const CHECKED_AT_ONCE = 128;
+
 export class IngestRun {
   readonly #deps: IngestDeps;
   readonly #options: RememberOptions;
@@ -97,6 +100,7 @@ export class IngestRun {
     this.#nextIndex += inputs.length;
     await this.#deps.indexRoom();
     for (let position = 0; position < inputs.length; position++) {
+      if (position % CHECKED_AT_ONCE === 0) await checkpoint(this.#options);
       const input = inputs[position]!;
       const index = firstIndex + position;
       try {

@@ -5,6 +5,7 @@
  */
 
 import { createAbortError, throwIfAborted } from "../errors.ts";
+import { nextTaskIfDue } from "../next-turn.ts";
 
 export interface Progress {
   /** What is being done, in plain words for a person: "Embedding". */
@@ -74,8 +75,12 @@ export class TaskControl {
   }
 }
 
-/** The checkpoint of any call's options: waits while paused, throws when cancelled. */
+/**
+ * The checkpoint of any call's options: lets others on this thread have their turn when it is due, waits while
+ * paused, throws when cancelled.
+ */
 export async function checkpoint(options: TaskOptions | undefined): Promise<void> {
+  await nextTaskIfDue();
   await options?.control?.checkpoint();
   throwIfAborted(options?.signal);
 }

@@ -7,7 +7,8 @@ import { utf8Length, type StoredRow } from "./stored-row.ts";
 const GROUP_CONTENT_BYTES = 2 * 1024 * 1024;
 /** Their envelopes are a page, too: of mails with large attachments it grows faster. */
 const GROUP_ENVELOPE_BYTES = 4 * 1024 * 1024;
-const GROUP_ROWS = 16_384;
+/** To write more rows at once would keep questions waiting (decisions/0019). */
+const GROUP_ROWS = 4096;
 /** Text that a dictionary is trained from. */
 const SAMPLE_BYTES = 2 * 1024 * 1024;
 

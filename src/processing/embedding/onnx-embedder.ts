@@ -8,7 +8,7 @@
 import { AppError, throwIfAborted } from "../../errors.ts";
 import type { EmbedOptions, Embedder, EmbedderInfo } from "../../ports/embedder.ts";
 import { type BatchLimits, packBatch, planBatches } from "./batching.ts";
-import { yieldToEventLoop } from "./event-loop.ts";
+import { nextTask } from "../../next-turn.ts";
 import type { OnnxSession } from "./onnx-session.ts";
 import { meanPool } from "./pooling.ts";
 import type { TextTokenizer } from "./tokenizer.ts";
@@ -83,7 +83,7 @@ export class OnnxEmbedder implements Embedder {
       indices.forEach((index, row) => (results[index] = checkFinite(vectors[row]!)));
       done += indices.length;
       options.onProgress?.(done);
-      await yieldToEventLoop();
+      await nextTask();
     }
     throwIfAborted(options.signal);
     return results;
@@ -105,7 +105,7 @@ export class OnnxEmbedder implements Embedder {
     for (const text of texts) {
       sequences.push(this.#tokenizer.encode(text, this.info.maxTokens));
       if (sequences.length % TOKENIZE_STRIDE === 0) {
-        await yieldToEventLoop();
+        await nextTask();
         throwIfAborted(signal);
       }
     }

@@ -4,20 +4,10 @@
  * busy. Once someone waits for it: only long enough for others to get their turn.
  */
 
+import { nextTask } from "../../next-turn.ts";
+
 /** Others get their turn at least this often. */
 const MOST_WORK_MS = 8;
-
-/** Behind what waits for the thread now. Browsers make a repeated timer of 0 ms wait for 4, a third of the time. */
-function nextTask(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
-  });
-}
 
 export class Pace {
   /** Someone waits for the result. */
