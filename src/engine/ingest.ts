@@ -65,10 +65,10 @@ interface Compressed {
   quotes: string[] | null;
 }
 
-/** One run over many items: keeps what must be remembered between groups. */
 /** Short texts go through by thousands: others on the thread have their turn in between. */
 const CHECKED_AT_ONCE = 128;
 
+/** One run over many items: keeps what must be remembered between groups. */
 export class IngestRun {
   readonly #deps: IngestDeps;
   readonly #options: RememberOptions;
