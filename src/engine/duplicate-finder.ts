@@ -11,7 +11,7 @@
  */
 
 import { isEpisode, META } from "../model/memory.ts";
-import type { Catalog } from "../storage/memory-store.ts";
+import type { Catalog, CatalogEntry, MemoryStore } from "../storage/memory-store.ts";
 
 export interface Identity {
   userId: string;
@@ -26,19 +26,24 @@ export interface Identity {
  * single new text, and to list a large store takes longer than to store that.
  */
 class TextList {
-  static readonly #lists = new WeakMap<Catalog, TextList>();
+  static readonly #lists = new WeakMap<MemoryStore, TextList>();
   readonly #catalog: Catalog;
   /** Ordinals by the beginning of the hash, some maybe of what is gone or of another text. */
   readonly #byHash = new Map<number, number | number[]>();
   #listedBelow = 0;
 
-  private constructor(catalog: Catalog) {
-    this.#catalog = catalog;
+  private constructor(store: MemoryStore) {
+    this.#catalog = store.catalog;
+    // What was forgotten when it was passed over, and is there again.
+    store.subscribe((change) => {
+      if (change.type !== "added") return;
+      for (const entry of change.entries) if (entry.ordinal < this.#listedBelow) this.#list(entry);
+    });
   }
 
-  static of(catalog: Catalog): TextList {
-    let list = TextList.#lists.get(catalog);
-    if (!list) TextList.#lists.set(catalog, (list = new TextList(catalog)));
+  static of(store: MemoryStore): TextList {
+    let list = TextList.#lists.get(store);
+    if (!list) TextList.#lists.set(store, (list = new TextList(store)));
     return list;
   }
 
@@ -47,16 +52,22 @@ class TextList {
     const { ordinalLimit } = this.#catalog;
     for (let ordinal = this.#listedBelow; ordinal < ordinalLimit; ordinal++) {
       const entry = this.#catalog.byOrdinal(ordinal);
-      if (!entry || isEpisode(entry)) continue;
-      const key = beginningOf(entry.contentSha256);
-      const known = this.#byHash.get(key);
-      if (known === undefined) this.#byHash.set(key, ordinal);
-      else if (typeof known === "number") this.#byHash.set(key, [known, ordinal]);
-      else known.push(ordinal);
+      if (entry) this.#list(entry);
     }
     this.#listedBelow = ordinalLimit;
     const found = this.#byHash.get(beginningOf(contentSha256));
     return found === undefined ? NONE : typeof found === "number" ? [found] : found;
+  }
+
+  #list(entry: CatalogEntry): void {
+    if (isEpisode(entry)) return;
+    const key = beginningOf(entry.contentSha256);
+    const { ordinal } = entry;
+    const known = this.#byHash.get(key);
+    if (known === undefined) this.#byHash.set(key, ordinal);
+    else if (typeof known !== "number") {
+      if (!known.includes(ordinal)) known.push(ordinal);
+    } else if (known !== ordinal) this.#byHash.set(key, [known, ordinal]);
   }
 }
 
@@ -76,9 +87,9 @@ export class DuplicateFinder {
   readonly #own = new Set<string>();
   readonly #matched = new Set<string>();
 
-  constructor(catalog: Catalog) {
-    this.#catalog = catalog;
-    this.#texts = TextList.of(catalog);
+  constructor(store: MemoryStore) {
+    this.#catalog = store.catalog;
+    this.#texts = TextList.of(store);
   }
 
   /** To be told before they are stored: ids of memories that this run adds. */

@@ -17,8 +17,9 @@ export interface RestoreSink {
   onRowError(locator: string, error: AppError): void;
 }
 
-/** Rows per journal frame. */
+/** Rows per journal frame, and what their texts and originals take in it. */
 const GROUP_ITEMS = 256;
+const GROUP_BYTES = 16 * 1024 * 1024;
 
 /**
  * Returns the number of memories that the file holds. Damaged rows are reported, the others go on;
@@ -36,15 +37,30 @@ export async function restoreExport(
     onRowError: (error, row) => sink.onRowError(`${file.path}#${row}`, error),
   });
   for await (const batch of memories)
-    for (let start = 0; start < batch.length; start += GROUP_ITEMS) {
+    for (const group of groupsOf(batch)) {
       await checkpoint(options);
-      const group = batch.slice(start, start + GROUP_ITEMS);
       const { receipts, full } = await storeGroup(deps, group, count);
       sink.onReceipts(receipts);
       if (full) throw full;
       count += group.length;
     }
   return count;
+}
+
+function* groupsOf(memories: readonly PortableMemory[]): Generator<PortableMemory[]> {
+  let group: PortableMemory[] = [];
+  let bytes = 0;
+  for (const memory of memories) {
+    const { content, summary, envelope } = memory;
+    const size = (content?.length ?? 0) + summary.length + (envelope?.length ?? 0);
+    if (group.length >= GROUP_ITEMS || (group.length > 0 && bytes + size > GROUP_BYTES)) {
+      yield group;
+      [group, bytes] = [[], 0];
+    }
+    group.push(memory);
+    bytes += size;
+  }
+  if (group.length > 0) yield group;
 }
 
 async function storeGroup(
@@ -104,7 +120,7 @@ async function storeNew(
       if (memories.length > 0) await store.append(memories.map(toNewMemory));
     } catch (error) {
       if (isClosed(error)) throw error;
-      const refused = error instanceof AppError && error.code === "invalid_input";
+      const refused = error instanceof AppError && REFUSED.has(error.code);
       if (refused && memories.length > 1) for (const memory of memories) await append([memory]);
       else for (const { id } of memories) failures.set(id, error);
     }
@@ -112,6 +128,9 @@ async function storeNew(
   await append(fresh);
   return { stored, failures };
 }
+
+/** What one memory may be refused for, with all others of its frame. */
+const REFUSED: ReadonlySet<string> = new Set(["invalid_input", "too_large"]);
 
 /** Vectors of an unnamed model can't be compared with any: they are left out and made again. */
 function toNewMemory(memory: PortableMemory): NewMemory {

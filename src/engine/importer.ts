@@ -23,6 +23,8 @@ const EXPORT_NAME = /\.(?:parquet|jsonl|ndjson)(?:\.gz)?$/i;
 /** A group is one journal frame and one embedding batch: small enough that a kill loses little work. */
 const GROUP_ITEMS = 32;
 const GROUP_CHARACTERS = 128 * 1024;
+/** Originals are stored in the same frame: mails with large attachments make small groups. */
+const GROUP_ORIGINAL_BYTES = 16 * 1024 * 1024;
 /** The first groups are smaller, so that progress shows at once. */
 const FIRST_GROUP_ITEMS = 4;
 /** Groups compressed ahead of the one being stored. */
@@ -62,11 +64,12 @@ export async function importFiles(
   const given = source.kind === "text" ? titleOf(source) : {};
   let group: IngestItem[] = [];
   let groupCharacters = 0;
+  let groupOriginalBytes = 0;
   let groupItems = FIRST_GROUP_ITEMS;
   const flush = async (): Promise<void> => {
     const inputs = group;
     group = [];
-    groupCharacters = 0;
+    [groupCharacters, groupOriginalBytes] = [0, 0];
     await store(inputs);
   };
 
@@ -86,6 +89,10 @@ export async function importFiles(
       if (run.ended) break;
       if (event.type === "item") {
         const { item } = event;
+        const originalBytes = item.original?.byteLength ?? 0;
+        // Not even one that is too large itself may take others with it.
+        if (group.length > 0 && groupOriginalBytes + originalBytes > GROUP_ORIGINAL_BYTES)
+          await flush();
         group.push({
           text: item.text,
           ...(item.original === undefined ? {} : { original: item.original }),
@@ -94,6 +101,7 @@ export async function importFiles(
           metadata: { ...given, ...item.metadata },
         });
         groupCharacters += item.text.length;
+        groupOriginalBytes += originalBytes;
         report.addItem();
         if (group.length >= groupItems || groupCharacters >= GROUP_CHARACTERS) {
           groupItems = Math.min(GROUP_ITEMS, groupItems * 2);

@@ -80,7 +80,7 @@ export class IngestRun {
   constructor(deps: IngestDeps, options: RememberOptions) {
     this.#deps = deps;
     this.#options = options;
-    this.#duplicates = new DuplicateFinder(deps.store.catalog);
+    this.#duplicates = new DuplicateFinder(deps.store);
     this.#threads = new ThreadLinker(deps.store.catalog);
   }
 

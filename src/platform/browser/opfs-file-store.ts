@@ -163,16 +163,25 @@ export class OpfsFileStore implements FileStore {
         const path = base + name;
         if (entry.kind === "directory") await walk(entry as FileSystemDirectoryHandle, `${path}/`);
         else if (!name.startsWith(".") && path.startsWith(prefix)) {
-          const open = this.#handles.peek(path);
-          const sizeBytes = open
-            ? open.getSize()
-            : (await (entry as FileSystemFileHandle).getFile()).size;
-          found.push({ path, sizeBytes });
+          const sizeBytes = await this.#sizeOf(entry as FileSystemFileHandle, path);
+          if (sizeBytes !== null) found.push({ path, sizeBytes });
         }
       }
     };
     await walk(this.#root, "");
     return found.sort((a, b) => (a.path < b.path ? -1 : 1));
+  }
+
+  /** Null for one that was removed since its folder was read. */
+  async #sizeOf(file: FileSystemFileHandle, path: string): Promise<number | null> {
+    const open = this.#handles.peek(path);
+    if (open) return open.getSize();
+    try {
+      return (await file.getFile()).size;
+    } catch (error) {
+      if ((error as { name?: string }).name === "NotFoundError") return null;
+      throw opfsError(error, path);
+    }
   }
 
   stat(path: string): Promise<FileStat | null> {

@@ -48,6 +48,7 @@ export class NodeKeyStore implements KeyStore {
   readonly #env: Environment;
   readonly #file: string;
   readonly #memory = new Map<LanguageProvider, string>();
+  #changes: Promise<unknown> = Promise.resolve();
 
   constructor(options: NodeKeyStoreOptions = {}) {
     this.#env = options.env ?? process.env;
@@ -79,19 +80,30 @@ export class NodeKeyStore implements KeyStore {
           hint: "Copy it again, without spaces or line ends.",
         },
       );
-    if (options.save) {
-      await this.#write({ ...(await this.#read()), [provider]: trimmed });
-      this.#memory.delete(provider);
-    } else this.#memory.set(provider, trimmed);
+    if (!options.save) this.#memory.set(provider, trimmed);
+    else
+      await this.#alone(async () => {
+        await this.#write({ ...(await this.#read()), [provider]: trimmed });
+        this.#memory.delete(provider);
+      });
   }
 
   /** From memory and file. A key of the environment stays: it isn't ours. */
   async remove(provider: LanguageProvider): Promise<void> {
     this.#memory.delete(provider);
-    const { [provider]: removed, ...rest } = await this.#read();
-    if (removed === undefined) return;
-    if (Object.keys(rest).length === 0) await rm(this.#file, { force: true });
-    else await this.#write(rest);
+    await this.#alone(async () => {
+      const { [provider]: removed, ...rest } = await this.#read();
+      if (removed === undefined) return;
+      if (Object.keys(rest).length === 0) await rm(this.#file, { force: true });
+      else await this.#write(rest);
+    });
+  }
+
+  /** Changes of the file one after the other: each reads what the one before wrote. */
+  #alone(change: () => Promise<void>): Promise<void> {
+    const changed = this.#changes.then(change);
+    this.#changes = changed.catch(() => undefined);
+    return changed;
   }
 
   async #find(

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createEngine } from "../../../src/create-engine.ts";
 import type { Engine, ImportFile, Receipt } from "../../../src/engine.ts";
@@ -113,3 +114,54 @@ function noise(seed: number, words: number): string {
   const next = (): number => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0);
   return Array.from({ length: words }, () => next().toString(36)).join(" ");
 }
+
+describe("what is brought again", () => {
+  it("is a duplicate of what was forgotten when others were stored and is there again", async () => {
+    const engine = await open(new MemoryVolume());
+    const kettle = { text: "The kettle is in the blue cupboard.", timestamp: Date.UTC(2022, 0, 1) };
+    const [first] = await engine.remember([kettle]);
+    await engine.forget({ ids: [first!.id!] });
+    await engine.remember([{ text: "The cups are beside it.", timestamp: Date.UTC(2022, 0, 2) }]);
+    await engine.restore([first!.id!]);
+    const [again] = await engine.remember([kettle]);
+    expect([again!.status, again!.id]).toEqual(["duplicate", first!.id]);
+    await engine.close();
+  });
+});
+
+/** Tells how much each call adds to the journal. */
+class WatchedFileStore extends MemoryFileStore {
+  readonly appended: number[] = [];
+
+  override append(path: string, bytes: Uint8Array): Promise<void> {
+    this.appended.push(bytes.length);
+    return super.append(path, bytes);
+  }
+}
+
+describe("mails with large attachments", () => {
+  it("share a write only as far as their originals are small together", async () => {
+    const attachmentBytes = 6 * 1024 * 1024;
+    const files = [1, 2, 3, 4].map((id): ImportFile => {
+      const attachment = randomBytes(attachmentBytes).toString("base64");
+      const text = mail(id, `Plan ${id} of the harbour is attached.`).replace(
+        "\n\n",
+        '\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="b"\n\n--b\nContent-Type: text/plain\n\n',
+      );
+      const part = `\n--b\nContent-Type: application/octet-stream\nContent-Transfer-Encoding: base64\n\n${attachment}\n--b--\n`;
+      return { path: `plans/${id}.eml`, blob: new Blob([text + part]), lastModified: id };
+    });
+    const fileStore = new WatchedFileStore();
+    const engine = await createEngine({
+      fileStore,
+      embedder: noEmbedder,
+      sql: async () => createNodeSqlEngine(),
+    });
+    const report = await engine.importStore({ kind: "files", files });
+    expect([report.storedCount, report.failedCount]).toEqual([4, 0]);
+    // Base64 of random bytes shrinks to these; two of eight megabytes fit, three don't.
+    expect(Math.max(...fileStore.appended)).toBeLessThan(2.5 * attachmentBytes);
+    expect(Math.max(...fileStore.appended)).toBeGreaterThan(attachmentBytes);
+    await engine.close();
+  });
+});

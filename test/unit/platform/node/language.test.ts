@@ -13,6 +13,22 @@ describe("keys in Node", () => {
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
+  it("are all kept where several are saved at once", async () => {
+    const file = join(folder, "keys.json");
+    const keys = new NodeKeyStore({ env: {}, file });
+    await Promise.all([
+      keys.set("openai", "first-key", { save: true }),
+      keys.set("claude", "second-key", { save: true }),
+      keys.set("gemini", "third-key", { save: true }).then(() => keys.remove("gemini")),
+    ]);
+    const again = new NodeKeyStore({ env: {}, file });
+    expect([
+      await again.get("openai"),
+      await again.get("claude"),
+      await again.get("gemini"),
+    ]).toEqual(["first-key", "second-key", null]);
+  });
+
   it("are found in memory, then the environment, then the file", async () => {
     const file = join(folder, "deep", "keys.json");
     const keys = new NodeKeyStore({ env: { GOOGLE_API_KEY: "env-key" }, file });
