@@ -133,7 +133,7 @@ describe("what is brought again", () => {
 class WatchedFileStore extends MemoryFileStore {
   readonly appended: number[] = [];
 
-  override append(path: string, bytes: Uint8Array): Promise<void> {
+  override append(path: string, bytes: Uint8Array): Promise<number> {
     this.appended.push(bytes.length);
     return super.append(path, bytes);
   }
