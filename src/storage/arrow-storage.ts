@@ -102,6 +102,8 @@ export class ArrowStorage implements MemoryStore {
       ...opened,
       catalogCopyFromRows: settings.catalogCopyFromRows,
       purges: 0,
+      mirrored: false,
+      leftovers: { paths: new Set(), ids: new Set() },
       // Replaced at once below when the last journal can't be written to.
       journal: opened.journal!,
       exclusive<T>(work: () => Promise<T>): Promise<T> {
@@ -207,8 +209,12 @@ export class ArrowStorage implements MemoryStore {
     options: { erase?: boolean; edits?: readonly MemoryEdit[] } = {},
   ): Promise<string[]> {
     const live = await this.#writes.forget(ids, options);
-    if (options.erase) await this.#compactions.erase();
-    return live;
+    if (!options.erase) return live;
+    // Erased before, but their files couldn't go: as good as live until now.
+    const { leftovers } = this.#core;
+    const unfinished = ids.filter((id) => leftovers.ids.has(id));
+    await this.#compactions.erase();
+    return [...new Set([...live, ...unfinished])];
   }
 
   async restore(
@@ -340,7 +346,7 @@ export class ArrowStorage implements MemoryStore {
     options: { partBytes?: number } = {},
   ): Promise<boolean> {
     this.#checkOpen();
-    const { zstd, files, purges } = this.#core;
+    const { zstd, files, purges, leftovers } = this.#core;
     const path = DERIVED_PREFIX + name;
     // Of what was purged meanwhile not a word may come back.
     const isClean = () => this.#core.purges === purges;
@@ -348,11 +354,22 @@ export class ArrowStorage implements MemoryStore {
     if (source instanceof Uint8Array) {
       const encoded = await encodeDerived(zstd, source, generation, options.partBytes);
       return this.#exclusive(async () => {
-        if (isClean()) await files.write(path, encoded);
-        return isClean();
+        if (!isClean()) return false;
+        await files.write(path, encoded);
+        leftovers.paths.delete(path);
+        return true;
       });
     }
-    await files.remove(path);
+    const remove = async () => {
+      try {
+        await files.remove(path);
+        leftovers.paths.delete(path);
+      } catch (error) {
+        leftovers.paths.add(path);
+        throw error;
+      }
+    };
+    await remove();
     try {
       await appendDerived(
         files,
@@ -362,11 +379,11 @@ export class ArrowStorage implements MemoryStore {
       );
     } catch (error) {
       // What was written of it may take the room that is missing.
-      await files.remove(path).catch(() => undefined);
+      await remove().catch(() => undefined);
       throw error;
     }
     return this.#exclusive(async () => {
-      if (!isClean()) await files.remove(path);
+      if (!isClean()) await remove();
       return isClean();
     });
   }

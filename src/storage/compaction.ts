@@ -6,9 +6,9 @@
  */
 
 import { checkpoint, type TaskOptions } from "../model/task-control.ts";
-import { AppError } from "../errors.ts";
 import { crc32c } from "./bytes.ts";
 import { CatalogCopyEncoder, catalogCopyPath, writeCatalogCopy } from "./catalog-copy.ts";
+import { isInDamagedSegment } from "./damage.ts";
 import { trainDictionary } from "./dictionary.ts";
 import { journalPath } from "./journal.ts";
 import { carryOver } from "./compaction-carry.ts";
@@ -36,6 +36,7 @@ import {
   isCorrupt,
   journalsNow,
   readAgain,
+  removeLeftovers,
   rotateJournal,
   type StoreCore,
 } from "./store-core.ts";
@@ -75,6 +76,8 @@ interface Plan {
   /** Text goes for good: nothing derived from stored text may stay. */
   purges: boolean;
   texts: TextPlan;
+  /** Takes back that neighbours were joined over what is to go. */
+  unmend(): void;
 }
 
 /** One new segment and where each record lies in it. */
@@ -84,7 +87,10 @@ interface Output {
   placed: { record: MemoryRecord; storedBytes: number; group: number; index: number }[];
 }
 
-/** Resolves to whether anything was changed. Compactions must not overlap; the caller sees to it. */
+/**
+ * Resolves to whether anything was changed; the old files are then among `leftovers`. Compactions
+ * must not overlap; the caller sees to it.
+ */
 export async function compactStore(core: StoreCore, options: CompactionOptions): Promise<boolean> {
   const plan = await core.exclusive(() => planCompaction(core, options));
   if (!plan) return false;
@@ -95,8 +101,12 @@ export async function compactStore(core: StoreCore, options: CompactionOptions):
       ...plan.rows,
       ...plan.rewritten.flatMap((segment) => plan.bySegment.get(segment) ?? []),
     ]);
-    const coding = await openCoding(core, plan.texts, () => takeNumber(core), options);
-    if (coding) written.push(...primePaths(coding.prime));
+    const takePrime = () => {
+      const number = takeNumber(core);
+      written.push(...primePaths(number));
+      return number;
+    };
+    const coding = await openCoding(core, plan.texts, takePrime, options);
     const codings = new SegmentCodings(core, plan.texts.stale, coding);
     const outputs = await buildSegments(core, plan, options, { written, samples, codings });
     // A dictionary is made of stored text: one that may hold purged text goes with it.
@@ -104,14 +114,15 @@ export async function compactStore(core: StoreCore, options: CompactionOptions):
     const trained = wanted ? trainDictionary(samples.texts) : null;
     if (trained) {
       dictionary = takeNumber(core);
+      written.push(dictionaryPath(dictionary));
       const file = encodeDictionary(core.zstd, trained);
       await core.files.write(dictionaryPath(dictionary), file);
       core.dictionaries.set(dictionary, { bytes: trained, crc: crc32c(trained) });
     }
-    const obsolete = await core.exclusive(() => swap(core, plan, outputs, dictionary));
-    for (const path of obsolete) await core.files.remove(path);
+    await core.exclusive(() => swap(core, plan, outputs, dictionary));
     return true;
   } catch (error) {
+    plan.unmend();
     for (const found of core.state.forgotten.values()) found.dropping = false;
     for (const record of core.state.records) if (record) record.sinking = null;
     const kept = new Set([
@@ -121,8 +132,10 @@ export async function compactStore(core: StoreCore, options: CompactionOptions):
       ]),
       ...(core.manifest.primes ?? []).flatMap(({ number }) => primePaths(number)),
     ]);
-    for (const path of written)
-      if (!kept.has(path)) await core.files.remove(path).catch(() => undefined);
+    // What stays of them holds text that may be erased before the next opening.
+    for (const path of written) if (!kept.has(path)) core.leftovers.paths.add(path);
+    await removeLeftovers(core).catch(() => undefined);
+    if (dictionary !== null) core.dictionaries.delete(dictionary);
     for (const { number } of core.primes.infos)
       if (!primePaths(number).some((path) => kept.has(path))) core.primes.forget(number);
     throw error;
@@ -138,17 +151,33 @@ function takeNumber(core: StoreCore): number {
 
 async function planCompaction(core: StoreCore, options: CompactionOptions): Promise<Plan | null> {
   const { state } = core;
-  const damaged = (record: MemoryRecord) =>
-    record.place.kind === "segment" && core.damagedSegments.has(record.place.segment.info.number);
-
   const dropped = new Set<string>();
   for (const [id, found] of state.forgotten)
     if (options.drop !== "none" && (options.drop === "forgotten" || found.erase))
-      if (!damaged(found.record)) dropped.add(id);
+      if (!isInDamagedSegment(core, found.record)) dropped.add(id);
+  const unmend = state.mend(dropped, core.journal.number);
+  try {
+    const plan = await planWithout(core, dropped, options);
+    if (plan !== "damaged") return plan && { ...plan, unmend };
+  } catch (error) {
+    unmend();
+    throw error;
+  }
+  // Damage found now is left out of another plan, instead of failing half-way.
+  unmend();
+  return planCompaction(core, options);
+}
+
+/** Starts a new journal, unless there is nothing to do (null) or a segment is found to be damaged. */
+async function planWithout(
+  core: StoreCore,
+  dropped: Set<string>,
+  options: CompactionOptions,
+): Promise<Omit<Plan, "unmend"> | "damaged" | null> {
+  const { state } = core;
   const live = state.records.filter(
     (record): record is MemoryRecord => record !== undefined && !dropped.has(record.entry.id),
   );
-  state.mend(dropped, core.journal.number);
 
   const sinks = ({ entry, detail }: MemoryRecord) =>
     options.drop === "forgotten" && entry.keep !== detail;
@@ -186,12 +215,13 @@ async function planCompaction(core: StoreCore, options: CompactionOptions): Prom
   const merging = rows.length > 0 || small.length > 1;
   const merged = merging ? small : [];
   const rewritten = usable.filter((segment) => dirty.has(segment) && !merged.includes(segment));
-  const hasChanges = core.journalPayloadBytes > 0;
+  // An older journal is there when a compaction failed: it may hold what this one leaves out.
+  const hasChanges =
+    core.journalPayloadBytes > 0 || dropped.size > 0 || core.manifest.journals.length > 1;
   if (!merging && rewritten.length === 0 && !hasChanges) return null;
-  // Damage found now is left out of another plan, instead of failing half-way.
-  if (await markDamaged(core, [...merged, ...rewritten])) return planCompaction(core, options);
+  if (await markDamaged(core, [...merged, ...rewritten])) return "damaged";
 
-  const sinking = live.filter((record) => sinks(record) && !damaged(record));
+  const sinking = live.filter((record) => sinks(record) && !isInDamagedSegment(core, record));
   const purges = dropped.size > 0 || sinking.length > 0;
   const generation = core.generation;
   const frozen = await rotateJournal(core, { useDictionary: !purges });
@@ -318,7 +348,7 @@ async function swap(
   plan: Plan,
   outputs: readonly Output[],
   trained: number | null,
-): Promise<string[]> {
+): Promise<void> {
   const { state } = core;
   const replaced = new Set([...plan.rewritten, ...plan.merged].map(({ info }) => info.number));
   await carryOver(core, plan, replaced);
@@ -338,6 +368,11 @@ async function swap(
     ...outputs.map(({ info }) => info),
   ];
   const { primes, unusedPrimes } = sortPrimes(core, segments);
+  // Read beforehand: what is written meanwhile and later found unclean goes by its writer.
+  const derived = (await core.files.list(DERIVED_PREFIX)).filter(({ path }) => {
+    const own = SQL_COPY.exec(path)?.[1] ?? OF_SEGMENT.exec(path)?.[1];
+    return own === undefined ? plan.purges : replaced.has(Number(own));
+  });
   const change: Partial<Manifest> = {
     baseGeneration: plan.generation + 1,
     segments,
@@ -347,8 +382,18 @@ async function swap(
     dictionary,
     nextOrdinal: core.nextOrdinal,
   };
-  const mirrored = await commitManifest(core, change);
+  await commitManifest(core, change);
+  // From here on nothing may fail: what was is no more.
   core.generation++;
+  for (const path of [
+    ...oldJournals.map(({ number }) => journalPath(number)),
+    ...[...replaced].map((number) => segmentPath(number)),
+    ...known.filter(({ number }) => !used.has(number)).map(({ number }) => dictionaryPath(number)),
+    ...unusedPrimes.flatMap(({ number }) => primePaths(number)),
+    ...derived.map(({ path }) => path),
+  ])
+    core.leftovers.paths.add(path);
+  for (const id of plan.dropped) core.leftovers.ids.add(id);
 
   for (const number of replaced) {
     core.segments.delete(number);
@@ -376,25 +421,5 @@ async function swap(
     core.reader.clear();
     core.purges++;
   }
-  // Only once both copies name the new files may the old ones go; else they are orphans of the next opening.
-  if (!mirrored && !(await commitManifest(core, {}).catch(() => false))) {
-    if (plan.purges)
-      throw new AppError("storage_unavailable", "The old files couldn't be removed yet.", {
-        hint: "Free some space and erase again.",
-        retryable: true,
-      });
-    return [];
-  }
   for (const { number } of unusedPrimes) core.primes.forget(number);
-  const derived = (await core.files.list(DERIVED_PREFIX)).filter(({ path }) => {
-    const own = SQL_COPY.exec(path)?.[1] ?? OF_SEGMENT.exec(path)?.[1];
-    return own === undefined ? plan.purges : replaced.has(Number(own));
-  });
-  return [
-    ...oldJournals.map(({ number }) => journalPath(number)),
-    ...[...replaced].map((number) => segmentPath(number)),
-    ...known.filter(({ number }) => !used.has(number)).map(({ number }) => dictionaryPath(number)),
-    ...unusedPrimes.flatMap(({ number }) => primePaths(number)),
-    ...derived.map(({ path }) => path),
-  ];
 }

@@ -9,7 +9,7 @@ import { nextTurn } from "../next-turn.ts";
 import { compactStore, type CompactionOptions } from "./compaction.ts";
 import { isInDamagedSegment, listDamaged } from "./damage.ts";
 import type { StoreChange } from "./memory-store.ts";
-import type { StoreCore } from "./store-core.ts";
+import { removeLeftovers, type StoreCore } from "./store-core.ts";
 import type { ArrowStorageOptions } from "./store-options.ts";
 import type { MemoryRecord } from "./store-state.ts";
 
@@ -102,10 +102,14 @@ export class Compactions {
       .map(({ record }) => record);
   }
 
-  /** Carries erasures out; `corrupt_data` when damaged files may still hold what was erased. */
+  /**
+   * Carries erasures out, also those that left files behind, and rejects while such are there;
+   * `corrupt_data` when damaged files may still hold what was erased.
+   */
   async erase(): Promise<void> {
-    const { state } = this.#core;
-    if ([...state.forgotten.values()].some((found) => found.erase)) await this.#quick("erased");
+    const { state, leftovers } = this.#core;
+    if (leftovers.paths.size > 0 || [...state.forgotten.values()].some((found) => found.erase))
+      await this.#quick("erased");
     const left = [...state.forgotten.values()].some((found) => found.erase);
     const damaged = await listDamaged(this.#core);
     if (left || damaged.length > 0)
@@ -130,8 +134,17 @@ export class Compactions {
 
   #run(options: CompactionOptions): Promise<boolean> {
     const run = this.#compacting.then(async () => {
+      // Makes room on a full disk; what can't go now is tried again, and told, at the end.
+      await removeLeftovers(this.#core).catch(() => undefined);
       const changed = await compactStore(this.#core, options);
-      if (changed) this.#emit({ type: "compacted" });
+      try {
+        await removeLeftovers(this.#core);
+      } catch (error) {
+        // Folding promises nothing of old files; who erases or compacts must know.
+        if (options.drop !== "none") throw error;
+      } finally {
+        if (changed) this.#emit({ type: "compacted" });
+      }
       return changed;
     });
     this.#compacting = run.catch(() => undefined);

@@ -5,7 +5,7 @@ import type { FileStore } from "../ports/file-store.ts";
 import { arrowSchemaMessage } from "./arrow-batch.ts";
 import { ByteReader, ByteWriter, crc32c } from "./bytes.ts";
 import { Journal, type Dictionary } from "./journal.ts";
-import { writeManifest, type Manifest } from "./manifest.ts";
+import { readManifest, writeManifest, type Manifest } from "./manifest.ts";
 import type { RowReader } from "./row-reader.ts";
 import type { Segment } from "./segment.ts";
 import type { StoreState } from "./store-state.ts";
@@ -23,6 +23,10 @@ export interface StoreCore {
   readonly state: StoreState;
   readonly reader: RowReader;
   manifest: Manifest;
+  /** False while a copy of the manifest may be another one, that names `leftovers`: until then they stay. */
+  mirrored: boolean;
+  /** Files of compactions that are needed no more and still have to go, and memories that they may hold. */
+  readonly leftovers: { paths: Set<string>; ids: Set<string> };
   journal: Journal;
   /** Readable segments by number. */
   readonly segments: Map<number, Segment>;
@@ -73,9 +77,52 @@ export async function commitManifest(
   change: Partial<Omit<Manifest, "generation">>,
 ): Promise<boolean> {
   const manifest = { ...core.manifest, ...change, generation: core.manifest.generation + 1 };
-  const mirrored = await writeManifest(core.files, manifest);
+  const before = core.mirrored;
+  core.mirrored = false;
+  try {
+    core.mirrored = await writeManifest(core.files, manifest);
+  } catch (error) {
+    // Where nothing was committed, what was known before still holds.
+    const found = await readManifest(core.files).catch(() => null);
+    if (found?.manifest?.generation === core.manifest.generation) core.mirrored = before;
+    throw error;
+  }
   core.manifest = manifest;
-  return mirrored;
+  return core.mirrored;
+}
+
+/** Removes what compactions left. Tries every file; rejects while one is there. Not for use within `exclusive`. */
+export async function removeLeftovers(core: StoreCore): Promise<void> {
+  const { paths, ids } = core.leftovers;
+  if (paths.size === 0) return;
+  let cause: unknown;
+  try {
+    // Damage to the newer copy of the manifest would make the older one count.
+    if (!core.mirrored) await core.exclusive(() => commitManifest(core, {}));
+  } catch (error) {
+    cause = error;
+  }
+  if (core.mirrored)
+    for (const path of paths)
+      try {
+        await core.files.remove(path);
+        paths.delete(path);
+      } catch (error) {
+        cause = error;
+      }
+  if (paths.size > 0) {
+    const isFull = cause instanceof AppError && cause.code === "storage_full";
+    throw new AppError(
+      isFull ? "storage_full" : "storage_unavailable",
+      `Old files couldn't be removed yet: ${[...paths].join(", ")}.`,
+      {
+        hint: "They may still hold what was erased. Free some space, close what else uses them, and try again.",
+        retryable: true,
+        cause,
+      },
+    );
+  }
+  ids.clear();
 }
 
 /** The journal list of the manifest with what the current one holds by now. */

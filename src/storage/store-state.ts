@@ -42,6 +42,11 @@ export interface Forgotten {
   dropping: boolean;
 }
 
+type Links = Pick<
+  CatalogEntry,
+  "previousId" | "nextId" | "episodeId" | "supersedes" | "supersededBy"
+>;
+
 export class StoreState {
   readonly catalog: MemoryCatalog;
   /** By ordinal. */
@@ -293,9 +298,17 @@ export class StoreState {
     return ordinals.length === 0 ? null : { type: "embedded", ordinals, vectors };
   }
 
-  /** Joins the neighbours of forgotten memories over the gap and removes references to them. */
-  mend(ids: ReadonlySet<string>, journal: number): void {
-    if (ids.size === 0) return;
+  /**
+   * Joins the neighbours of forgotten memories over the gap and removes references to them. What it
+   * returns takes that back, should they stay, where nothing else changed it since.
+   */
+  mend(ids: ReadonlySet<string>, journal: number): () => void {
+    if (ids.size === 0) return () => undefined;
+    const mends: { entry: CatalogEntry; old: Links; mended: Links }[] = [];
+    const update = (entry: CatalogEntry, links: Partial<Links>): void => {
+      if (this.catalog.byId(entry.id) === entry) this.catalog.update(entry, links);
+      else Object.assign(entry, links);
+    };
     const gone = (id: string | null) => id !== null && ids.has(id);
     const past = (id: string | null, step: "previousId" | "nextId"): string | null => {
       let at = id;
@@ -313,6 +326,8 @@ export class StoreState {
         !gone(entry.supersededBy)
       )
         return;
+      const { previousId, nextId, episodeId, supersedes, supersededBy } = entry;
+      const old = { previousId, nextId, episodeId, supersedes, supersededBy };
       const mended = {
         previousId: past(entry.previousId, "previousId"),
         nextId: past(entry.nextId, "nextId"),
@@ -320,11 +335,19 @@ export class StoreState {
         supersedes: gone(entry.supersedes) ? null : entry.supersedes,
         supersededBy: gone(entry.supersededBy) ? null : entry.supersededBy,
       };
-      if (this.catalog.byId(entry.id) === entry) this.catalog.update(entry, mended);
-      else Object.assign(entry, mended);
+      update(entry, mended);
+      mends.push({ entry, old, mended });
       record.changedIn = journal;
     };
     for (const record of this.records) if (record && !ids.has(record.entry.id)) mendRecord(record);
+    return () => {
+      for (const { entry, old, mended } of mends) {
+        const names = (Object.keys(old) as (keyof Links)[]).filter(
+          (name) => entry[name] === mended[name],
+        );
+        update(entry, Object.fromEntries(names.map((name) => [name, old[name]])));
+      }
+    };
   }
 
   /** Takes forgotten records out for good. */
