@@ -52,6 +52,8 @@ export class Fts5Record {
   #search: PreparedStatement | null = null;
   readonly #indexed = new OrdinalSet(0);
   readonly #waiting = new OrdinalSet(0);
+  /** What is read now and isn't taken in yet, without what was removed since. */
+  #batch = new Set<number>();
   #units = 0;
   #removed = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -90,6 +92,7 @@ export class Fts5Record {
   removed(ordinals: Iterable<number>): void {
     for (const ordinal of ordinals) {
       this.#waiting.delete(ordinal);
+      this.#batch.delete(ordinal);
       this.#drop(ordinal);
     }
   }
@@ -172,13 +175,13 @@ export class Fts5Record {
   }
 
   async #takeBatch(): Promise<void> {
-    const batch: number[] = [];
-    for (const ordinal of this.#waiting) if (batch.push(ordinal) === BATCH) break;
     await this.#open();
+    const batch = (this.#batch = new Set<number>());
+    for (const ordinal of this.#waiting) if (batch.add(ordinal).size === BATCH) break;
     for (const ordinal of batch) this.#waiting.delete(ordinal);
     let documents: TextDocument[];
     try {
-      documents = await this.#read(batch);
+      documents = await this.#read([...batch]);
     } catch (error) {
       for (const ordinal of batch) this.#waiting.add(ordinal);
       throw error;
@@ -186,9 +189,11 @@ export class Fts5Record {
     for (let at = 0; at < documents.length && !this.#closed;) {
       const until = performance.now() + SLICE_MS;
       this.#db!.transaction(() => {
-        // What changed again while it was read waits for the next batch.
-        for (; at < documents.length && performance.now() < until; at++)
-          if (!this.#waiting.has(documents[at]!.ordinal)) this.#put(documents[at]!);
+        // What changed again while it was read waits for the next batch; what was removed isn't in this one.
+        for (; at < documents.length && performance.now() < until; at++) {
+          const { ordinal } = documents[at]!;
+          if (batch.has(ordinal) && !this.#waiting.has(ordinal)) this.#put(documents[at]!);
+        }
       });
       if (at < documents.length) await nextTurn();
     }

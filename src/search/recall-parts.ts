@@ -29,7 +29,7 @@ export async function embed(
   { embedQuery, signal }: RecallDeps,
   timings: RecallTimings,
 ): Promise<Float32Array | null> {
-  if (embedQuery === undefined || (vectors.size === 0 && storedVectors.isLoaded)) return null;
+  if (embedQuery === undefined || storedVectors.isEmpty) return null;
   const from = clock.elapsed();
   try {
     const vector = storedVectors.isLoaded

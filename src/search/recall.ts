@@ -59,7 +59,7 @@ export interface RecallContext {
   text: SemanticIndex;
   vectors: VectorSearch;
   /** Whether all of them are there yet. */
-  storedVectors: Pick<StoredVectors, "isLoaded" | "loaded" | "beside">;
+  storedVectors: Pick<StoredVectors, "isLoaded" | "isEmpty" | "loaded" | "beside">;
   /** Searches them, on other threads where that is faster. */
   vectorPool: VectorPool;
   entities: EntityTable;

@@ -46,6 +46,8 @@ export class SearchService {
   readonly #browser: Browser;
   readonly #results: LRUCache<string, RecallResult>;
   #facets: { generation: number; facets: Facets } | null = null;
+  /** How often the kept results were dropped: one that was asked for before isn't kept. */
+  #clearings = 0;
   #hits = 0;
   #misses = 0;
   #closed = false;
@@ -165,6 +167,7 @@ export class SearchService {
     }
     this.#misses++;
     const generation = this.#store.generation;
+    const clearings = this.#clearings;
     const result = await this.#indexes.storedVectors.giveWay(() =>
       recall(this.#context, query, deps),
     );
@@ -173,7 +176,8 @@ export class SearchService {
       (deps.embedQuery === undefined || result.signals.includes("semantic")) &&
       // Nor do excerpts stay those of summaries once the texts can be read.
       !result.hits.some((hit) => hit.fromSummary);
-    if (whole && generation === this.#store.generation) this.#results.set(key, copyResult(result));
+    const isCurrent = generation === this.#store.generation && clearings === this.#clearings;
+    if (whole && isCurrent) this.#results.set(key, copyResult(result));
     return result;
   }
 
@@ -220,6 +224,7 @@ export class SearchService {
 
   /** Drops cached results: what they were made of changed outside the store (learned connections). */
   clearCache(): void {
+    this.#clearings++;
     this.#results.clear();
   }
 
@@ -229,7 +234,7 @@ export class SearchService {
 
   /** Drops whatever may hold the text of a memory. */
   forgetDerived(): void {
-    this.#results.clear();
+    this.clearCache();
     this.#context.titles.clear();
     this.#browser.forget();
     this.#facets = null;

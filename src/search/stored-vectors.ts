@@ -23,6 +23,8 @@ export class StoredVectors {
   #model: string | null = null;
   /** Ordinals whose vector was set or removed while it loads: what a load reads of them may be older. */
   readonly #changedMeanwhile = new Set<number>();
+  /** Vectors of other models are there, that the index doesn't have. */
+  #hasOthers = false;
   /** Loads that run or wait for one that does. */
   #loads = 0;
   #loading: Promise<void> = Promise.resolve();
@@ -40,6 +42,11 @@ export class StoredVectors {
   /** Whether everything that the store has is in the index. */
   get isLoaded(): boolean {
     return this.#loads === 0 && this.#failure === null;
+  }
+
+  /** Whether a question can have an answer by meaning: of the model in use, or of one that its vector may come from. */
+  get isEmpty(): boolean {
+    return this.isLoaded && this.#vectors.size === 0 && !this.#hasOthers;
   }
 
   /** Resolves when everything is in the index; rejects when the store couldn't be read. */
@@ -85,9 +92,7 @@ export class StoredVectors {
         if (this.#closed || isClosed(error)) return;
         console.error("The vectors could not be loaded; search goes by words alone:", error);
       })
-      .finally(() => {
-        if (--this.#loads === 0) this.#changedMeanwhile.clear();
-      });
+      .finally(() => this.#loads--);
   }
 
   /** The model that makes the queries' vectors from now on; vectors of others leave the index. */
@@ -96,6 +101,7 @@ export class StoredVectors {
     const isFirst = this.#model === null;
     this.#model = model;
     if (isFirst) return false;
+    this.#hasOthers = true;
     const { catalog } = this.#store;
     for (let ordinal = 0; ordinal < catalog.ordinalLimit; ordinal++)
       if (this.#vectors.has(ordinal) && catalog.byOrdinal(ordinal)?.embeddingModel !== model)
@@ -110,7 +116,10 @@ export class StoredVectors {
     const model = this.#store.catalog.byOrdinal(ordinal)?.embeddingModel ?? null;
     this.#model ??= model;
     if (model === this.#model) this.#vectors.set(ordinal, vector);
-    else this.#vectors.remove(ordinal);
+    else {
+      this.#hasOthers = true;
+      this.#vectors.remove(ordinal);
+    }
   }
 
   remove(ordinal: number): void {
@@ -137,11 +146,17 @@ export class StoredVectors {
     // Whoever waited for the store to open goes first.
     await nextTurn();
     if (this.#closed) return;
+    // The scan reads the store as it is from now on, what changed before included.
+    this.#changedMeanwhile.clear();
+    this.#hasOthers = false;
     let from = performance.now();
     for await (const column of this.#store.scanVectors()) {
       if (this.#closed) return;
       this.#model ??= column.model;
-      if (column.model !== this.#model) continue;
+      if (column.model !== this.#model) {
+        this.#hasOthers = true;
+        continue;
+      }
       this.#vectors.setMany(this.#current(column));
       if (performance.now() - from < TURN_MS) continue;
       do await nextTurn();

@@ -36,6 +36,7 @@ export class SummaryNames {
   /** As in the file: one string a memory takes a quarter of what objects would. */
   readonly #known = new Map<string, string>();
   readonly #pending = new Set<number>();
+  readonly #unnamed = new Set<number>();
   #isLoaded = false;
   #isStarted = false;
   #work: Promise<void> | null = null;
@@ -53,6 +54,11 @@ export class SummaryNames {
     this.#onFound = onFound;
   }
 
+  /** Rows that were last asked for before the names in their summaries were known. */
+  get unnamed(): ReadonlySet<number> {
+    return this.#unnamed;
+  }
+
   /**
    * The entities of a row with those that its summary names, as far as they are known; what isn't is
    * looked for once `start` was called, and told by `onFound`.
@@ -60,12 +66,16 @@ export class SummaryNames {
   of(row: IndexRow, entry: CatalogEntry): Entity[] {
     if (!isSummarized(entry)) {
       this.#pending.delete(row.ordinal);
+      this.#unnamed.delete(row.ordinal);
       return row.entities;
     }
     const known = this.#known.get(row.id);
-    if (known !== undefined && (row.summary === "" || known.startsWith(fingerprint(row.summary))))
+    if (known !== undefined && (row.summary === "" || known.startsWith(fingerprint(row.summary)))) {
+      this.#unnamed.delete(row.ordinal);
       return joined(row.entities, decodeNames(known));
+    }
     this.#pending.add(row.ordinal);
+    this.#unnamed.add(row.ordinal);
     if (this.#isStarted) this.#begin();
     return row.entities;
   }

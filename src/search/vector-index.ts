@@ -207,11 +207,8 @@ export class VectorSearch {
           Math.max(MIN_CANDIDATES, 4 * rescored, Math.ceil(this.#size / CANDIDATE_SHARE)),
       ),
     );
-    const isFiltered = allow !== undefined && allow.size < this.#size;
     const slots =
-      Math.min(this.#size, allow?.size ?? this.#size) <= LINEAR_LIMIT
-        ? this.#slotsOf(isFiltered ? allow : undefined)
-        : null;
+      Math.min(this.#size, allow?.size ?? this.#size) <= LINEAR_LIMIT ? this.#slotsOf(allow) : null;
     return {
       slotLimit: this.#size,
       limit: Math.min(limit, rescored, this.#size),
@@ -283,8 +280,14 @@ export class VectorSearch {
 
   #slotsOf(allow: OrdinalSet | undefined): Uint32Array {
     if (allow === undefined) return Uint32Array.from({ length: this.#size }, (_, slot) => slot);
-    const slots = new Uint32Array(allow.size);
+    const slots = new Uint32Array(Math.min(allow.size, this.#size));
     let count = 0;
+    // Of the two, the fewer are gone through: a filter may allow many memories that have no vector.
+    if (allow.size > this.#size) {
+      for (let slot = 0; slot < this.#size; slot++)
+        if (allow.has(this.#kernel.ordinalOf(slot))) slots[count++] = slot;
+      return slots.subarray(0, count);
+    }
     const { words } = allow;
     for (let word = 0; word < words.length; word++)
       for (let bits = words[word]!; bits !== 0; bits &= bits - 1) {

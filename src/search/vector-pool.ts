@@ -284,7 +284,8 @@ export class VectorPool {
     this.#phase = "starting";
     try {
       const known = this.#measured;
-      if (known && this.#index.size < MEASURE_AGAIN * known.size) await this.#wake(known.workers);
+      const holds = known && known.workers > 0 && this.#index.size < MEASURE_AGAIN * known.size;
+      if (holds) await this.#wake(known.workers);
       else await this.#measure();
       if (this.#closed || this.#measured!.workers === 0) this.#stop();
       else this.#phase = "working";

@@ -243,7 +243,13 @@ export class WasmKernel implements VectorKernel {
     const spare = this.#memory.buffer.byteLength - needed;
     if (spare < SPARE_BLOCKS * BLOCK_BYTES || spare < needed / 2) return false;
     // A WebAssembly memory never gets smaller: the rows move to another.
-    const memory = createMemory(needed, this.#shared !== null);
+    let memory: WebAssembly.Memory;
+    try {
+      memory = createMemory(needed, this.#shared !== null);
+    } catch {
+      // There is no room for both at once: the larger one stays.
+      return false;
+    }
     new Uint8Array(memory.buffer).set(this.#u8.subarray(0, needed));
     this.#memory = memory;
     this.#exports = instantiate(this.#module, memory);

@@ -208,11 +208,18 @@ export class LexicalSearcher {
         else scorer.add(list, weight, isLate);
       }
     }
-    const best = scorer.best(limit, allow);
-    return {
-      ordinals: best.docs.map((doc) => ordinalOfDoc[doc]!),
-      scores: best.scores.slice(),
-    };
+    const { docs: best, scores } = scorer.best(limit, allow);
+    const ordinals = new Uint32Array(best.length);
+    const kept = new Float32Array(best.length);
+    let count = 0;
+    // What was removed, or is indexed anew, while a file was read is no hit.
+    for (let i = 0; i < best.length; i++) {
+      const ordinal = ordinalOfDoc[best[i]!]!;
+      if (ordinal < 0) continue;
+      ordinals[count] = ordinal;
+      kept[count++] = scores[i]!;
+    }
+    return { ordinals: ordinals.subarray(0, count), scores: kept.subarray(0, count) };
   }
 
   /** Scores the documents that have all phrases; the ordinals of those that live and are allowed, or null. */

@@ -136,4 +136,32 @@ describe("names that a summary says", () => {
     await open();
     expect(named("Margaret Oldfield")).toBe(1);
   });
+
+  it("are looked for after the store is opened again, when it was closed before they were found", async () => {
+    await service.close();
+    await store.close();
+    volume = new MemoryVolume();
+    store = await ArrowStorage.open(new MemoryFileStore(volume));
+    await store.append([memory({ text: SUMMARY.repeat(9), summary: SUMMARY, keep: "summary" })]);
+    let find = (): void => undefined;
+    const gate = new Promise<void>((resolve) => (find = resolve));
+    service = await SearchService.open(store, {
+      snapshots: "always",
+      findNames: async (text) => {
+        await gate;
+        return findNames(text);
+      },
+    });
+    await service.saveSnapshots();
+    const closing = service.close();
+    find();
+    await closing;
+    await store.close();
+    looked = [];
+    store = await ArrowStorage.open(new MemoryFileStore(volume));
+    service = await SearchService.open(store, { snapshots: "always", findNames });
+    await service.namesKnown();
+    expect(named("Margaret Oldfield")).toBe(1);
+    expect(looked).toEqual([SUMMARY]);
+  });
 });

@@ -330,6 +330,28 @@ describe("a query that several workers share", () => {
   );
 });
 
+describe("workers that measured slow once", () => {
+  it("are measured again after two minutes", async () => {
+    const workers = new WatchedThreads();
+    let isBusy = true;
+    let now = 0;
+    const clock: Clock = {
+      now: () => now,
+      elapsed: () => (now += isBusy && workers.live.length > 0 ? 500 : 1),
+    };
+    const pool = poolOf(await indexOf(), { workers, clock });
+    await pool.searchBatch(queries.slice(0, 8), { limit: 10 });
+    expect([pool.status().workers, pool.status().reason]).toEqual([
+      0,
+      expect.stringContaining("slow"),
+    ]);
+    isBusy = false;
+    now += 3 * 60_000;
+    await pool.searchBatch(queries.slice(0, 16), { limit: 10 });
+    expect(pool.status().workers).toBeGreaterThan(0);
+  });
+});
+
 describe("the number of workers", () => {
   /** Queries per millisecond of each number of workers; the first is this thread's. */
   async function chosen(rates: number[]): Promise<number> {
