@@ -3,6 +3,8 @@
  * was forgotten. Writers go on meanwhile: a new journal is started first, and the result is swapped
  * in by one manifest write at the end. Until then nothing old is touched, so that a crash or a full
  * disk at any point leaves the store as it was.
+ *
+ * More than 400 lines: planning, writing and swapping share what has to be undone when one of them fails.
  */
 
 import { checkpoint, type TaskOptions } from "../model/task-control.ts";
