@@ -56,8 +56,8 @@ export interface Scorer {
   /** Scores the group as one term and empties it. */
   addGroup(weight: number): void;
   /**
-   * Takes the documents of the highest scores, at most `limit`, best first and of equals the first,
-   * among those that live and are allowed. The result is good until the next call.
+   * Takes the documents of the highest scores, at most `limit`, best first and of equals that of the
+   * least ordinal, among those that live and are allowed. The result is good until the next call.
    */
   best(limit: number, allow: OrdinalSet | undefined): { docs: Uint32Array; scores: Float32Array };
 }
@@ -212,7 +212,7 @@ export class ScalarScorer implements Scorer {
     for (let i = 0; i < this.#touchedCount; i++) {
       const doc = this.#touched[i]!;
       const score = this.#scores[doc]!;
-      if (size === limit && !isBetter(score, doc, heapScores[0]!, heapDocs[0]!)) continue;
+      if (size === limit && !this.#isBetter(score, doc, heapScores[0]!, heapDocs[0]!)) continue;
       const ordinal = ordinalOfDoc[doc]!;
       if (ordinal < 0 || (allow !== undefined && !allow.has(ordinal))) continue;
       if (size < limit) this.#siftUp(size++, score, doc);
@@ -244,7 +244,7 @@ export class ScalarScorer implements Scorer {
     let at = from;
     while (at > 0) {
       const parent = (at - 1) >>> 1;
-      if (!isBetter(this.#bestScores[parent]!, this.#bestDocs[parent]!, score, doc)) break;
+      if (!this.#isBetter(this.#bestScores[parent]!, this.#bestDocs[parent]!, score, doc)) break;
       this.#bestScores[at] = this.#bestScores[parent]!;
       this.#bestDocs[at] = this.#bestDocs[parent]!;
       at = parent;
@@ -263,10 +263,10 @@ export class ScalarScorer implements Scorer {
       if (child >= size) break;
       if (
         child + 1 < size &&
-        isBetter(scores[child]!, docs[child]!, scores[child + 1]!, docs[child + 1]!)
+        this.#isBetter(scores[child]!, docs[child]!, scores[child + 1]!, docs[child + 1]!)
       )
         child++;
-      if (!isBetter(score, doc, scores[child]!, docs[child]!)) break;
+      if (!this.#isBetter(score, doc, scores[child]!, docs[child]!)) break;
       scores[at] = scores[child]!;
       docs[at] = docs[child]!;
       at = child;
@@ -274,8 +274,10 @@ export class ScalarScorer implements Scorer {
     scores[at] = score;
     docs[at] = doc;
   }
-}
 
-function isBetter(score: number, doc: number, otherScore: number, otherDoc: number): boolean {
-  return score > otherScore || (score === otherScore && doc < otherDoc);
+  /** Of equals the one of the least ordinal: documents are numbered in the order in which they came to be indexed. */
+  #isBetter(score: number, doc: number, otherScore: number, otherDoc: number): boolean {
+    if (score !== otherScore) return score > otherScore;
+    return this.#ordinalOfDoc[doc]! < this.#ordinalOfDoc[otherDoc]!;
+  }
 }

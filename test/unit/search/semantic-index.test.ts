@@ -73,6 +73,27 @@ describe("scripts", () => {
   });
 });
 
+describe("texts that match alike", () => {
+  it.each([false, true])(
+    "come in the same order however they were indexed (scalar %s)",
+    async (scalar) => {
+      const found: number[][] = [];
+      for (const isReversed of [false, true]) {
+        const made = await SemanticIndex.create({ scalar });
+        const ordinals = Array.from({ length: 12 }, (_, i) => (isReversed ? 11 - i : i));
+        for (const ordinal of ordinals) made.add([{ ...EMPTY, ordinal, content: "a blue kettle" }]);
+        const { hits } = await made.search("kettle", { limit: 5 });
+        found.push(hits.map((hit) => hit.ordinal));
+        made.close();
+      }
+      expect(found).toEqual([
+        [0, 1, 2, 3, 4],
+        [0, 1, 2, 3, 4],
+      ]);
+    },
+  );
+});
+
 describe("planning", () => {
   it("ranks a memory with all words above those with one", async () => {
     add("red lamp", "a green lamp and a red carpet by a lamp", "green fields", "red brick");

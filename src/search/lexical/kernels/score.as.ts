@@ -161,10 +161,12 @@ export function clear(touchedCount: i32, groupedCount: i32): void {
     store<u8>(group + <usize>load<u32>(grouped + (<usize>i << 2)), 0);
 }
 
+/** Of equals the one of the least ordinal: documents are numbered in the order in which they came to be indexed. */
 // @ts-ignore: decorator
 @inline
 function isBetter(score: f32, doc: u32, otherScore: f32, otherDoc: u32): bool {
-  return score > otherScore || (score == otherScore && doc < otherDoc);
+  if (score != otherScore) return score > otherScore;
+  return load<i32>(ordinals + (<usize>doc << 2)) < load<i32>(ordinals + (<usize>otherDoc << 2));
 }
 
 function siftUp(from: i32, score: f32, doc: u32): void {
