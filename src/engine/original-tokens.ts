@@ -12,6 +12,7 @@ const DERIVED = "original-tokens";
 const SAVE_AFTER = 16;
 const SAVE_FROM_MEMORIES = 1_000;
 const SAMPLE_SIZE = 200;
+const BYTES_PER_TOKEN = 4;
 /** 2^32 over the golden ratio: multiples of it fill the range evenly. */
 const STEP = 0x9e3779b1;
 
@@ -52,7 +53,10 @@ export class OriginalTokens {
     this.#unsaved += fresh.length;
     if (this.#unsaved >= SAVE_AFTER && this.#store.catalog.size >= SAVE_FROM_MEMORIES)
       await this.#save(sample);
-    return sample.reduce((sum, { id }) => sum + (this.#known.get(id) ?? 0), 0);
+    // A text that can't be read is estimated by its bytes.
+    const estimate = ({ id, originalBytes }: CatalogEntry) =>
+      catalog.byId(id)?.keep === "exact" ? originalBytes / BYTES_PER_TOKEN : 0;
+    return sample.reduce((sum, one) => sum + (this.#known.get(one.id) ?? estimate(one)), 0);
   }
 
   /** What an earlier opening counted; a file that can't be read is as good as none. */

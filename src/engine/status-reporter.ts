@@ -144,8 +144,10 @@ export class StatusReporter {
     const { store } = this.#parts;
     const sample = sampleOf([...store.catalog.entries()].filter(({ keep }) => keep === "exact"));
     const summaries = await store.getSummaries(sample.map(({ ordinal }) => ordinal));
+    // A summary that can't be read would make the ratio look better than it is.
+    const readable = sample.filter((_, i) => summaries[i]!.summary !== "");
     return {
-      originalTokens: await this.#originalTokens.of(sample),
+      originalTokens: await this.#originalTokens.of(readable),
       contextTokens: summaries.reduce(
         (sum, item) => sum + estimateTokens(recallContext(item.summary, item.entities)),
         0,

@@ -147,7 +147,9 @@ export class SearchIndexes {
     await this.#names?.save();
     this.text.purge();
     await this.text.written();
-    const marks = this.#marks.subarray(0, this.#store.catalog.ordinalLimit);
+    const marks = this.#marks.slice(0, this.#store.catalog.ordinalLimit);
+    // Indexed without the names in their summaries: to be read again at the next opening.
+    for (const ordinal of this.#names?.unnamed ?? []) marks[ordinal] = 0;
     const state = { marks, asks: this.asks, entities: this.entities };
     await saveIndexes(this.#store, this.#options.snapshots ?? "auto", this.text, state);
   }
@@ -334,7 +336,8 @@ export class SearchIndexes {
       const entities = this.#names?.of(row, entry) ?? row.entities;
       const topics = topicsOf(entry);
       documents.push(toDocument({ ...row, entities }, entry, topics));
-      this.#setMark(row.ordinal, documentMark(entry, topics));
+      // What couldn't be read is tried again at the next opening: the file may be mended by then.
+      this.#setMark(row.ordinal, isReadable(row, entry) ? documentMark(entry, topics) : 0);
       if (endsInQuestion(row.content ?? row.summary)) this.asks.add(row.ordinal);
       else this.asks.delete(row.ordinal);
       // The names of a gist are those of its members, who are counted.
@@ -358,4 +361,9 @@ export class SearchIndexes {
     }
     this.#marks[ordinal] = mark;
   }
+}
+
+/** Whether the store could read all of a row's text; what it can't is empty. */
+function isReadable({ content, summary }: IndexRow, { keep }: CatalogEntry): boolean {
+  return (keep !== "exact" || content !== null) && (keep === "gist" || summary !== "");
 }

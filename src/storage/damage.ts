@@ -22,10 +22,9 @@ export function isInDamagedSegment(core: StoreCore, { place }: MemoryRecord): bo
 /** Paths of damaged segments and of copies set aside. */
 export async function listDamaged(core: StoreCore): Promise<string[]> {
   const aside = await core.files.list(DAMAGED_PREFIX);
-  return [
-    ...aside.map(({ path }) => path),
-    ...[...core.damagedSegments].map((number) => segmentPath(number)),
-  ];
+  // A compaction that could still read one may have replaced it.
+  const segments = core.manifest.segments.filter(({ number }) => core.damagedSegments.has(number));
+  return [...aside.map(({ path }) => path), ...segments.map(({ number }) => segmentPath(number))];
 }
 
 /** The manifest's segments and primes without the damaged ones and what only they use. */

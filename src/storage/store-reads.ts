@@ -1,13 +1,17 @@
-/** The reading side of the store: whole memories, single columns of some, scans over all. */
+/**
+ * The reading side of the store: whole memories, single columns of some, scans over all.
+ *
+ * More than 400 lines: every way to read has to cope with the same damage and the same moves of rows.
+ */
 
 import { AppError } from "../errors.ts";
-import type { Entity, Memory } from "../model/memory.ts";
+import { isEpisode, type Entity, type Memory } from "../model/memory.ts";
 import type { QuantizedVector } from "../model/vector.ts";
 import { textSha256 } from "./bytes.ts";
 import type { CatalogEntry, IndexRow, ReadMemory } from "./memory-store.ts";
-import { decodeEntities, type EntityBytes } from "./row-reader.ts";
+import { decodeEntities, type EntityBytes, type RowReader } from "./row-reader.ts";
 import { decodeText, type Segment } from "./segment.ts";
-import { isCorrupt, type StoreCore } from "./store-core.ts";
+import { isCorrupt, readAgain, type StoreCore } from "./store-core.ts";
 import { isBare, type MemoryRecord, type Place } from "./store-state.ts";
 
 export type WholeMemory = Memory & { envelope: Uint8Array | null };
@@ -27,105 +31,167 @@ export interface ScanOptions {
   ordinals?: Iterable<number>;
 }
 
+/** Columns that are read together, as `row-reader.ts` does. */
+const CHUNKS: readonly (readonly string[])[] = [
+  ["content"],
+  ["summary", "entities"],
+  ["embedding", "embedding_scale", "embedding_fine"],
+];
+
+type Maybe<T> = T | Promise<T>;
+type Cell = IndexColumn | "envelope";
+type CellOf<C extends Cell> = Awaited<ReturnType<RowReader[C]>>;
 type SegmentPlace = Extract<Place, { kind: "segment" }>;
 
 export class StoreReads {
   readonly #core: StoreCore;
+  /** Column chunks that were found damaged, by `chunkOf`. */
+  readonly #unreadable = new Map<string, AppError>();
 
   constructor(core: StoreCore) {
     this.#core = core;
   }
 
-  async indexRow(
-    record: MemoryRecord,
-    columns: ReadonlySet<string> = new Set(INDEX_COLUMNS),
-  ): Promise<IndexRow> {
-    const { reader } = this.#core;
+  async indexRow(record: MemoryRecord): Promise<IndexRow> {
+    const { ordinal, id } = record.entry;
     return {
-      ordinal: record.entry.ordinal,
-      id: record.entry.id,
-      content: columns.has("content") ? await reader.content(record) : null,
-      summary: columns.has("summary") ? await reader.summary(record) : "",
-      entities: columns.has("entities") ? await reader.entities(record) : [],
-      embedding: columns.has("embedding") ? await reader.embedding(record) : null,
+      ordinal,
+      id,
+      content: await this.#cell(record, "content"),
+      summary: await this.#cell(record, "summary"),
+      entities: await this.#cell(record, "entities"),
+      embedding: await this.#cell(record, "embedding"),
+    };
+  }
+
+  /** The same with empty cells for what isn't wanted or can't be read. */
+  async #readableRow(record: MemoryRecord, wanted: ReadonlySet<string>): Promise<IndexRow> {
+    const { ordinal, id } = record.entry;
+    const cell = <C extends IndexColumn>(column: C, empty: CellOf<C>) =>
+      wanted.has(column) ? orEmpty(this.#cell(record, column), empty) : empty;
+    return {
+      ordinal,
+      id,
+      content: await cell("content", null),
+      summary: await cell("summary", ""),
+      entities: await cell("entities", []),
+      embedding: await cell("embedding", null),
     };
   }
 
   /** The whole memory; its text is checked against its SHA-256. */
   async memory(record: MemoryRecord): Promise<WholeMemory> {
     const { embedded: _embedded, ...memory } = await this.withoutVector(record);
-    const embedding = await this.#noting(() => this.#core.reader.embedding(record));
+    const embedding = await this.#cell(record, "embedding");
     return { ...memory, embedding };
   }
 
   /** The same without its vector, which lies in a column of its own: its neighbours' come with it. */
   async withoutVector(record: MemoryRecord): Promise<ReadMemory> {
-    const { reader } = this.#core;
-    return this.#noting(async () => {
-      const { entry } = record;
-      const content = await reader.content(record);
-      const light = lightMemory(entry);
-      if (content !== null && (await textSha256(content)) !== light.contentSha256)
-        throw new AppError("corrupt_data", `The text of memory ${light.id} fails its checksum.`, {
-          hint: "Restore the store from a copy; other memories can be used.",
-        });
-      return {
-        ...light,
-        content,
-        summary: await reader.summary(record),
-        entities: await reader.entities(record),
-        embedded: entry.embedded && !isBare(entry, entry.keep),
-        envelope: await reader.envelope(record),
-      };
-    });
+    const { entry } = record;
+    const content = await this.#cell(record, "content");
+    const light = lightMemory(entry);
+    if (content !== null && (await textSha256(content)) !== light.contentSha256) {
+      const error = new AppError(
+        "corrupt_data",
+        `The text of memory ${light.id} fails its checksum.`,
+        { hint: "Restore the store from a copy; other memories can be used." },
+      );
+      this.#note(record.place, error);
+      throw error;
+    }
+    return {
+      ...light,
+      content,
+      summary: await this.#cell(record, "summary"),
+      entities: await this.#cell(record, "entities"),
+      embedded: entry.embedded && !isBare(entry, entry.keep),
+      envelope: await this.#cell(record, "envelope"),
+    };
   }
 
-  /** Damage met while reading is told once in `recovered`, too. */
-  async #noting<T>(read: () => Promise<T>): Promise<T> {
+  /**
+   * A cell through the reader's cache. `corrupt_data` once another try has failed, too; the chunk isn't
+   * read again then for each of the thousands of rows that lie in it.
+   */
+  #cell<C extends Cell>(record: MemoryRecord, column: C): Maybe<CellOf<C>> {
+    if (this.#unreadable.size > 0) {
+      const known = this.#unreadable.get(chunkOf(record, column) ?? "");
+      if (known) return Promise.reject(known);
+    }
+    const read = () => this.#core.reader[column](record) as Maybe<CellOf<C>>;
+    const value = read();
+    return value instanceof Promise ? this.#noting(record, column, value, read) : value;
+  }
+
+  async #noting<T>(
+    record: MemoryRecord,
+    column: Cell,
+    first: Promise<T>,
+    read: () => Maybe<T>,
+  ): Promise<T> {
+    try {
+      return await first;
+    } catch (error) {
+      if (!isCorrupt(error)) throw error;
+    }
+    const { place } = record;
+    const chunk = chunkOf(record, column);
     try {
       return await read();
     } catch (error) {
-      if (isCorrupt(error) && !this.#core.recovered.includes(error.message))
-        this.#core.recovered.push(error.message);
+      if (isCorrupt(error)) {
+        if (chunk !== null) this.#unreadable.set(chunk, error);
+        this.#note(place, error);
+      }
       throw error;
     }
   }
 
+  /** Damage met while reading is told once in `recovered`; its file is kept as it is until it is given up. */
+  #note(place: Place, error: AppError): void {
+    const { recovered, segments, damagedSegments } = this.#core;
+    if (!recovered.includes(error.message)) recovered.push(error.message);
+    // Not when it was replaced or given up meanwhile.
+    if (place.kind === "segment" && segments.get(place.segment.info.number) === place.segment)
+      damagedSegments.add(place.segment.info.number);
+  }
+
+  /** Empty where they can't be read: a page of hits is shown without them. */
   summaries(records: readonly MemoryRecord[]): Promise<{ summary: string; entities: Entity[] }[]> {
-    const { reader } = this.#core;
-    return this.#noting(() =>
-      allNow(
-        records.map((record) => {
-          const summary = reader.summary(record);
-          const entities = reader.entities(record);
-          return summary instanceof Promise || entities instanceof Promise
-            ? Promise.all([summary, entities]).then(([summary, entities]) => ({
-                summary,
-                entities,
-              }))
-            : { summary, entities };
-        }),
-      ),
+    // Who asks for a gist by itself may be about to write it anew without some of its sentences.
+    const isStrict = records.length === 1 && isEpisode(records[0]!.entry);
+    return allNow(
+      records.map((record) => {
+        let summary = this.#cell(record, "summary");
+        let entities = this.#cell(record, "entities");
+        if (!isStrict) [summary, entities] = [orEmpty(summary, ""), orEmpty(entities, [])];
+        return summary instanceof Promise || entities instanceof Promise
+          ? Promise.all([summary, entities]).then(([summary, entities]) => ({ summary, entities }))
+          : { summary, entities };
+      }),
     );
   }
 
+  /** Null as where they faded for those that can't be read. */
   contents(records: readonly MemoryRecord[]): Promise<(string | null)[]> {
-    return this.#noting(() => allNow(records.map((record) => this.#core.reader.content(record))));
+    return allNow(records.map((record) => orEmpty(this.#cell(record, "content"), null)));
   }
 
-  /** Undefined for texts whose model isn't read yet. */
+  /** Undefined for texts whose model isn't read yet, and for those that can't be read. */
   contentsAtHand(records: readonly MemoryRecord[]): Promise<(string | null | undefined)[]> {
     const { reader, primes } = this.#core;
     if (!records.every((record) => reader.isAtHand(record))) primes.wanted();
-    return this.#noting(() =>
-      allNow(
-        records.map((record) => (reader.isAtHand(record) ? reader.content(record) : undefined)),
+    return allNow<string | null | undefined>(
+      records.map((record) =>
+        reader.isAtHand(record) ? orEmpty(this.#cell(record, "content"), undefined) : undefined,
       ),
     );
   }
 
   /**
-   * Every live memory and gist, or those of `ordinals`, row group by row group.
+   * Every live memory and gist, or those of `ordinals`, row group by row group. What can't be read of
+   * one is noted and left empty.
    * @param alive throws once the store is closed
    */
   async *scan(
@@ -147,11 +213,15 @@ export class StoreReads {
         const { place } = record;
         const isHere =
           from.kind === "segment" && place.kind === "segment" && place.segment === from.segment;
-        rows.push(
-          cells && isHere
-            ? rowFromGroup(record, place.index, cells, wanted)
-            : await this.#noting(() => this.indexRow(record, wanted)),
-        );
+        if (!cells || !isHere) {
+          rows.push(await this.#readableRow(record, wanted));
+          continue;
+        }
+        const row = rowFromGroup(record, place.index, cells, wanted);
+        // Coded texts are damaged block by block.
+        if (wanted.has("content") && !cells.content && chunkOf(record, "content") === null)
+          row.content = await orEmpty(this.#cell(record, "content"), null);
+        rows.push(row);
       }
       alive();
       for (let at = 0; at < rows.length; at += SCAN_ROWS) {
@@ -196,27 +266,40 @@ export class StoreReads {
     ];
   }
 
-  /** Columns of the row group that the first of `records` lies in; null when it moved meanwhile. */
+  /**
+   * Columns of the row group that the first of `records` lies in, without those that can't be read;
+   * null when it moved meanwhile.
+   */
   async #groupCells(
     records: readonly MemoryRecord[],
     wanted: ReadonlySet<string>,
   ): Promise<Record<string, unknown[]> | null> {
     const [first] = records;
     const place = first!.place as SegmentPlace;
-    const names = [...wanted];
-    if (wanted.has("embedding")) names.push("embedding_scale", "embedding_fine");
+    const read = (names: readonly string[]) =>
+      place.segment.readGroup(place.group, names, { textAsBytes: true });
+    const parts = CHUNKS.filter((names) => names.some((name) => wanted.has(name)));
     try {
-      return await place.segment.readGroup(place.group, names, { textAsBytes: true });
+      return await read(parts.flat());
     } catch (error) {
-      // Row by row: what is damaged is told of the row that it belongs to, what moved is found.
       if (first!.place === place && !isCorrupt(error)) throw error;
-      return null;
     }
+    const cells: Record<string, unknown[]> = {};
+    for (const names of parts)
+      try {
+        Object.assign(cells, await readAgain(() => read(names)));
+      } catch (error) {
+        if (first!.place !== place) return null;
+        if (!isCorrupt(error)) throw error;
+        this.#note(place, error);
+      }
+    return cells;
   }
 
   /**
    * Whole memories, oldest first. What is near in time may lie far apart in the files: a window of them
-   * is read in the order of the files, so that no page is decoded for one row alone.
+   * is read in the order of the files, so that no page is decoded for one row alone. Memories that
+   * can't be read are left out; the damage is noted.
    */
   async *scanMemories(alive: () => void): AsyncIterable<WholeMemory[]> {
     const { state } = this.#core;
@@ -232,10 +315,12 @@ export class StoreReads {
       const memories = new Map<number, WholeMemory>();
       for (const record of this.records(ordinals)) {
         if (!isLive(record.entry)) continue;
-        const { embedded: _embedded, ...memory } = await this.withoutVector(record);
+        const read = await orEmpty(this.withoutVector(record), null);
+        alive();
+        if (!read) continue;
+        const { embedded: _embedded, ...memory } = read;
         const { ordinal } = record.entry;
         memories.set(ordinal, { ...memory, embedding: vectors.get(ordinal) ?? null });
-        alive();
       }
       for (let from = 0; from < window.length; from += SCAN_ROWS) {
         yield window
@@ -335,6 +420,29 @@ function vectorOf(
     scale: cells.embedding_scale![index] as number,
     ...(fine ? { fine: fine.slice() } : {}),
   };
+}
+
+/** Where the cell lies that would be read; null for what is in memory, and for coded texts, which have blocks of their own. */
+function chunkOf({ entry, place, text, embedding }: MemoryRecord, column: Cell): string | null {
+  if (place.kind === "journal") return null;
+  const { segment, group, index } = place;
+  if ((column === "summary" || column === "entities") && text) return null;
+  if (column === "embedding" && embedding) return null;
+  if (column === "content" && segment.blocksOf(group, index).length > 0) return null;
+  const isKept =
+    column === "content" || column === "envelope"
+      ? entry.keep === "exact"
+      : !isBare(entry, entry.keep);
+  return isKept ? `${segment.info.number}/${group}/${column}` : null;
+}
+
+/** `empty` for what can't be read. */
+function orEmpty<T, E>(value: Maybe<T>, empty: E): Maybe<T | E> {
+  if (!(value instanceof Promise)) return value;
+  return value.catch((error: unknown) => {
+    if (isCorrupt(error)) return empty;
+    throw error;
+  });
 }
 
 /** Without a promise per value where all are there. */
