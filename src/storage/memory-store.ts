@@ -184,7 +184,7 @@ export interface MemoryStore {
     updates: readonly { id: string; embedding: QuantizedVector; quality?: QualityVector }[],
     embeddingModel: string,
   ): Promise<void>;
-  /** Tombstones in the journal. With `erase`, resolves when no byte of them is left in any file. Returns the ids that were live. */
+  /** Tombstones in the journal. With `erase`, resolves when no byte of them is left in any file. Returns the ids that were live, and those whose erasure an earlier call had begun. */
   forget(
     ids: readonly string[],
     /** `edits` go into the same journal frame: what else must change when these go. */
