@@ -86,6 +86,8 @@ export class StatusReporter {
       )
         embeddedCount++;
     }
+    // Before damage is listed: it may be met here.
+    const tokens = await this.#sampledTokens();
     const embeddingCache = await models.cacheStats();
     // Just after opening they are still on their way; what keeps them from coming is told by `loaded`.
     await search.vectorsLoaded().catch(() => undefined);
@@ -109,7 +111,7 @@ export class StatusReporter {
           originalBytes,
           storedBytes,
           indexBytes: 0,
-          ...(await this.#sampledTokens()),
+          ...tokens,
         }),
         // Of the whole store, everything on disk counts.
         totalRatio: sizes.totalBytes === 0 ? 1 : originalBytes / sizes.totalBytes,

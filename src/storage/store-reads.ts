@@ -11,7 +11,7 @@ import { textSha256 } from "./bytes.ts";
 import type { CatalogEntry, IndexRow, ReadMemory } from "./memory-store.ts";
 import { decodeEntities, type EntityBytes, type RowReader } from "./row-reader.ts";
 import { decodeText, type Segment } from "./segment.ts";
-import { isCorrupt, readAgain, type StoreCore } from "./store-core.ts";
+import { isCorrupt, type StoreCore } from "./store-core.ts";
 import { isBare, type MemoryRecord, type Place } from "./store-state.ts";
 
 export type WholeMemory = Memory & { envelope: Uint8Array | null };
@@ -284,10 +284,11 @@ export class StoreReads {
     } catch (error) {
       if (first!.place === place && !isCorrupt(error)) throw error;
     }
+    // Another try, too: a disk may err once.
     const cells: Record<string, unknown[]> = {};
     for (const names of parts)
       try {
-        Object.assign(cells, await readAgain(() => read(names)));
+        Object.assign(cells, await read(names));
       } catch (error) {
         if (first!.place !== place) return null;
         if (!isCorrupt(error)) throw error;
