@@ -197,7 +197,9 @@ export const compact: Action = async (store, kill) => {
 };
 
 export const fade: Action = async (store, kill) => {
-  if (store.random.chance(0.5)) {
+  // Without a rule there is nothing to apply.
+  const isSet = store.steps.some((step) => step.startsWith("retention set"));
+  if (!isSet || store.random.chance(0.5)) {
     const rule = ["retention", "set", "--older-than", String(store.random.within(1, 4_000))];
     await run(store, "retention set", [...rule, "--to", "summary", "--on"], false);
   }
