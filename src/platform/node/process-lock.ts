@@ -16,6 +16,9 @@ import { lockedStore } from "../store-path.ts";
 const HEARTBEAT_MS = 10_000;
 const FOREIGN_STALE_MS = 60_000;
 const TAKEOVER_STALE_MS = 10_000;
+const RETRY_MS = 20;
+/** Whoever was killed while it took a lock over leaves its guard: it is waited for until that is stale. */
+const MOST_ATTEMPTS = (1.5 * TAKEOVER_STALE_MS) / RETRY_MS;
 
 interface Holder {
   pid: number;
@@ -90,7 +93,7 @@ async function removeStale(path: string, stale: Holder): Promise<void> {
   if (!handle) {
     const age = Date.now() - ((await stat(guard).catch(() => null))?.mtimeMs ?? Date.now());
     if (age > TAKEOVER_STALE_MS) await rm(guard, { force: true });
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     return;
   }
   try {
@@ -118,7 +121,7 @@ export async function acquireProcessLock(directory: string): Promise<ProcessLock
       if (await tryLink(own, path)) break;
       const holder = await readHolder(path);
       if (!holder) continue;
-      if ((holder.pid > 0 && (await isAlive(holder, path))) || attempt > 200)
+      if ((holder.pid > 0 && (await isAlive(holder, path))) || attempt > MOST_ATTEMPTS)
         throw lockedStore(describe(holder));
       await removeStale(path, holder);
     }
