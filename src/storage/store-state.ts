@@ -2,6 +2,8 @@
  * The store's logical state: where each memory's row is, what changed since, what was forgotten.
  * The same methods apply a record when it is written and when the journal is replayed, so that
  * reopening can't differ from going on.
+ *
+ * More than 400 lines: every kind of change is applied to the same few maps, and has to keep them in step.
  */
 
 import { isEpisode, keepsLess, type Entity, type KeepLevel } from "../model/memory.ts";

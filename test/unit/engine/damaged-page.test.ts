@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { createEngine } from "../../../src/create-engine.ts";
 import type { Engine } from "../../../src/engine.ts";
 import { MemoryFileStore, MemoryVolume } from "../../../src/platform/memory/memory-file-store.ts";
+import { noEmbedder } from "../../../src/platform/memory/no-embedder.ts";
 
 const START = Date.UTC(2024, 0, 1);
 
@@ -10,16 +11,7 @@ function open(volume: MemoryVolume): Promise<Engine> {
   volume.opened = false;
   return createEngine({
     fileStore: new MemoryFileStore(volume),
-    embedder: {
-      load: async () => null,
-      state: async () => ({
-        name: "none",
-        state: "missing",
-        sizeBytes: 0,
-        installedBytes: 0,
-        licence: "",
-      }),
-    },
+    embedder: noEmbedder,
     sql: () => Promise.reject(new Error("not used")),
   });
 }
