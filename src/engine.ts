@@ -383,8 +383,9 @@ export interface Engine {
   /** Folds the journal into segments and drops what was forgotten. */
   compact(options?: TaskOptions): Promise<void>;
   /**
-   * Names damaged files. They are kept, in case a copy of them can be put back; until then nothing can
-   * be erased for sure. `discard` gives them up, with the memories in them: for good.
+   * Reads every file and names the damaged ones. They are kept, in case a copy of them can be put back;
+   * until then nothing can be erased for sure. `discard` gives up those that are known by now, with the
+   * memories in them: for good. `check` compares the search by words with FTS5.
    */
   repair(options?: { discard?: boolean; check?: boolean }): Promise<RepairReport>;
   status(): Promise<EngineStatus>;

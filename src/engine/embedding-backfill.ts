@@ -26,18 +26,19 @@ export async function embedMissing(deps: IngestDeps, options: TaskOptions): Prom
     .filter((entry) => !entry.embedded || entry.embeddingModel !== embeddingModel)
     .sort((a, b) => b.timestamp - a.timestamp);
   let done = 0;
+  let embeddedCount = 0;
   for (let start = 0; start < pending.length; start += GROUP_ITEMS) {
     await checkpoint(options);
     // Some may have been forgotten since the list was made.
     const group = pending
       .slice(start, start + GROUP_ITEMS)
       .filter((entry) => store.catalog.byId(entry.id) !== undefined);
-    const texts = await textsOf(deps, group);
+    const { readable, texts } = await textsOf(deps, group);
     const measured = await compressor.embedAll(
       texts,
       options.signal ? { signal: options.signal } : {},
     );
-    const updates = group.flatMap((entry, position) => {
+    const updates = readable.flatMap((entry, position) => {
       const { vector, quality } = measured[position]!;
       return vector === null
         ? []
@@ -51,12 +52,16 @@ export async function embedMissing(deps: IngestDeps, options: TaskOptions): Prom
       ),
     );
     done += group.length;
+    embeddedCount += updates.length;
     options.onProgress?.({ stage: "Embedding", done, total: pending.length });
   }
-  return done;
+  return embeddedCount;
 }
 
-/** The exact text with its summary; the summary alone where the text has faded (nothing to compare it with). */
+/**
+ * The exact text with its summary; the summary alone where the text has faded (nothing to compare it
+ * with). What can't be read is left out: a vector of no text, or of another, would be found for good.
+ */
 async function textsOf(deps: IngestDeps, group: readonly CatalogEntry[]) {
   const ordinals = group.map((entry) => entry.ordinal);
   // Asked for at once: between two questions a memory may be forgotten.
@@ -64,9 +69,12 @@ async function textsOf(deps: IngestDeps, group: readonly CatalogEntry[]) {
     deps.store.getContents(ordinals),
     deps.store.getSummaries(ordinals),
   ]);
-  return group.map((entry, position) => {
+  const readable: CatalogEntry[] = [];
+  const texts = group.flatMap((entry, position) => {
     const { summary, entities } = summaries[position]!;
     const text = contents[position] ?? null;
+    if (entry.keep === "exact" ? text === null : summary === "") return [];
+    readable.push(entry);
     const kind = contentKind(entry.metadata[META.kind]);
     return {
       text: text ?? summary,
@@ -74,4 +82,5 @@ async function textsOf(deps: IngestDeps, group: readonly CatalogEntry[]) {
       ...(kind === undefined ? {} : { kind }),
     };
   });
+  return { readable, texts };
 }

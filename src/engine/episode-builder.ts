@@ -267,7 +267,7 @@ export class EpisodeBuilder {
 
   async #texts(members: readonly CatalogEntry[], row: CatalogEntry | null): Promise<MemberText[]> {
     const read = await readMembers(this.#store, members);
-    const [gist] = row ? await this.#store.getSummaries([row.ordinal]) : [];
+    const [gist] = row ? await this.#store.getSummaries([row.ordinal], { strict: true }) : [];
     return memberTexts(read, row && gist ? { row, summary: gist.summary } : null);
   }
 

@@ -105,7 +105,7 @@ export class EpisodeService implements Episodes {
         hint: "List the episodes to see which there are; building again may have replaced it.",
       });
     const members = store.catalog.membersOf(id);
-    const [text] = await store.getSummaries([row.ordinal]);
+    const [text] = await store.getSummaries([row.ordinal], { strict: true });
     const summaries = await store.getSummaries(members.map(({ ordinal }) => ordinal));
     return {
       ...episodeView(row, members, text!),
@@ -132,7 +132,7 @@ export class EpisodeService implements Episodes {
     const { store } = this.#parts;
     const row = memory.episodeId === null ? undefined : store.catalog.byId(memory.episodeId);
     if (!row) return null;
-    const [gist] = await store.getSummaries([row.ordinal]);
+    const [gist] = await store.getSummaries([row.ordinal], { strict: true });
     return { row, ...gist!, text: reconstructText(gist!.summary, gist!.entities) };
   }
 

@@ -107,7 +107,7 @@ export async function measuredGist(
   const row = store.catalog.byId(episodeId);
   const entries = store.catalog.membersOf(episodeId);
   if (!row || entries.length === 0) return null;
-  const [gist] = await store.getSummaries([row.ordinal]);
+  const [gist] = await store.getSummaries([row.ordinal], { strict: true });
   const texts = memberTexts(await readMembers(store, entries), { row, summary: gist!.summary });
   const kind = commonKind(entries);
   const { entityRecall, numberRecall } = await measure({
@@ -136,7 +136,7 @@ export async function editWithout(
   gone: ReadonlySet<string>,
   measure: MeasureGist | null,
 ): Promise<MemoryEdit> {
-  const [gist] = await store.getSummaries([row.ordinal]);
+  const [gist] = await store.getSummaries([row.ordinal], { strict: true });
   return withoutGone({ row, ...gist!, members: await readMembers(store, left) }, gone, measure);
 }
 
@@ -214,7 +214,7 @@ export async function returnOf(
     const row = live ?? hidden?.entry;
     if (!row) continue;
     if (hidden) gists.push(episodeId);
-    const gist = hidden ?? (await store.getSummaries([row.ordinal]))[0]!;
+    const gist = hidden ?? (await store.getSummaries([row.ordinal], { strict: true }))[0]!;
     const members = [...(await readMembers(store, store.catalog.membersOf(episodeId))), ...own];
     members.sort((a, b) => byTime(a.entry, b.entry));
     const present = new Set(members.map(({ entry }) => entry.id));

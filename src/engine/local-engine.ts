@@ -340,7 +340,8 @@ export class LocalEngine implements Engine {
     this.#assertOpen();
     const { store, search } = this.#parts;
     const report = await this.#writes.run(async (): Promise<RepairReport> => {
-      const files = await store.damagedFiles();
+      // Only what its owner may know of is given up.
+      const files = await store.damagedFiles({ verify: !options.discard });
       if (!options.discard || files.length === 0) return { files, discarded: false, lostCount: 0 };
       const before = store.catalog.size;
       const discarded = await store.discardDamaged();

@@ -23,7 +23,7 @@ import type { FileStore } from "../ports/file-store.ts";
 import type { MemoryCatalog } from "./catalog.ts";
 import { writeMissingCopies } from "./catalog-copy.ts";
 import { Compactions } from "./compactions.ts";
-import { discardDamaged, listDamaged } from "./damage.ts";
+import { discardDamaged, listDamaged, markDamaged } from "./damage.ts";
 import { DerivedEncoder, appendDerived, encodeDerived, openDerived } from "./derived.ts";
 import type {
   AppendOptions,
@@ -234,8 +234,14 @@ export class ArrowStorage implements MemoryStore {
     return records.map(({ entry }, i) => ({ entry, content: contents[i]!, ...summaries[i]! }));
   }
 
-  /** Files that can't be read in whole, and copies set aside of such. */
-  damagedFiles(): Promise<string[]> {
+  async damagedFiles(options: { verify?: boolean } = {}): Promise<string[]> {
+    this.#checkOpen();
+    const { segments, damagedSegments } = this.#core;
+    if (options.verify)
+      await markDamaged(
+        this.#core,
+        [...segments.values()].filter(({ info }) => !damagedSegments.has(info.number)),
+      );
     return listDamaged(this.#core);
   }
 
@@ -284,8 +290,9 @@ export class ArrowStorage implements MemoryStore {
 
   async getSummaries(
     ordinals: readonly number[],
+    options: { strict?: boolean } = {},
   ): Promise<{ summary: string; entities: Entity[] }[]> {
-    return this.#reads.summaries(this.#byOrdinals(ordinals));
+    return this.#reads.summaries(this.#byOrdinals(ordinals), options);
   }
 
   async getContents(ordinals: readonly number[]): Promise<(string | null)[]> {

@@ -10,7 +10,7 @@
 import { checkpoint, type TaskOptions } from "../model/task-control.ts";
 import { crc32c } from "./bytes.ts";
 import { CatalogCopyEncoder, catalogCopyPath, writeCatalogCopy } from "./catalog-copy.ts";
-import { isInDamagedSegment } from "./damage.ts";
+import { isInDamagedSegment, markDamaged } from "./damage.ts";
 import { trainDictionary } from "./dictionary.ts";
 import { journalPath } from "./journal.ts";
 import { carryOver } from "./compaction-carry.ts";
@@ -35,9 +35,7 @@ import {
   commitManifest,
   dictionaryPath,
   encodeDictionary,
-  isCorrupt,
   journalsNow,
-  readAgain,
   removeLeftovers,
   rotateJournal,
   type StoreCore,
@@ -234,23 +232,6 @@ async function planWithout(
   for (const segment of merged) rows.push(...(bySegment.get(segment) ?? []));
   rows.sort((a, b) => a.entry.timestamp - b.entry.timestamp || a.entry.ordinal - b.entry.ordinal);
   return { frozen, generation, dropped, rewritten, merged, rows, bySegment, purges, texts };
-}
-
-/** Checks every byte of the segments that will be replaced. Resolves to whether any is damaged. */
-async function markDamaged(core: StoreCore, segments: readonly Segment[]): Promise<boolean> {
-  let found = false;
-  for (const segment of segments) {
-    try {
-      await readAgain(() => segment.verify());
-      if (segment.blocks.length > 0) await readAgain(() => core.primes.check(segment.info.prime!));
-    } catch (error) {
-      if (!isCorrupt(error)) throw error;
-      found = true;
-      core.damagedSegments.add(segment.info.number);
-      core.recovered.push(`${error.message} The file is kept as it is.`);
-    }
-  }
-  return found;
 }
 
 async function buildSegments(

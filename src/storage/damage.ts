@@ -2,17 +2,47 @@
 
 import type { StoreChange } from "./memory-store.ts";
 import type { Manifest } from "./manifest.ts";
-import { segmentPath } from "./segment.ts";
-import { DAMAGED_PREFIX, DERIVED_PREFIX, commitManifest, type StoreCore } from "./store-core.ts";
+import { segmentPath, type Segment } from "./segment.ts";
+import {
+  DAMAGED_PREFIX,
+  DERIVED_PREFIX,
+  commitManifest,
+  isCorrupt,
+  readAgain,
+  type StoreCore,
+} from "./store-core.ts";
 import type { MemoryRecord } from "./store-state.ts";
 import { primeOfPath } from "./text-codec/prime-store.ts";
 
 /** What a store offers whose files may be damaged. */
 export interface RepairableStore {
-  /** Paths of files that can't be read in whole, and of copies set aside of such; empty when all is well. */
-  damagedFiles(): Promise<string[]>;
+  /**
+   * Paths of files that were found not to be readable in whole, and of copies set aside of such; empty
+   * when all is well. `verify` reads every byte of those that nothing was met in yet.
+   */
+  damagedFiles(options?: { verify?: boolean }): Promise<string[]>;
   /** Removes them, and with them the memories that only they hold: for good. Returns their paths. */
   discardDamaged(): Promise<string[]>;
+}
+
+/** Checks every byte of `segments` and of what their texts are coded with. Resolves to whether any is damaged. */
+export async function markDamaged(core: StoreCore, segments: readonly Segment[]): Promise<boolean> {
+  let found = false;
+  for (const segment of segments) {
+    try {
+      await readAgain(() => segment.verify());
+      if (segment.blocks.length > 0) await readAgain(() => core.primes.check(segment.info.prime!));
+    } catch (error) {
+      if (!isCorrupt(error)) throw error;
+      found = true;
+      const { number } = segment.info;
+      // Not when it was replaced or given up meanwhile.
+      if (core.segments.get(number) !== segment) continue;
+      core.damagedSegments.add(number);
+      core.recovered.push(`${error.message} The file is kept as it is.`);
+    }
+  }
+  return found;
 }
 
 export function isInDamagedSegment(core: StoreCore, { place }: MemoryRecord): boolean {

@@ -200,8 +200,14 @@ export interface MemoryStore {
   get(id: string): Promise<Memory & { envelope: Uint8Array | null }>;
   /** The same with `embedded` instead of the vector, which takes longer to read than all else. */
   read(id: string): Promise<ReadMemory>;
-  /** Summary and entities of many, in the order asked. */
-  getSummaries(ordinals: readonly number[]): Promise<{ summary: string; entities: Entity[] }[]>;
+  /**
+   * Summary and entities of many, in the order asked; empty where they can't be read. `strict` rejects
+   * then: for who writes a gist anew without some of its sentences.
+   */
+  getSummaries(
+    ordinals: readonly number[],
+    options?: { strict?: boolean },
+  ): Promise<{ summary: string; entities: Entity[] }[]>;
   /** Content of many, in the order asked; null where it faded. */
   getContents(ordinals: readonly number[]): Promise<(string | null)[]>;
   /**

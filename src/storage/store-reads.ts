@@ -5,7 +5,7 @@
  */
 
 import { AppError } from "../errors.ts";
-import { isEpisode, type Entity, type Memory } from "../model/memory.ts";
+import type { Entity, Memory } from "../model/memory.ts";
 import type { QuantizedVector } from "../model/vector.ts";
 import { textSha256 } from "./bytes.ts";
 import type { CatalogEntry, IndexRow, ReadMemory } from "./memory-store.ts";
@@ -157,15 +157,21 @@ export class StoreReads {
       damagedSegments.add(place.segment.info.number);
   }
 
-  /** Empty where they can't be read: a page of hits is shown without them. */
-  summaries(records: readonly MemoryRecord[]): Promise<{ summary: string; entities: Entity[] }[]> {
-    // Who asks for a gist by itself may be about to write it anew without some of its sentences.
-    const isStrict = records.length === 1 && isEpisode(records[0]!.entry);
+  /** Null where it can't be read: who has none is found by words. */
+  async embedding(record: MemoryRecord): Promise<QuantizedVector | null> {
+    return orEmpty(this.#cell(record, "embedding"), null);
+  }
+
+  /** Empty where they can't be read: a page of hits is shown without them. `strict` rejects instead. */
+  summaries(
+    records: readonly MemoryRecord[],
+    { strict = false }: { strict?: boolean } = {},
+  ): Promise<{ summary: string; entities: Entity[] }[]> {
     return allNow(
       records.map((record) => {
         let summary = this.#cell(record, "summary");
         let entities = this.#cell(record, "entities");
-        if (!isStrict) [summary, entities] = [orEmpty(summary, ""), orEmpty(entities, [])];
+        if (!strict) [summary, entities] = [orEmpty(summary, ""), orEmpty(entities, [])];
         return summary instanceof Promise || entities instanceof Promise
           ? Promise.all([summary, entities]).then(([summary, entities]) => ({ summary, entities }))
           : { summary, entities };

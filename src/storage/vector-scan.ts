@@ -35,7 +35,7 @@ export async function* scanVectors(
     }
     const vectors: { record: MemoryRecord; vector: QuantizedVector }[] = [];
     for (const record of wanted) {
-      const vector = await core.reader.embedding(record);
+      const vector = await reads.embedding(record);
       if (vector) vectors.push({ record, vector });
     }
     alive();

@@ -1,5 +1,5 @@
 import { parquetMetadata } from "hyparquet";
-import { beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { createEngine } from "../../../src/create-engine.ts";
 import type { Engine } from "../../../src/engine.ts";
 import { MemoryFileStore, MemoryVolume } from "../../../src/platform/memory/memory-file-store.ts";
@@ -23,8 +23,22 @@ function words(seed: number): string {
   return Array.from({ length: 16 }, () => next().toString(36)).join(" ");
 }
 
+interface SampleStore {
+  volume: MemoryVolume;
+  path: string;
+}
+
+const samples = new Map<number, Promise<SampleStore>>();
+
 /** One segment of `count` memories and of each a word of its own. */
-async function storeOf(count: number): Promise<{ volume: MemoryVolume; path: string }> {
+async function storeOf(count: number): Promise<SampleStore> {
+  const made = samples.get(count) ?? makeStore(count);
+  samples.set(count, made);
+  const { volume, path } = await made;
+  return { volume: volume.clone(), path };
+}
+
+async function makeStore(count: number): Promise<SampleStore> {
   const volume = new MemoryVolume();
   const engine = await open(volume);
   const vector = (seed: number) =>
@@ -43,7 +57,7 @@ async function storeOf(count: number): Promise<{ volume: MemoryVolume; path: str
 }
 
 /** A flipped bit in the middle of a column of the first row group, where no light column shares its block. */
-function damage({ volume, path }: { volume: MemoryVolume; path: string }, column: string): number {
+function damage({ volume, path }: SampleStore, column: string): number {
   const bytes = volume.files.get(path)!.slice();
   volume.files.set(path, bytes);
   const chunk = parquetMetadata(bytes.slice().buffer)
@@ -66,14 +80,8 @@ describe.each([
   ["small", 1500],
   ["large", 5000],
 ])("a %s store with a damaged page of summaries", (size, count) => {
-  let intact: { volume: MemoryVolume; path: string };
-  beforeAll(async () => {
-    intact = await storeOf(count);
-  }, 60_000);
-  const clone = () => ({ volume: intact.volume.clone(), path: intact.path });
-
   it("opens, answers, exports what can be read, and names the file", async () => {
-    const store = clone();
+    const store = await storeOf(count);
     const at = damage(store, "summary");
     const damaged = store.volume.files.get(store.path)!.slice();
     let engine = await open(store.volume);
@@ -106,7 +114,7 @@ describe.each([
   }, 60_000);
 
   it("goes on without it once it is given up", async () => {
-    const store = clone();
+    const store = await storeOf(count);
     damage(store, "summary");
     const engine = await open(store.volume);
     await engine.remember([{ text: "A kettle was left in the hold.", timestamp: START + count }]);
@@ -118,6 +126,32 @@ describe.each([
     await engine.close();
   }, 60_000);
 });
+
+it("finds damage that nothing was met in when it is asked to repair, and gives up only what it named", async () => {
+  const store = await storeOf(5000);
+  damage(store, "content");
+  const engine = await open(store.volume);
+  // Nothing was read of its texts yet.
+  expect(await engine.repair({ discard: true })).toMatchObject({ files: [], discarded: false });
+  expect((await engine.repair()).files).toEqual([store.path]);
+  expect((await engine.status()).store.recovered.join()).toContain(store.path);
+  expect(await engine.repair({ discard: true })).toMatchObject({
+    discarded: true,
+    lostCount: 5000,
+  });
+  await engine.close();
+}, 60_000);
+
+it("searches by the vectors that can be read, and names the file of the others", async () => {
+  const store = await storeOf(5000);
+  damage(store, "embedding");
+  const engine = await open(store.volume);
+  const { vectors, store: found } = await engine.status();
+  // Of the second row group; those of the first are in the damaged column.
+  expect(vectors.count).toBe(5000 - 4096);
+  expect(found.damagedFiles).toEqual([store.path]);
+  await engine.close();
+}, 60_000);
 
 it("exports memories without the vectors that can't be read, and names the file", async () => {
   const store = await storeOf(1500);

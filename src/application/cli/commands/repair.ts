@@ -15,7 +15,7 @@ export function registerRepair(program: Command, invocation: Invocation): void {
     .command("repair")
     .summary("name damaged files, or give them up")
     .description(
-      "Opening a store repairs what can be repaired. Files that can't be read in whole are kept and named here: put copies of them back where you have some. As long as they are there, nothing can be erased for sure. --discard removes them, and with them the memories that only they hold. Ends with 5 while there are any.",
+      "Opening a store repairs what can be repaired; this reads every file in whole, too. Those that can't be read in whole are kept and named here: put copies of them back where you have some. As long as they are there, nothing can be erased for sure. --discard removes them, and with them the memories that only they hold. Ends with 5 while there are any.",
     )
     .option("--discard", "remove the damaged files; can't be undone")
     .option("--check", "compare the search by words with SQLite's FTS5 over the same texts")
@@ -28,8 +28,9 @@ async function repair(
   { discard, check }: z.output<typeof schema>,
 ): Promise<number | undefined> {
   const engine = await context.openStore("read");
+  const found = await engine.repair({ check });
   const { recovered } = (await engine.status()).store;
-  const report = await engine.repair({ discard, check });
+  const report = discard ? { ...found, ...(await engine.repair({ discard })) } : found;
   const left = !report.discarded && report.files.length > 0;
   if (context.json) await context.printJson({ ...report, recovered });
   else {
