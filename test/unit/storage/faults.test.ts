@@ -4,6 +4,7 @@ import { MemoryFileStore, MemoryVolume } from "../../../src/platform/memory/memo
 import { ArrowStorage } from "../../../src/storage/arrow-storage.ts";
 import { loadZstd } from "../../../src/storage/zstd.ts";
 import { OPTIONS, check, copy, script, type Model, type Step } from "./fault-script.ts";
+import { damageColumn, unlikeWords } from "./damaged-column.ts";
 import { makeMemories, makeMemory, sampleVector } from "./sample-memories.ts";
 
 /** Nothing but the segments knows their light fields. */
@@ -247,6 +248,23 @@ describe("a store with damaged files", () => {
     expect(volume.files.has(path)).toBe(false);
     await last.forget([c.id], { erase: true });
     await last.close();
+  });
+
+  it("finds damage that nothing was met in when it is asked to look, and notes it once", async () => {
+    const volume = new MemoryVolume();
+    const store = await ArrowStorage.open(new MemoryFileStore(volume), FROM_SEGMENTS);
+    const texts = Array.from({ length: 1500 }, (_, i) => `Crate ${i} ${unlikeWords(i)}`);
+    await store.append(await makeMemories(texts));
+    await store.compact();
+    await store.close();
+    const path = [...volume.files.keys()].find((name) => name.startsWith("segments/"))!;
+    damageColumn(volume, path, "content");
+    const again = await ArrowStorage.open(new MemoryFileStore(volume), FROM_SEGMENTS);
+    expect(await again.damagedFiles()).toEqual([]);
+    expect(await again.damagedFiles({ verify: true })).toEqual([path]);
+    expect(await again.damagedFiles({ verify: true })).toEqual([path]);
+    expect(again.recovered.filter((line) => line.includes(path))).toHaveLength(1);
+    await again.close();
   });
 
   it("keeps what follows a damaged frame of the journal, and a copy of the damage", async () => {
