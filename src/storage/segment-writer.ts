@@ -1,12 +1,12 @@
 /**
- * Writes a segment: one Parquet file, one page per column and row group, ZSTD. Text pages are
- * compressed first, column by column with a pause between them, both to know what each memory
- * costs before `stored_bytes` is written and to keep the thread responsive; pages that came
- * unchanged out of an older segment keep their compressed bytes.
+ * Writes a segment: one Parquet file, one page per column and row group, ZSTD. Each column chunk is
+ * encoded by itself, texts first, with pauses between them, and put in its place then: so what each
+ * memory costs is known before `stored_bytes` is encoded, and the thread stays responsive. Pages that
+ * came unchanged out of an older segment keep their compressed bytes.
  */
 
 import { ByteWriter as ParquetBytes, ParquetWriter } from "hyparquet-writer";
-import type { Encoding } from "hyparquet";
+import type { ColumnChunk, Encoding } from "hyparquet";
 import type { TaskOptions } from "../model/task-control.ts";
 import { nextTurn } from "../next-turn.ts";
 import { ByteWriter, crc32c, equalBytes } from "./bytes.ts";
@@ -24,6 +24,9 @@ import { COLUMNS, utf8Length, type ColumnSpec, type StoredRow } from "./stored-r
 import { TEXT_KEY, encodeDirectory, type CodedBlock } from "./text-codec/segment-text.ts";
 import { codeTexts, type PackedBlock, type TextCoding } from "./text-codec/text-coder.ts";
 import type { Zstd } from "./zstd.ts";
+
+/** What a Parquet file begins with. */
+const MAGIC_BYTES = 4;
 
 /** Identifiers, times and vectors hardly shrink further at more effort. */
 const LIGHT_LEVEL = 6;
@@ -47,6 +50,15 @@ export interface Turns {
   turn?: () => Promise<void>;
 }
 
+/** One column of a row group as Parquet has it. */
+interface EncodedColumn {
+  bytes: Uint8Array;
+  /** Of the column's leaves; offsets count from the beginning of `bytes`. */
+  chunks: ColumnChunk[];
+  /** Of its pages after compression. */
+  packedBytes: number;
+}
+
 /** Compressed pages by their exact content. */
 export class PageReuse {
   readonly #pages = new Map<number, { raw: Uint8Array; packed: Uint8Array }[]>();
@@ -61,10 +73,6 @@ export class PageReuse {
   find(raw: Uint8Array): Uint8Array | undefined {
     if (this.#pages.size === 0) return undefined;
     return this.#pages.get(crc32c(raw))?.find((page) => equalBytes(page.raw, raw))?.packed;
-  }
-
-  clear(): void {
-    this.#pages.clear();
   }
 }
 
@@ -103,8 +111,6 @@ export class SegmentWriter {
   readonly #level: number;
   readonly #out = new ParquetBytes();
   readonly #parquet: ParquetWriter;
-  readonly #prepared = new PageReuse();
-  #reuse: PageReuse | null = null;
   #contentBytes = 0;
   #rows = 0;
   readonly #coding: TextCoding | null;
@@ -122,16 +128,8 @@ export class SegmentWriter {
     this.#parquet = new ParquetWriter({
       writer: this.#out,
       schema: segmentSchema(),
-      codec: "ZSTD",
-      compressors: { ZSTD: (page) => this.#pack(page, LIGHT_LEVEL) },
-      statistics: false,
       createdBy: "llm-compression",
     });
-  }
-
-  #pack(page: Uint8Array, level: number): Uint8Array {
-    const known = this.#prepared.find(page) ?? this.#reuse?.find(page);
-    return known ?? this.#zstd.compress(page, level);
   }
 
   get sizeBytes(): number {
@@ -153,15 +151,16 @@ export class SegmentWriter {
     const shares = new Float64Array(given.length);
     const coded = await this.#writeBlocks(given, kept, shares, options);
     const rows = given.map((row, i) => (coded.has(i) ? { ...row, content: null } : row));
-    this.#reuse = reuse;
+    const encoded = new Map<ColumnSpec, EncodedColumn>();
     for (const spec of COLUMNS) {
-      if (VECTOR_COLUMNS.has(spec.name)) this.#prepare(spec, rows, VECTOR_LEVEL);
       const measure = TEXT_COLUMNS[spec.name];
       if (!measure) continue;
-      const packedBytes = this.#prepare(spec, rows, this.#level);
+      const column = this.#encode(spec, rows, this.#level, reuse);
+      encoded.set(spec, column);
       const sizes = rows.map(measure);
       const total = sizes.reduce((sum, size) => sum + size, 0);
-      if (total > 0) sizes.forEach((size, i) => (shares[i]! += (packedBytes * size) / total));
+      if (total > 0)
+        sizes.forEach((size, i) => (shares[i]! += (column.packedBytes * size) / total));
       if (spec.name === "content") this.#contentBytes += total;
       await turn();
     }
@@ -169,15 +168,15 @@ export class SegmentWriter {
       row.storedBytes = options.storedBytes?.[i] ?? Math.ceil(shares[i]!);
       given[i]!.storedBytes = row.storedBytes;
     });
-    void this.#parquet.write({
-      columnData: COLUMNS.map((spec) => columnData(spec, rows)),
-      rowGroupSize: rows.length,
-      pageSize: 0,
-    });
-    this.#rows += rows.length;
-    this.#groups++;
-    this.#prepared.clear();
-    this.#reuse = null;
+    for (const spec of COLUMNS) {
+      if (encoded.has(spec)) continue;
+      const level = VECTOR_COLUMNS.has(spec.name) ? VECTOR_LEVEL : LIGHT_LEVEL;
+      encoded.set(spec, this.#encode(spec, rows, level, reuse));
+    }
+    this.#append(
+      COLUMNS.map((spec) => encoded.get(spec)!),
+      rows.length,
+    );
     await turn();
   }
 
@@ -218,29 +217,57 @@ export class SegmentWriter {
     return coded;
   }
 
-  /** Compresses the pages of one column ahead of writing them; returns their compressed bytes. */
-  #prepare(spec: ColumnSpec, rows: readonly StoredRow[], level: number): number {
+  #encode(
+    spec: ColumnSpec,
+    rows: readonly StoredRow[],
+    level: number,
+    reuse: PageReuse | null,
+  ): EncodedColumn {
     let packedBytes = 0;
-    const trial = new ParquetWriter({
+    const writer = new ParquetWriter({
       writer: new ParquetBytes(),
       schema: segmentSchema([spec]),
       codec: "ZSTD",
       compressors: {
         ZSTD: (page) => {
-          const packed = this.#pack(page, level);
-          this.#prepared.add(page.slice(), packed);
+          const packed = reuse?.find(page) ?? this.#zstd.compress(page, level);
           packedBytes += packed.length;
           return packed;
         },
       },
       statistics: false,
     });
-    void trial.write({
+    void writer.write({
       columnData: [columnData(spec, rows)],
       rowGroupSize: rows.length,
       pageSize: 0,
     });
-    return packedBytes;
+    const bytes = (writer.writer as ParquetBytes).getBytes().subarray(MAGIC_BYTES);
+    const chunks = writer.row_groups[0]!.columns.map((chunk) => moved(chunk, -MAGIC_BYTES));
+    return { bytes, chunks, packedBytes };
+  }
+
+  /** A row group of columns that are encoded. */
+  #append(encoded: readonly EncodedColumn[], rows: number): void {
+    const out = this.#out;
+    const start = out.offset;
+    const columns = encoded.flatMap(({ bytes, chunks }) => {
+      const at = out.offset;
+      out.appendBytes(bytes);
+      return chunks.map((chunk) => moved(chunk, at));
+    });
+    this.#parquet.row_groups.push({
+      columns,
+      total_byte_size: columns.reduce(
+        (sum, { meta_data }) => sum + meta_data!.total_uncompressed_size,
+        0n,
+      ),
+      num_rows: BigInt(rows),
+      total_compressed_size: BigInt(out.offset - start),
+    });
+    this.#parquet.num_rows += BigInt(rows);
+    this.#rows += rows;
+    this.#groups++;
   }
 
   /** The whole file, and its manifest entry. */
@@ -276,6 +303,22 @@ export class SegmentWriter {
       },
     };
   }
+}
+
+/** The chunk at another place of its file. */
+function moved(chunk: ColumnChunk, by: number): ColumnChunk {
+  const { data_page_offset, dictionary_page_offset, ...meta_data } = chunk.meta_data!;
+  return {
+    ...chunk,
+    file_offset: chunk.file_offset + BigInt(by),
+    meta_data: {
+      ...meta_data,
+      data_page_offset: data_page_offset + BigInt(by),
+      ...(dictionary_page_offset === undefined
+        ? {}
+        : { dictionary_page_offset: dictionary_page_offset + BigInt(by) }),
+    },
+  };
 }
 
 function toBase64(bytes: Uint8Array): string {
