@@ -189,8 +189,8 @@ export class RowReader {
 
   entities(record: MemoryRecord): Maybe<Entity[]> {
     if (isBare(record.entry, record.entry.keep)) return [];
-    if (record.text) return record.text.entities;
-    if (record.place.kind === "journal") return record.place.row.entities;
+    if (record.text) return copied(record.text.entities);
+    if (record.place.kind === "journal") return copied(record.place.row.entities);
     return map(this.#cell(record, "entities"), (cells) => decodeEntities(cells as EntityBytes));
   }
 
@@ -209,6 +209,11 @@ export class RowReader {
       ...(fine ? { fine: fine.slice() } : {}),
     };
   }
+}
+
+/** Whoever asked may change what they get: the store's own stays as it is. */
+function copied(entities: readonly Entity[]): Entity[] {
+  return entities.map((entity) => ({ ...entity }));
 }
 
 export function decodeEntities(cells: EntityBytes): Entity[] {
