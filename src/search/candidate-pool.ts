@@ -24,6 +24,8 @@ export class CandidatePool {
   fields = new Float64Array(FIRST_CAPACITY);
   /** What the candidate is ranked by. */
   total = new Float64Array(FIRST_CAPACITY);
+  /** 1 for a candidate that has every signal. */
+  isComplete = new Uint8Array(FIRST_CAPACITY);
   readonly #places = new PlaceTable();
 
   clear(): void {
@@ -44,6 +46,7 @@ export class CandidatePool {
     this.recency[place] = 0;
     this.fields[place] = 0;
     this.total[place] = 0;
+    this.isComplete[place] = 0;
     return place;
   }
 
@@ -78,6 +81,9 @@ export class CandidatePool {
     this.recency = grown(this.recency);
     this.fields = grown(this.fields);
     this.total = grown(this.total);
+    const isComplete = new Uint8Array(this.isComplete.length * 2);
+    isComplete.set(this.isComplete);
+    this.isComplete = isComplete;
   }
 }
 

@@ -62,32 +62,43 @@ export async function describeHits(
     const body =
       contents[i] ?? (memory.keep === "gist" ? (gists.get(entry.ordinal) ?? "") : memory.summary);
     const snippet = makeSnippet(body, finder, plan.phrases);
-    const path = hit.way?.path.map((ordinal) => catalog.byOrdinal(ordinal)?.id);
     const matched = snippet.terms;
-    if (matched.size < plan.words.length)
+    const isLacking = (): boolean => matched.size < plan.words.length;
+    if (isLacking())
       for (const { term } of finder.find(fieldsBeside(body, memory))) matched.add(term);
     // The excerpt of a very long text is taken from its beginning; words of the rest match all the same.
-    for (
-      let at = SCAN_UNITS;
-      at < body.length && matched.size < plan.words.length;
-      at += SCAN_UNITS
-    )
+    for (let at = SCAN_UNITS; at < body.length && isLacking(); at += SCAN_UNITS)
       for (const { term } of finder.find(body.slice(at, at + SCAN_UNITS))) matched.add(term);
-    const isStandIn =
-      i < CONTENT_SNIPPETS && contents[i] === undefined && memory.summary !== "" && !isWhole(entry);
-    hits.push({
+    const matchedTerms: string[] = [];
+    for (const term of plan.words) if (matched.has(term)) matchedTerms.push(term.token);
+    const described: RecallHit = {
       memory,
       score: hit.score,
-      matchedTerms: plan.words.filter((term) => matched.has(term)).map((term) => term.token),
+      matchedTerms,
       snippet: snippet.text,
       highlights: snippet.highlights,
-      ...(isStandIn ? { fromSummary: true as const } : {}),
-      ...(hit.way !== null && path !== undefined && path.every((id) => id !== undefined)
-        ? { path, links: hit.way.links }
-        : {}),
-    });
+    };
+    const isStandIn = i < CONTENT_SNIPPETS && contents[i] === undefined && memory.summary !== "";
+    if (isStandIn && !isWhole(entry)) described.fromSummary = true;
+    const path = hit.way && idsOf(catalog, hit.way.path);
+    if (path) {
+      described.path = path;
+      described.links = hit.way!.links;
+    }
+    hits.push(described);
   });
   return hits;
+}
+
+/** Null where one was forgotten meanwhile. */
+function idsOf(catalog: MemoryStore["catalog"], ordinals: readonly number[]): string[] | null {
+  const ids: string[] = [];
+  for (const ordinal of ordinals) {
+    const entry = catalog.byOrdinal(ordinal);
+    if (entry === undefined) return null;
+    ids.push(entry.id);
+  }
+  return ids;
 }
 
 /** Whether the summary is the text itself. */

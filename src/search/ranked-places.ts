@@ -28,8 +28,6 @@ export class RankedPlaces {
   readonly #options: RankingOptions;
   /** Places below have a total of all signals but names and recency. */
   #scored = 0;
-  /** Places that have every signal. */
-  readonly #completed = new Set<number>();
 
   constructor(pool: CandidatePool, options: RankingOptions) {
     this.#pool = pool;
@@ -92,8 +90,8 @@ export class RankedPlaces {
   #complete(place: number): void {
     const { weights, fields, nowMs } = this.#options;
     const pool = this.#pool;
-    if (this.#completed.has(place) || pool.total[place] === -Infinity) return;
-    this.#completed.add(place);
+    if (pool.isComplete[place] === 1 || pool.total[place] === -Infinity) return;
+    pool.isComplete[place] = 1;
     const ordinal = pool.ordinals[place]!;
     const time = this.#options.timeOf(ordinal);
     if (time === undefined) return;
