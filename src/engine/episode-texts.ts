@@ -1,7 +1,7 @@
 /** What an episode's members say, as far as it is kept: what its gist is made of and measured against. */
 
 import type { MemberText } from "../cognitive/episodes/episode-text.ts";
-import { gistSentences } from "../cognitive/episodes/provenance.ts";
+import { saidBy } from "../cognitive/episodes/provenance.ts";
 import { contentKind, META, type ContentKind } from "../model/memory.ts";
 import type { CatalogEntry, MemoryStore } from "../storage/memory-store.ts";
 import { provenanceOf } from "./episode-rows.ts";
@@ -34,11 +34,8 @@ export function memberTexts(
 ): MemberText[] {
   const ofGist = new Map<string, string[]>();
   if (gist) {
-    const provenance = provenanceOf(gist.row);
-    gistSentences(gist.summary).forEach((sentence, i) => {
-      for (const id of provenance[i] ?? [])
-        ofGist.set(id, [...(ofGist.get(id) ?? []), sentence.trim()]);
-    });
+    for (const { sentence, ids } of saidBy(gist.summary, provenanceOf(gist.row)))
+      for (const id of ids) ofGist.set(id, [...(ofGist.get(id) ?? []), sentence]);
   }
   return members.map(({ entry, content, summary }) => ({
     id: entry.id,

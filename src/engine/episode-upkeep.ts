@@ -153,7 +153,7 @@ async function withoutGone(
   const without = gistWithout(
     { text: summary, entities, provenance: provenanceOf(row) },
     gone,
-    texts.map(({ text }) => text),
+    texts,
   );
   const entries = members.map(({ entry }) => entry);
   const kind = commonKind(entries);

@@ -4,6 +4,7 @@
  */
 
 import type { Entity } from "../../model/memory.ts";
+import { joinUnit } from "../../processing/compression/summary.ts";
 import { splitSentences } from "../../processing/content/segmentation.ts";
 import { plainWords } from "./episode-text.ts";
 
@@ -12,6 +13,19 @@ export type Provenance = string[][];
 
 export function gistSentences(gist: string): string[] {
   return splitSentences(gist).map(({ start, end }) => gist.slice(start, end));
+}
+
+/** The sentences of a gist with who says each: nobody, where the provenance is that of another text. */
+export function saidBy(
+  gist: string,
+  provenance: Provenance,
+): { sentence: string; ids: readonly string[] }[] {
+  const sentences = gistSentences(gist);
+  const isOfIt = sentences.length === provenance.length;
+  return sentences.map((sentence, i) => ({
+    sentence: sentence.trim(),
+    ids: isOfIt ? provenance[i]! : [],
+  }));
 }
 
 /** Without the speaker that a summary sets before a sentence, and the marks of a quote. */
@@ -41,21 +55,33 @@ export function traceGist(
 export function gistWithout(
   gist: { text: string; entities: readonly Entity[]; provenance: Provenance },
   gone: ReadonlySet<string>,
-  remaining: readonly string[],
+  remaining: readonly { id: string; text: string }[],
 ): { text: string; entities: Entity[]; provenance: Provenance } {
-  const sentences = gistSentences(gist.text);
-  const kept: string[] = [];
-  const provenance: Provenance = [];
-  sentences.forEach((sentence, i) => {
-    const others = (gist.provenance[i] ?? []).filter((id) => !gone.has(id));
-    if (others.length === 0) return;
-    kept.push(sentence.trim());
-    provenance.push(others);
-  });
-  const text = kept.join(" ");
-  const said = ` ${plainWords([text, ...remaining].join("\n"))} `;
+  const isKnown = gistSentences(gist.text).length === gist.provenance.length;
+  const traced = isKnown ? gist.provenance : traceGist(gist.text, remaining);
+  let text = "";
+  const kept: { end: number; ids: string[] }[] = [];
+  for (const { sentence, ids } of saidBy(gist.text, traced)) {
+    const others = ids.filter((id) => !gone.has(id));
+    if (others.length === 0) continue;
+    text = joinUnit(text, sentence);
+    kept.push({ end: text.length, ids: others });
+  }
+  const said = ` ${plainWords([text, ...remaining.map((member) => member.text)].join("\n"))} `;
   const entities = gist.entities.filter((entity) => said.includes(` ${plainWords(entity.text)} `));
-  return { text, entities, provenance };
+  return { text, entities, provenance: provenanceOfJoined(text, kept) };
+}
+
+/** By the sentences that the text is split into: where two were joined to one, who says both. */
+function provenanceOfJoined(
+  text: string,
+  joined: readonly { end: number; ids: readonly string[] }[],
+): Provenance {
+  return splitSentences(text).map(({ start, end }) => {
+    const own = joined.filter((one, i) => one.end > start && (joined[i - 1]?.end ?? 0) < end);
+    const [first, ...others] = own;
+    return (first?.ids ?? []).filter((id) => others.every(({ ids }) => ids.includes(id)));
+  });
 }
 
 /** As it is kept in the metadata of the gist's row: member ids once, then indices per sentence. */

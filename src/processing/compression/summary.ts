@@ -91,7 +91,7 @@ const SEPARATORS = [" ", "\n", "\n\n"];
  * Puts a unit behind others so that it is read as a sentence of its own: messages often end without a
  * mark, and a sentence that ends in "Inc." doesn't end before every capital.
  */
-function joinUnit(joined: string, text: string): string {
+export function joinUnit(joined: string, text: string): string {
   if (joined === "") return text;
   const separator = SEPARATORS.find((between) => {
     const start = joined.length + between.length;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Entity } from "../../../../src/model/memory.ts";
 import {
   joinMembers,
   quotesFoundIn,
@@ -63,14 +64,51 @@ describe("a gist without a member", () => {
   it("keeps only what somebody else says, and names that are left", () => {
     const provenance = traceGist(gist, members);
     expect(provenance).toEqual([["a"], ["a", "b"], ["b"], []]);
-    const left = gistWithout({ text: gist, entities, provenance }, new Set(["a"]), [
-      members[1]!.text,
-    ]);
+    const left = gistWithout({ text: gist, entities, provenance }, new Set(["a"]), [members[1]!]);
     expect(left.text).toBe(
       "Tove will call the carpenter on Friday. Aksel: Aksel lends a tarpaulin.",
     );
     expect(left.entities.map(({ text }) => text)).toEqual(["Aksel"]);
     expect(left.provenance).toEqual([["b"], ["b"]]);
+  });
+
+  const chat = [
+    { id: "a", text: "I moved to Ghent last week" },
+    { id: "b", text: "I sold the boat to Ilse" },
+    { id: "c", text: "See you at the station" },
+    { id: "d", text: "Bring the blue kettle" },
+  ];
+  const asked: [string, string][] = [
+    [
+      "messages without end marks",
+      "Anna: I moved to Ghent last week\nBob: I sold the boat to Ilse\nCarl: See you at the station\nDora: Bring the blue kettle",
+    ],
+    [
+      "messages in one line",
+      "I moved to Ghent last week. I sold the boat to Ilse. See you at the station. Bring the blue kettle.",
+    ],
+  ];
+  for (const [name, text] of asked)
+    it(`loses one after the other, and nobody else's words: ${name}`, () => {
+      let left = { text, entities: [] as Entity[], provenance: traceGist(text, chat) };
+      const gone = new Set<string>();
+      for (const id of ["c", "a", "d", "b"]) {
+        gone.add(id);
+        const remaining = chat.filter((member) => !gone.has(member.id));
+        left = gistWithout(left, new Set([id]), remaining);
+        for (const member of chat)
+          expect(left.text.includes(member.text)).toBe(!gone.has(member.id));
+        expect(left.provenance).toHaveLength(remaining.length);
+      }
+    });
+
+  it("is traced anew where its provenance is that of another text, and loses what nobody left says", () => {
+    const text =
+      "Anna: I moved to Ghent last week Bob: I sold the boat to Ilse.\nSee you at the station.";
+    const stored = { text, entities: [], provenance: [["a"], ["b"], ["c"]] };
+    const left = gistWithout(stored, new Set(["b"]), [chat[0]!, chat[2]!]);
+    expect(left.text).toBe("See you at the station.");
+    expect(left.provenance).toEqual([["c"]]);
   });
 
   it("loses everything when its provenance is unknown or damaged", () => {
