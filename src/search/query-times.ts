@@ -14,6 +14,8 @@ export interface TimeMatch extends QueryTime {
   score(timestamp: number): number;
 }
 
+/** A store whose last memory is older has ended: what is "last week" in it isn't that of today. */
+const ENDED_AFTER_MS = 30 * DAY_MS;
 /** An event's time is a guess: it counts half. */
 const EVENT_SHARE = 0.5;
 /** "When we got the dog" is within two weeks of it. */
@@ -25,10 +27,13 @@ const AROUND_MS = 14 * DAY_MS;
  * @param newestMs the time of the newest memory: in a store that ended years ago, "last week" is its last week
  */
 export function readTimes(query: string, nowMs: number, newestMs: () => number): TimeMatch[] {
-  let times = findTimes(query, nowMs);
-  if (times.some((time) => time.relative && time.from > newestMs()))
-    times = findTimes(query, newestMs());
-  return times.map(toMatch);
+  const times = findTimes(query, nowMs);
+  // What begins today or later is no question about what was.
+  const isMissed = times.some(
+    ({ relative, from }) => relative && from < nowMs - DAY_MS && from > newestMs(),
+  );
+  if (!isMissed || nowMs - newestMs() < ENDED_AFTER_MS) return times.map(toMatch);
+  return findTimes(query, newestMs()).map(toMatch);
 }
 
 function toMatch(time: TimeExpression): TimeMatch {

@@ -1,10 +1,11 @@
 /**
  * The periods that a query can name, one rule each: "5 May 2023", "last spring", "two weeks ago", "in
  * the nineties". `time-expression.ts` finds them in a text and joins them ("since …", "between … and
- * …"). Calendar fields are UTC, seasons are those of the northern half.
+ * …"). Every time here is what clocks on the wall show, as if that were UTC (`wall-clock.ts`); seasons
+ * are those of the northern half.
  */
 
-/** A stretch of time in ms since epoch, [from, to); or one that returns every year. */
+/** A stretch of wall-clock time in ms, [from, to); or one that returns every year. */
 export interface Period {
   from: number;
   to: number;
@@ -36,16 +37,24 @@ const MONTH =
   "(?<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\\.?";
 const YEAR = "(?<year>1[5-9]\\d{2}|20\\d{2})";
 const DAY = "(?<day>\\d{1,2})(?:st|nd|rd|th)?";
+const LAST_DAY = "(?<last>\\d{1,2})(?:st|nd|rd|th)?(?!:?\\d)";
 const SEASON = "(?<season>spring|summer|autumn|fall|winter)";
 const WEEKDAY = "(?<weekday>sunday|monday|tuesday|wednesday|thursday|friday|saturday)";
 const HOLIDAY =
-  "(?<holiday>christmas(?: eve)?|new year(?:['’]s)?(?: eve| day)?|halloween|valentine['’]?s(?: day)?|easter|thanksgiving)";
+  "(?<holiday>christmas(?: eve| day)?|new year(?:['’]s)?(?: eve| day)?|halloween|valentine['’]?s(?: day)?|easter|thanksgiving)";
 const COUNT = `(?<count>an?|\\d{1,3}|${SMALL_NUMBERS.slice(1).join("|")}|an? couple(?: of)?|an? few|several|half an?)`;
 const UNIT = "(?<unit>day|week|weekend|fortnight|month|quarter|year|decade)";
+const TO = "\\s*(?:-|–|to|and|or|until|till|through)\\s*";
 
 /** What stands before a month or season alone, which could be another word: "may", "march", "fall". */
 const BEFORE_NAMES =
-  "in|during|over|since|before|after|until|till|by|of|early|mid|late|between|from|through|and|to";
+  "in|during|over|since|before|after|until|till|by|of|early|mid|late|between|from";
+const NAMED_MONTH = MONTH.replace("?<month>", "?:");
+/** Joined with a time before it: "from March to May", and not "to march" or "to fall in love". */
+const JOINED_NAMES = `(?:\\d|${MONTHS.map((month) => `${month}|${month.slice(0, 3)}`).join("|")}|spring|summer|autumn|fall|winter)\\.?\\s+(?:to|and|or|until|till|through)`;
+/** Before another month: "March to May", "May and June 2023". */
+const FIRST_MONTH = `${MONTH.replace("<month>", "<first>")}(?=\\s*(?:(?:to|until|till|through)\\s|[–-])\\s*${NAMED_MONTH}|\\s+(?:and|or)\\s+${NAMED_MONTH},?\\s+\\d{4})`;
+const BEFORE_NAME = `(?<=(?:${BEFORE_NAMES}|${JOINED_NAMES})[\\s-]+(?:the\\s+)?)`;
 
 /** Something of each rule: most queries name no time, and needn't be tried against them all. */
 export const MAY_NAME_TIME =
@@ -70,6 +79,14 @@ export const PERIOD_RULES: readonly PeriodRule[] = [
     const [a, b] = [Number(g["a"]), Number(g["b"])];
     return a > 12 ? dayPeriod(Number(g["year"]), b - 1, a) : dayPeriod(Number(g["year"]), a - 1, b);
   }),
+  rule(
+    `${DAY}${TO}(?:the\\s+)?${LAST_DAY}\\s+(?:of\\s+)?${MONTH}(?:,?\\s+${YEAR})?`,
+    readDaysOfMonth,
+  ),
+  rule(
+    `${MONTH}\\s+(?:the\\s+)?${DAY}${TO}(?:the\\s+)?${LAST_DAY}(?:,?\\s+${YEAR})?`,
+    readDaysOfMonth,
+  ),
   rule(`${DAY}\\s+(?:of\\s+)?${MONTH}(?:,?\\s+${YEAR})?`, readDayOfMonth),
   rule(`${MONTH}\\s+(?:the\\s+)?${DAY}(?:,?\\s+${YEAR})?`, readDayOfMonth),
   rule(`${MONTH},?\\s+(?:of\\s+)?${YEAR}`, (g) =>
@@ -87,12 +104,18 @@ export const PERIOD_RULES: readonly PeriodRule[] = [
   rule(`${HOLIDAY}(?:,?\\s+(?:of\\s+|in\\s+)?${YEAR})`, (g) =>
     holiday(g["holiday"]!, Number(g["year"])),
   ),
-  rule("(?:the\\s+)?(?:(?<century>1[5-9]|20))?(?<tens>\\d)0['’]?s", (g) => {
-    // "the 90s" is of the last century, "the 10s" of this one.
-    const century =
-      g["century"] === undefined ? (Number(g["tens"]) >= 3 ? 19 : 20) : Number(g["century"]);
-    return years(century * 100 + Number(g["tens"]) * 10, 10);
+  rule("(?:the\\s+)?(?<century>1[5-9]|20)(?<tens>\\d)0['’]?s", (g) => {
+    const first = Number(g["century"]) * 100 + Number(g["tens"]) * 10;
+    // "The 1800s" are a hundred years, "the 2000s" ten.
+    return years(first, g["tens"] === "0" && first < 2000 ? 100 : 10);
   }),
+  // Not "in her 30s" or "it took 30s".
+  rule(
+    "(?:the\\s+['’]?|(?<=(?:early|mid|late)[\\s-]+(?:the\\s+)?['’]?)|(?<!\\p{L})['’])(?<tens>\\d)0['’]?s",
+    (g) =>
+      // "The 90s" is of the last century, "the 10s" of this one.
+      years((Number(g["tens"]) >= 3 ? 1900 : 2000) + Number(g["tens"]) * 10, 10),
+  ),
   rule(
     "the (?<name>twenties|thirties|forties|fifties|sixties|seventies|eighties|nineties)",
     (g) => {
@@ -107,11 +130,20 @@ export const PERIOD_RULES: readonly PeriodRule[] = [
     const [, most] = countOf(g["count"]!);
     return { from: now - most * unitMs(g["unit"]!), to: now + DAY_MS, relative: true };
   }),
+  // Up to now, and not what the calendar calls the last one.
+  rule(
+    `(?:(?:over|during|within|for|in)\\s+the\\s+last|past)\\s+(?<unit>week|month|quarter|year|decade)`,
+    (g, now) => ({ from: now - unitMs(g["unit"]!), to: now + DAY_MS, relative: true }),
+  ),
+  rule("(?<span>week|weekend|month|quarter|year|decade) before last", (g, now) =>
+    neighbour(g["span"]!, -2, now),
+  ),
   rule(
     `(?<which>last|past|previous|this|next|coming)\\s+(?:(?<span>night|week|weekend|month|quarter|year|decade)|${SEASON}|${WEEKDAY}|${HOLIDAY}|${MONTH})`,
     readNeighbour,
   ),
   rule("the day before yesterday", (_g, now) => daysFrom(now, -2, 1)),
+  rule("the day after tomorrow", (_g, now) => daysFrom(now, 2, 1)),
   rule("today|tonight|this (?:morning|afternoon|evening)", (_g, now) => daysFrom(now, 0, 1)),
   rule("yesterday", (_g, now) => daysFrom(now, -1, 1)),
   rule("tomorrow", (_g, now) => daysFrom(now, 1, 1)),
@@ -122,11 +154,11 @@ export const PERIOD_RULES: readonly PeriodRule[] = [
     const day = DAYS.indexOf(g["weekday"]!.toLowerCase());
     return recurring((date) => date.getUTCDay() === day);
   }),
-  rule(`(?<=(?:${BEFORE_NAMES})[\\s-]+(?:the\\s+)?)${MONTH}`, (g) => {
-    const month = monthOf(g["month"]);
+  rule(`(?:${BEFORE_NAME}${MONTH}|${FIRST_MONTH})`, (g) => {
+    const month = monthOf(g["month"] ?? g["first"]);
     return recurring((date) => date.getUTCMonth() === month);
   }),
-  rule(`(?<=(?:${BEFORE_NAMES})[\\s-]+(?:the\\s+)?)${SEASON}`, (g) => {
+  rule(`${BEFORE_NAME}${SEASON}`, (g) => {
     const first = SEASONS[g["season"]!.toLowerCase() as keyof typeof SEASONS];
     return recurring((date) => (date.getUTCMonth() - first + 12) % 12 < 3);
   }),
@@ -138,9 +170,14 @@ export const PERIOD_RULES: readonly PeriodRule[] = [
       ),
     ),
   ),
+  rule(
+    `(?<=(?:in|during|since|year)\\s+)${YEAR}(?!\\s+(?:euros?|people|times|km|kg)(?![\\p{L}]))`,
+    (g) => years(Number(g["year"]), 1),
+  ),
   // A year, and not "2000 euros" or "1500 people".
-  rule(`${YEAR}(?!\\s+(?:\\p{L}*s|euro|people|km|kg)(?![\\p{L}]))`, (g) =>
-    years(Number(g["year"]), 1),
+  rule(
+    `${YEAR}(?!\\s+(?:(?!(?:was|is|has|does|this|as)(?![\\p{L}]))\\p{L}*s|euro|people|km|kg)(?![\\p{L}]))`,
+    (g) => years(Number(g["year"]), 1),
   ),
 ];
 
@@ -183,6 +220,21 @@ function readDayOfMonth(groups: Record<string, string | undefined>): Period | nu
   return recurring((date) => date.getUTCMonth() === month && date.getUTCDate() === day);
 }
 
+/** "May 5-10", of one year or of every one. */
+function readDaysOfMonth(groups: Record<string, string | undefined>): Period | null {
+  const [first, last] = [Number(groups["day"]), Number(groups["last"])];
+  const month = monthOf(groups["month"]);
+  if (first < 1 || last > 31 || first >= last) return null;
+  if (groups["year"] === undefined)
+    return recurring((date) => {
+      const day = date.getUTCDate();
+      return date.getUTCMonth() === month && day >= first && day <= last;
+    });
+  const year = Number(groups["year"]);
+  const [from, to] = [dayPeriod(year, month, first), dayPeriod(year, month, last)];
+  return from && to && { from: from.from, to: to.to };
+}
+
 /** A season is named after the year it begins in. */
 function season(name: string, year: number): Period {
   return months(year, SEASONS[name.toLowerCase() as keyof typeof SEASONS], 3);
@@ -194,8 +246,10 @@ function holiday(name: string, year: number): Period {
     to: Date.UTC(year, month, day + count),
   });
   const word = name.toLowerCase();
-  if (word.startsWith("christmas")) return days(11, 24, 3);
-  if (word.startsWith("new")) return days(-1, 31, 2);
+  if (word.startsWith("christmas"))
+    return word.endsWith("day") ? days(11, 25, 1) : days(11, 24, word.endsWith("eve") ? 1 : 3);
+  if (word.startsWith("new") && word.endsWith("eve")) return days(11, 31, 1);
+  if (word.startsWith("new")) return word.endsWith("day") ? days(0, 1, 1) : days(-1, 31, 2);
   if (word === "halloween") return days(9, 31, 1);
   if (word.startsWith("valentine")) return days(1, 14, 1);
   if (word === "easter") return days(...easterSunday(year), 2);
@@ -251,14 +305,42 @@ function unitMs(unit: string): number {
 
 /** "Two weeks ago" is the day two weeks back, give or take half a week. */
 function readAgo(groups: Record<string, string | undefined>, nowMs: number): Period {
+  return { ...distant(groups, nowMs, -1), relative: true };
+}
+
+/** A time from another: "two days after 5 May", "a week before Christmas". */
+const DISTANCE = new RegExp(
+  `(?<![\\p{L}\\p{N}])${COUNT}\\s+${UNIT}s?\\s+(?<way>before|after)\\s+(?:the\\s+)?$`,
+  "iu",
+);
+
+/** What the words before a period make of it, and their length; null where they name no distance from it. */
+export function distantFrom(
+  { from, relative }: Period,
+  before: string,
+): { period: Period; units: number } | null {
+  const match = DISTANCE.exec(before);
+  if (match === null) return null;
+  const groups = match.groups ?? {};
+  const way = groups["way"]!.toLowerCase() === "before" ? -1 : 1;
+  return {
+    period: { ...distant(groups, from, way), relative: relative ?? false },
+    units: match[0].length,
+  };
+}
+
+function distant(
+  groups: Record<string, string | undefined>,
+  anchorMs: number,
+  way: -1 | 1,
+): { from: number; to: number } {
   const unit = unitMs(groups["unit"]!);
   const [least, most] = countOf(groups["count"]!);
   const slack = groups["unit"]!.toLowerCase() === "day" ? 0 : Math.min(least, 1) / 2;
-  return {
-    from: startOfDay(nowMs - (most + slack) * unit),
-    to: startOfDay(nowMs - (least - slack) * unit) + DAY_MS,
-    relative: true,
-  };
+  const [near, far] = [(least - slack) * unit, (most + slack) * unit];
+  const [from, to] =
+    way < 0 ? [anchorMs - far, anchorMs - near] : [anchorMs + near, anchorMs + far];
+  return { from: startOfDay(from), to: startOfDay(to) + DAY_MS };
 }
 
 function startOfDay(timestamp: number): number {
@@ -281,7 +363,7 @@ function readNeighbour(groups: Record<string, string | undefined>, nowMs: number
   const which = groups["which"]!.toLowerCase();
   const step = which === "this" ? 0 : which === "next" || which === "coming" ? 1 : -1;
   const now = new Date(nowMs);
-  const [year, month] = [now.getUTCFullYear(), now.getUTCMonth()];
+  const year = now.getUTCFullYear();
   const named = (periodOf: (year: number) => Period): Period => {
     // Of last year, this one and the next: the last that is over, the one that is on, the first to come.
     const candidates = [-2, -1, 0, 1, 2].map((offset) => periodOf(year + offset));
@@ -291,7 +373,6 @@ function readNeighbour(groups: Record<string, string | undefined>, nowMs: number
     const period = step < 0 ? over.at(-1)! : step > 0 ? coming[0]! : (on ?? periodOf(year));
     return { ...period, relative: true };
   };
-  const relative = (period: Period): Period => ({ ...period, relative: true });
   if (groups["season"] !== undefined) return named((y) => season(groups["season"]!, y));
   if (groups["holiday"] !== undefined) return named((y) => holiday(groups["holiday"]!, y));
   if (groups["month"] !== undefined) {
@@ -299,11 +380,26 @@ function readNeighbour(groups: Record<string, string | undefined>, nowMs: number
     return named((y) => months(y, named12, 1));
   }
   if (groups["weekday"] !== undefined) {
-    const today = DAYS[now.getUTCDay()] === groups["weekday"].toLowerCase();
+    const day = DAYS.indexOf(groups["weekday"].toLowerCase());
+    if (step === 0) return daysFrom(nowMs, mondayFrom(nowMs) + ((day + 6) % 7), 1);
+    const today = now.getUTCDay() === day;
     return weekdayBefore(nowMs, groups["weekday"], step > 0 ? 1 : step < 0 && today ? -1 : 0);
   }
-  const monday = -((now.getUTCDay() + 6) % 7);
-  switch (groups["span"]!.toLowerCase()) {
+  return neighbour(groups["span"]!, step, nowMs);
+}
+
+/** Days to the Monday of this week. */
+function mondayFrom(nowMs: number): number {
+  return -((new Date(nowMs).getUTCDay() + 6) % 7);
+}
+
+/** The week, month, … `step` from the present one. */
+function neighbour(span: string, step: number, nowMs: number): Period {
+  const now = new Date(nowMs);
+  const [year, month] = [now.getUTCFullYear(), now.getUTCMonth()];
+  const monday = mondayFrom(nowMs);
+  const relative = (period: Period): Period => ({ ...period, relative: true });
+  switch (span.toLowerCase()) {
     case "night":
       return daysFrom(nowMs, step, step < 0 ? 2 : 1);
     case "week":

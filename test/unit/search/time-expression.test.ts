@@ -80,6 +80,28 @@ const RANGES: [string, string, string][] = [
   ["early 2023", "2023-01-01", "2023-05-27"],
   ["late May 2023", "2023-05-19", "2023-06-01"],
   ["mid-June 2023", "2023-06-10", "2023-06-22"],
+  ["March to May 2023", "2023-03-01", "2023-06-01"],
+  ["between 5 and 10 May 2023", "2023-05-05", "2023-05-11"],
+  ["May 5-10, 2023", "2023-05-05", "2023-05-11"],
+  ["from May 2023 to now", "2023-05-01", "Infinity"],
+  ["from May 2023 onwards", "2023-05-01", "Infinity"],
+  ["New Year's Eve 2023", "2023-12-31", "2024-01-01"],
+  ["on Christmas Day 2023", "2023-12-25", "2023-12-26"],
+  ["by the end of 2023", "-Infinity", "2024-01-01"],
+  ["before the end of May 2023", "-Infinity", "2023-06-01"],
+  ["after the beginning of 2023", "2023-01-01", "Infinity"],
+  ["no later than 5 May 2023", "-Infinity", "2023-05-06"],
+  ["before 5 May 2023", "-Infinity", "2023-05-05"],
+  ["two days after 5 May 2023", "2023-05-07", "2023-05-08"],
+  ["a week before Christmas 2023", "2023-12-13", "2023-12-21"],
+  ["the week before last", "2024-04-29", "2024-05-06"],
+  ["the day after tomorrow", "2024-05-17", "2024-05-18"],
+  ["this Friday", "2024-05-17", "2024-05-18"],
+  ["over the past year", "2023-05-16", "2024-05-16"],
+  ["in the 1800s", "1800-01-01", "1900-01-01"],
+  ["the late '80s", "1985-12-31", "1990-01-01"],
+  ["What in 2023 was the best trip?", "2023-01-01", "2024-01-01"],
+  ["In 2022 James moved", "2022-01-01", "2023-01-01"],
 ];
 
 describe("findTimes", () => {
@@ -96,6 +118,8 @@ describe("findTimes", () => {
     ["every Tuesday", Date.UTC(2024, 4, 14), Date.UTC(2024, 4, 15)],
     ["What did we cook at Christmas?", Date.UTC(2019, 11, 25), Date.UTC(2019, 10, 25)],
     ["on New Year's Eve", Date.UTC(2019, 11, 31), Date.UTC(2019, 11, 20)],
+    ["between March and May", Date.UTC(2021, 3, 9), Date.UTC(2021, 5, 1)],
+    ["from December to February", Date.UTC(2021, 0, 31), Date.UTC(2021, 2, 1)],
   ])("reads %j as returning every year or week", (query, inside, outside) => {
     const [time] = findTimes(query, NOW);
     expect(time!.score(inside)).toBe(1);
@@ -112,6 +136,11 @@ describe("findTimes", () => {
     "version 3.14",
     "the secondary school",
     "the last straw",
+    "When did he start to fall in love?",
+    "Did she want to march with us?",
+    "What did she do in her 30s?",
+    "It took 30s",
+    "over 2000 photos",
     "",
   ])("finds no time in %j", (query) => {
     expect(findTimes(query, NOW)).toEqual([]);
@@ -121,6 +150,35 @@ describe("findTimes", () => {
     const texts = findTimes("since March 2023, but not last week or on 5 May 2023", NOW);
     expect(texts.map((time) => time.text)).toEqual(["since March 2023", "last week", "5 May 2023"]);
     expect(texts.map((time) => time.relative)).toEqual([false, true, false]);
+  });
+
+  it("gives each of two months its year", () => {
+    const times = findTimes("What happened in May and June 2023?", NOW);
+    expect(times.map(({ from, to }) => [day(from), day(to)])).toEqual([
+      ["2023-05-01", "2023-06-01"],
+      ["2023-06-01", "2023-07-01"],
+    ]);
+  });
+
+  it("means the days of the device's time zone, also over a change to summer time", () => {
+    const zone = process.env["TZ"];
+    process.env["TZ"] = "America/Los_Angeles";
+    try {
+      const evening = new Date(2023, 4, 31, 22).getTime();
+      expect(findTimes("in May 2023", NOW)[0]!.score(evening)).toBe(1);
+      expect(findTimes("in June 2023", NOW)[0]!.score(evening)).toBe(0);
+      expect(findTimes("What happened in May?", NOW)[0]!.score(evening)).toBe(1);
+      const now = new Date(2026, 10, 25, 20).getTime();
+      const morning = new Date(2026, 10, 25, 9).getTime();
+      expect(findTimes("today", now)[0]!.score(morning)).toBe(1);
+      expect(findTimes("yesterday", now)[0]!.to).toBe(new Date(2026, 10, 25).getTime());
+      const [march] = findTimes("in March 2024", NOW);
+      expect(march!.from).toBe(new Date(2024, 2, 1).getTime());
+      expect(march!.to).toBe(new Date(2024, 3, 1).getTime());
+    } finally {
+      if (zone === undefined) delete process.env["TZ"];
+      else process.env["TZ"] = zone;
+    }
   });
 
   it("counts what was written soon after the time less and less, and nothing before it", () => {
