@@ -1,5 +1,6 @@
 /** Why a result ranks where it does, in words that the page and the command line share. */
 
+import { shownDay } from "../model/wall-clock.ts";
 import type { PathLink, QueryTime, RecallHit, ScoreParts } from "../model/query.ts";
 
 /** The parts of a score, in the order in which they are shown. */
@@ -52,19 +53,18 @@ export function wayWords(
 
 /** "read “last spring” as 2024-03-01 to 2024-05-31"; times that return every year say only their words. */
 export function timeWords({ text, from, to, memoryId }: QueryTime): string {
-  const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
   // The last day that is still in it.
-  const last = to === null ? null : day(to - 1);
+  const last = to === null ? null : shownDay(to - 1);
   const range =
     from === null && last === null
       ? "of any year"
       : from === null
         ? `up to ${last}`
         : last === null
-          ? `from ${day(from)} on`
-          : day(from) === last
+          ? `from ${shownDay(from)} on`
+          : shownDay(from) === last
             ? last
-            : `${day(from)} to ${last}`;
+            : `${shownDay(from)} to ${last}`;
   const how = memoryId === undefined ? "" : ", by a memory of it";
   return `“${text}” read as ${range}${how}`;
 }

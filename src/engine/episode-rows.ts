@@ -8,6 +8,7 @@ import type { Basis } from "../cognitive/episodes/grouping.ts";
 import { speakerLabel } from "../cognitive/episodes/episode-text.ts";
 import { META, type Entity } from "../model/memory.ts";
 import type { EpisodeView } from "../model/episode.ts";
+import { shownDay } from "../model/wall-clock.ts";
 import type { CatalogEntry } from "../storage/memory-store.ts";
 
 /** Metadata keys of a gist's row, beside `META.title`. */
@@ -41,8 +42,6 @@ export function isStale(row: CatalogEntry): boolean {
   return row.metadata[EPISODE.stale] !== undefined;
 }
 
-const date = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
-
 /** What the members are called, else who speaks and when. */
 export function episodeTitle(members: readonly CatalogEntry[]): string {
   const counts = new Map<string, number>();
@@ -56,8 +55,8 @@ export function episodeTitle(members: readonly CatalogEntry[]): string {
     if (speaker !== null) speakers.add(speaker);
   }
   const [title, count] = [...counts].sort((a, b) => b[1] - a[1])[0] ?? ["", 0];
-  const first = date(members[0]!.timestamp);
-  const last = date(members.at(-1)!.timestamp);
+  const first = shownDay(members[0]!.timestamp);
+  const last = shownDay(members.at(-1)!.timestamp);
   const when = first === last ? first : `${first} to ${last}`;
   if (count * 2 > members.length) return title;
   const names = [...speakers];

@@ -8,6 +8,7 @@
 
 import type { ContextPack, ContextPart } from "../model/episode.ts";
 import { isEpisode, META, type KeepLevel } from "../model/memory.ts";
+import { shownDay } from "../model/wall-clock.ts";
 import type { CatalogEntry, MemoryStore } from "../storage/memory-store.ts";
 import type { RankedHit } from "./hits.ts";
 import { choosePassage } from "./passage.ts";
@@ -172,7 +173,7 @@ function choose(
   const gistsTaken = new Set<CatalogEntry>();
   let used = 0;
   const costOf = (option: Option): number => {
-    const day = dayOf(option.entry.timestamp);
+    const day = shownDay(option.entry.timestamp);
     return option.tokens + count(labelOf(option, 99)) + (days.has(day) ? 0 : count(`${day}\n`));
   };
   const order = options
@@ -185,13 +186,11 @@ function choose(
     if (used + cost > budgetTokens) continue;
     taken.set(option.hit, option);
     if (option.level === "gist") gistsTaken.add(option.entry);
-    days.add(dayOf(option.entry.timestamp));
+    days.add(shownDay(option.entry.timestamp));
     used += cost;
   }
   return [...taken.values()];
 }
-
-const dayOf = (timestamp: number): string => new Date(timestamp).toISOString().slice(0, 10);
 
 /** "[3] Ann: " before a text, "[4] (gist) " before one that stands for several. */
 function labelOf({ entry, level }: Option, mark: number): string {
@@ -214,7 +213,7 @@ function render(
   let day = "";
   ordered.forEach((option, i) => {
     const { entry, level, text, tokens } = option;
-    const own = dayOf(entry.timestamp);
+    const own = shownDay(entry.timestamp);
     if (own !== day) lines.push((day = own));
     lines.push(`${labelOf(option, i + 1)}${text}`);
     parts.push({ id: entry.id, level, timestamp: entry.timestamp, tokens, text });

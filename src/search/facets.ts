@@ -1,6 +1,7 @@
 /** Counts over the whole store for filters and statistics: from memory, no file is read. */
 
 import type { FacetCount, Facets } from "../model/query.ts";
+import { shownAt, whenShown } from "../model/wall-clock.ts";
 import type { CatalogIndex, IndexedField } from "./catalog-index.ts";
 import type { EntityTable } from "./entity-table.ts";
 
@@ -26,16 +27,20 @@ export function countFacets(index: CatalogIndex, entities: EntityTable): Facets 
   };
 }
 
-/** The month around a time, UTC; null for a time that no date has. */
+/** The month around a time as calendars show it; null for a time that no date has. */
 function monthAt(time: number): { from: number; to: number; name: string } | null {
-  const date = new Date(time);
+  const date = new Date(shownAt(time));
   if (Number.isNaN(date.getTime())) return null;
   const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()];
   const [from, to] = [new Date(0), new Date(0)];
   // Not `Date.UTC`, which takes the years 0–99 for those of the last century.
   from.setUTCFullYear(year, month, 1);
   to.setUTCFullYear(year, month + 1, 1);
-  return { from: from.getTime(), to: to.getTime(), name: date.toISOString().slice(0, -17) };
+  return {
+    from: whenShown(from.getTime()),
+    to: whenShown(to.getTime()),
+    name: date.toISOString().slice(0, -17),
+  };
 }
 
 function byCount(counts: Iterable<[string, number]>): FacetCount[] {

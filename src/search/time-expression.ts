@@ -5,7 +5,7 @@
  */
 
 import { DAY_MS, MAY_NAME_TIME, PERIOD_RULES, distantFrom, type Period } from "./time-grammar.ts";
-import { shownAt, whenShown } from "./wall-clock.ts";
+import { shownAt, whenShown } from "../model/wall-clock.ts";
 
 export interface TimeExpression {
   /** As found in the query, with the words that bound it. */

@@ -1,7 +1,7 @@
 /**
  * The periods that a query can name, one rule each: "5 May 2023", "last spring", "two weeks ago", "in
  * the nineties". `time-expression.ts` finds them in a text and joins them ("since …", "between … and
- * …"). Every time here is what clocks on the wall show, as if that were UTC (`wall-clock.ts`); seasons
+ * …"). Every time here is what clocks on the wall show, as if that were UTC (`model/wall-clock.ts`); seasons
  * are those of the northern half.
  */
 

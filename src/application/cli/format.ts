@@ -1,5 +1,6 @@
 /** Numbers, times and tables for a person's eye. Machines read `--json` instead. */
 
+import { shownAt } from "../../model/wall-clock.ts";
 import { printable } from "./output.ts";
 
 const UNITS = ["B", "KB", "MB", "GB", "TB"] as const;
@@ -36,8 +37,9 @@ export function formatPlural(count: number, one: string, many: string): string {
   return `${formatCount(count)} ${count === 1 ? one : many}`;
 }
 
+/** As clocks of this machine show it. */
 export function formatTime(ms: number): string {
-  const date = new Date(ms);
+  const date = new Date(shownAt(ms));
   return Number.isNaN(date.getTime()) ? "–" : date.toISOString().slice(0, 16).replace("T", " ");
 }
 

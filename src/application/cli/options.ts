@@ -4,6 +4,7 @@ import { z } from "zod";
 import { AppError } from "../../errors.ts";
 import type { CompressOptions } from "../../engine.ts";
 import { CONTENT_KINDS, type ContentKind } from "../../model/memory.ts";
+import { whenShown } from "../../model/wall-clock.ts";
 import type { MemoryFilter } from "../../model/query.ts";
 
 /** Options that every command takes. */
@@ -80,12 +81,14 @@ export function toModelChoice(options: {
   };
 }
 
-/** A date ("2024-05", "2024-05-01") or time ("2024-05-01T10:00:00Z", local without zone) as ms since epoch. */
+/** A date ("2024-05", "2024-05-01") or time ("2024-05-01T10:00:00Z") as ms since epoch; local without zone. */
 export const timeOption = z.string().transform((value, context) => {
   const wellFormed =
     /^\d{4}(-\d{2}(-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?)?)?$/;
-  const ms = wellFormed.test(value) ? Date.parse(value.replace(" ", "T")) : NaN;
-  if (Number.isNaN(ms) || !sameDay(value, ms)) {
+  // A date alone is read as UTC.
+  const parsed = wellFormed.test(value) ? Date.parse(value.replace(" ", "T")) : NaN;
+  const ms = value.length <= "2024-05-01".length ? whenShown(parsed) : parsed;
+  if (Number.isNaN(ms) || !sameDay(value, parsed)) {
     context.addIssue({
       code: "custom",
       message: "must be a date like 2024-05-01 or a time like 2024-05-01T10:00:00Z",

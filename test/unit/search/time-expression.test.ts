@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { inTimeZone } from "../model/time-zone.ts";
 import { findTimes } from "../../../src/search/time-expression.ts";
 
 /** A Wednesday. */
@@ -161,9 +162,7 @@ describe("findTimes", () => {
   });
 
   it("means the days of the device's time zone, also over a change to summer time", () => {
-    const zone = process.env["TZ"];
-    process.env["TZ"] = "America/Los_Angeles";
-    try {
+    inTimeZone("America/Los_Angeles", () => {
       const evening = new Date(2023, 4, 31, 22).getTime();
       expect(findTimes("in May 2023", NOW)[0]!.score(evening)).toBe(1);
       expect(findTimes("in June 2023", NOW)[0]!.score(evening)).toBe(0);
@@ -175,10 +174,7 @@ describe("findTimes", () => {
       const [march] = findTimes("in March 2024", NOW);
       expect(march!.from).toBe(new Date(2024, 2, 1).getTime());
       expect(march!.to).toBe(new Date(2024, 3, 1).getTime());
-    } finally {
-      if (zone === undefined) delete process.env["TZ"];
-      else process.env["TZ"] = zone;
-    }
+    });
   });
 
   it("counts what was written soon after the time less and less, and nothing before it", () => {

@@ -15,6 +15,7 @@ import {
   toJsonLine,
   wantsColor,
 } from "../../../../src/application/cli/output.ts";
+import { inTimeZone } from "../../model/time-zone.ts";
 
 describe("numbers for a person", () => {
   it.each([
@@ -48,8 +49,11 @@ describe("numbers for a person", () => {
     expect(formatPlural(12_000, "memory", "memories")).toBe("12,000 memories");
   });
 
-  it("show times in UTC, and a dash for none", () => {
+  it("show times as clocks of the machine do, and a dash for none", () => {
     expect(formatTime(Date.UTC(2024, 4, 1, 10, 30))).toBe("2024-05-01 10:30");
+    inTimeZone("Asia/Kolkata", () =>
+      expect(formatTime(Date.UTC(2024, 4, 1, 10, 30))).toBe("2024-05-01 16:00"),
+    );
     expect(formatTime(NaN)).toBe("–");
   });
 

@@ -4,13 +4,20 @@
  * with it without regard to summer time.
  */
 
-const MINUTE_MS = 60_000;
-
 /** What clocks show at a point in time. */
 export function shownAt(timestamp: number): number {
-  return Number.isFinite(timestamp)
-    ? timestamp - new Date(timestamp).getTimezoneOffset() * MINUTE_MS
-    : timestamp;
+  if (!Number.isFinite(timestamp)) return timestamp;
+  const local = new Date(timestamp);
+  const shown = new Date(timestamp);
+  // Field by field: offsets of long ago aren't whole minutes.
+  shown.setUTCFullYear(local.getFullYear(), local.getMonth(), local.getDate());
+  shown.setUTCHours(
+    local.getHours(),
+    local.getMinutes(),
+    local.getSeconds(),
+    local.getMilliseconds(),
+  );
+  return shown.getTime();
 }
 
 /** When clocks show that; the first time where they show it twice, and where they skip it, as if they didn't. */
@@ -26,4 +33,9 @@ export function whenShown(shown: number): number {
     date.getUTCMilliseconds(),
   );
   return local.getTime();
+}
+
+/** The day that calendars show: "2024-05-01". */
+export function shownDay(timestamp: number): string {
+  return new Date(shownAt(timestamp)).toISOString().slice(0, 10);
 }
