@@ -291,12 +291,15 @@ export class EpisodeBuilder {
       if (job.row) {
         if (catalog.byId(job.row.id) === undefined) return;
         const { id } = job.row;
+        const known = new Set(members.map((member) => member.id));
+        // A member may have been restored meanwhile: then it says too little.
+        const isWhole = catalog.membersOf(id).every((member) => known.has(member.id));
         await this.#store.commit({
           edits: [
             {
               id,
               timestamp: members[0]!.timestamp,
-              metadata: { ...metadata, [EPISODE.stale]: null },
+              metadata: { ...metadata, [EPISODE.stale]: isWhole ? null : "1" },
               quality: result.quality,
               text: {
                 summary: result.summary,

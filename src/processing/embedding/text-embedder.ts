@@ -19,6 +19,7 @@ export class TextEmbedder implements Embedder {
   readonly #cache: VectorCache;
   #embeddedTexts = 0;
   #dedupedTexts = 0;
+  #clearings = 0;
 
   constructor(embedder: Embedder, options: { cacheBytes?: number } = {}) {
     this.#embedder = embedder;
@@ -61,6 +62,7 @@ export class TextEmbedder implements Embedder {
     if (missing.size === 0) return results;
 
     const places = [...missing.values()];
+    const clearings = this.#clearings;
     const vectors = await this.#embedder.embed(
       places.map(([first]) => texts[first!]!),
       {
@@ -76,7 +78,8 @@ export class TextEmbedder implements Embedder {
     this.#embeddedTexts += vectors.length;
     [...missing].forEach(([key, indices], order) => {
       const vector = vectors[order]!;
-      this.#cache.set(key, vector);
+      // What was erased meanwhile doesn't come back.
+      if (clearings === this.#clearings) this.#cache.set(key, vector);
       indices.forEach((index, copy) => (results[index] = copy === 0 ? vector : vector.slice()));
     });
     return results;
@@ -88,6 +91,7 @@ export class TextEmbedder implements Embedder {
 
   /** Drops every cached vector: called when memories are erased. */
   clearCache(): void {
+    this.#clearings++;
     this.#cache.clear();
   }
 

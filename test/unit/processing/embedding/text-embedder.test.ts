@@ -63,6 +63,14 @@ describe("TextEmbedder", () => {
     expect(seen).toEqual(["a", "a"]);
   });
 
+  it("keeps no vector that was under way when the cache was cleared", async () => {
+    const texts = new TextEmbedder(countingEmbedder().embedder);
+    const work = texts.embed(["a"]);
+    texts.clearCache();
+    await work;
+    expect(texts.status.entries).toBe(0);
+  });
+
   it("does not start when it was cancelled", async () => {
     const { embedder, seen } = countingEmbedder();
     const work = new TextEmbedder(embedder).embed(["a"], { signal: AbortSignal.abort() });
