@@ -70,6 +70,8 @@ test("nothing is wider than a screen of 360 pixels", async ({ profile }) => {
 test("search, open, go back and reach every page without a mouse", async ({ profile }) => {
   const page = await openPage(await profile.start());
   await remember(page, LETTER, "Harbour council");
+  // Who goes on from here by keyboard hasn't lost their place.
+  await expect(page.getByRole("button", { name: "Remember this" })).toBeFocused();
 
   await page.keyboard.press("Control+k");
   await page.keyboard.type("library");
