@@ -228,17 +228,37 @@ export async function* readZip(
   }
 }
 
+/** What lies beside the conversations of a ChatGPT or Claude export and only repeats or accompanies them. */
+const COMPANION =
+  /^(?:chat\.html|(?:users?|user_settings|message_feedback|shared_conversations|model_comparisons|group_chats|shopping|sora|export_manifest)\.json)$/;
+const MEDIA =
+  /\.(?:png|jpe?g|gif|webp|heic|avif|bmp|svg|wav|mp3|m4a|ogg|opus|flac|mp4|mov|webm|dat)$/i;
+/** Folders in which an export keeps its pictures and recordings. */
+const MEDIA_FOLDER =
+  /^(?:dalle-generations|user-[\w-]+|[\da-f-]{36}(?:\/(?:audio|video))?|audio)$/i;
+
 /**
  * Files of a chat export that repeat or only accompany its conversations: `chat.html`, account data,
- * pictures. Without them the archive would be added twice and fill with errors.
+ * pictures. Without them the archive would be added twice and fill with errors. Only what lies where
+ * the conversations lie is theirs; the archive may hold much else.
  */
 function exportCompanions(names: readonly string[]): Set<string> {
-  if (!names.some((name) => /(?:^|\/)conversations(?:-\d+)?\.json$/.test(name))) return new Set();
-  return new Set(
-    names.filter(
-      (name) => !/(?:^|\/)(?:conversations(?:-\d+)?|projects|memories)\.json$/.test(name),
-    ),
-  );
+  const folders = new Set<string>();
+  for (const name of names) {
+    const folder = /^(.*\/)?conversations(?:-\d+)?\.json$/.exec(name);
+    if (folder) folders.add(folder[1] ?? "");
+  }
+  const isCompanion = (name: string): boolean => {
+    for (const folder of folders) {
+      if (!name.startsWith(folder)) continue;
+      const inner = name.slice(folder.length);
+      const slash = inner.lastIndexOf("/");
+      if (slash < 0 && COMPANION.test(inner)) return true;
+      if (MEDIA.test(inner) && (slash < 0 || MEDIA_FOLDER.test(inner.slice(0, slash)))) return true;
+    }
+    return false;
+  };
+  return folders.size === 0 ? new Set() : new Set(names.filter(isCompanion));
 }
 
 /** The one file inside a gzip file. */

@@ -101,6 +101,30 @@ describe("archives", () => {
     expect(errors).toEqual([]);
   });
 
+  it("give all that lies beside a chat export, and leave out only what belongs to it", async () => {
+    const picture = new Uint8Array([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10]);
+    const zip = zipSync({
+      "notes/boiler.md": strToU8("# Boiler\n\nThe code is 4711.\n"),
+      "notes/user.json": strToU8('{"text":"A note about the user."}'),
+      "mail/1.eml": await fixtureBytes("newsletter.eml"),
+      "chatgpt/conversations.json": await fixtureBytes("claude-conversations.json"),
+      "chatgpt/user.json": strToU8('{"text":"account"}'),
+      "chatgpt/chat.html": strToU8("<html><body>again</body></html>"),
+      "chatgpt/file-1.png": picture,
+      "chatgpt/dalle-generations/a.webp": picture,
+      "chatgpt/my-notes.txt": strToU8("Uploaded notes."),
+    });
+    const { items, errors } = await parse(file("backup.zip", zip));
+    expect(errors).toEqual([]);
+    expect([...new Set(items.map((item) => item.metadata.source))]).toEqual([
+      "backup.zip/notes/boiler.md",
+      "backup.zip/notes/user.json",
+      "backup.zip/mail/1.eml",
+      "backup.zip/chatgpt/conversations.json",
+      "backup.zip/chatgpt/my-notes.txt",
+    ]);
+  });
+
   it("that are cut off give what is whole, then say so", async () => {
     const noise = Array.from({ length: 4000 }, (_, i) => ((i * 2654435761) >>> 7) % 9973).join(" ");
     const zip = zipSync({
