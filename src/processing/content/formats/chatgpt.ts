@@ -37,10 +37,16 @@ interface Conversation {
   mapping: Record<string, Node>;
 }
 
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Any record may have a `mapping`; that of a conversation has nodes with messages, or names one. */
 export function isChatGptConversation(value: unknown): value is Conversation {
-  if (typeof value !== "object" || value === null) return false;
-  const { mapping } = value as { mapping?: unknown };
-  return typeof mapping === "object" && mapping !== null && !Array.isArray(mapping);
+  if (!isObject(value) || !isObject(value.mapping)) return false;
+  const nodes = Object.values(value.mapping);
+  return nodes.length === 0
+    ? "current_node" in value
+    : nodes.some((node) => isObject(node) && isObject(node.message));
 }
 
 const asText = (value: unknown): string | undefined =>

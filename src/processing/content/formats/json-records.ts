@@ -3,10 +3,12 @@
  * depth and maps their fields to speaker, time, id, title and thread by common names.
  *
  * A list under key K takes its time from a sibling "K_date_time", "K_date"… or from the object that
- * holds it, its thread from the ids and keys on the way. Lists of plain strings count only near the
- * top, where they can't be tags or evidence of something else.
+ * holds it, its thread from the ids and keys on the way. A list of sessions takes times and ids from the
+ * lists beside it ("x_sessions", "x_dates", "x_session_ids"). Lists of plain strings count only near
+ * the top, where they can't be tags or evidence of something else.
  */
 
+import { AppError } from "../../../errors.ts";
 import { META } from "../../../model/memory.ts";
 import { parseDateValue } from "../dates.ts";
 
@@ -148,6 +150,8 @@ export function textOfContent(value: unknown, depth = 0): string {
 function scalar(value: unknown): string | undefined {
   if (typeof value === "string")
     return value.trim() === "" ? undefined : value.trim().slice(0, MAX_FIELD_CHARS);
+  // The parser rounded it: two ids would become one.
+  if (Number.isInteger(value) && !Number.isSafeInteger(value)) return undefined;
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   return undefined;
 }
@@ -183,22 +187,55 @@ function timeOf(fields: Map<string, unknown>): number | undefined {
   return undefined;
 }
 
-/** The record that an object is, or null when it holds no text of its own. */
-function recordOf(object: JsonObject, path: string, surroundings: Surroundings): JsonRecord | null {
-  let fields = fieldsOf(object);
-  let text = "";
+interface OwnText {
+  text: string;
+  /** Fields of the object and of a message inside it. */
+  fields: Map<string, unknown>;
+  /** Names of the fields that the text was taken from. */
+  taken: Set<string>;
+}
+
+/** Adds a paragraph; one that repeats another or holds it whole replaces it. */
+function addParagraph(paragraphs: string[], text: string): void {
+  const inner = text.trim();
+  if (inner === "" || paragraphs.some((one) => one.includes(inner))) return;
+  const held = paragraphs.findIndex((one) => text.includes(one.trim()));
+  if (held < 0) paragraphs.push(text);
+  else paragraphs[held] = text;
+}
+
+/** What an object says: every text field of its own, the likeliest first. */
+function ownText(object: JsonObject): OwnText {
+  const fields = fieldsOf(object);
+  const paragraphs: string[] = [];
+  const taken = new Set<string>();
   for (const key of TEXT_KEYS) {
-    const value = fields.get(key);
-    text = textOfContent(value);
-    if (text === "" && key === "message" && isObject(value)) {
-      // {"message": {"role", "content"}, …}: the inner object speaks.
-      const inner = fieldsOf(value);
-      for (const innerKey of TEXT_KEYS) text ||= textOfContent(inner.get(innerKey));
-      if (text !== "") fields = new Map([...fields, ...inner]);
-    }
-    if (text.trim() !== "") break;
+    const text = textOfContent(fields.get(key));
+    if (text.trim() === "") continue;
+    addParagraph(paragraphs, text);
+    taken.add(key);
   }
-  if (text.trim() === "") return null;
+  const message = fields.get("message");
+  if (!isObject(message) || taken.has("message"))
+    return { text: paragraphs.join("\n\n"), fields, taken };
+  // {"message": {"role", "content"}, …}: the inner object speaks.
+  const inner = fieldsOf(message);
+  const spoken: string[] = [];
+  for (const key of TEXT_KEYS) addParagraph(spoken, textOfContent(inner.get(key)));
+  const speaks = paragraphs.length === 0 && spoken.length > 0;
+  for (const text of spoken) addParagraph(paragraphs, text);
+  if (spoken.length > 0) taken.add("message");
+  return {
+    text: paragraphs.join("\n\n"),
+    fields: speaks ? new Map([...fields, ...inner]) : fields,
+    taken: speaks ? new Set([...taken, ...TEXT_KEYS.filter((key) => inner.has(key))]) : taken,
+  };
+}
+
+/** The record that an object is, or null when it holds no text of its own. */
+function recordOf(own: OwnText, path: string, surroundings: Surroundings): JsonRecord | null {
+  const { text, fields, taken } = own;
+  if (text === "") return null;
 
   const metadata: Record<string, string> = {};
   const set = (key: string, value: string | undefined): void => {
@@ -206,7 +243,7 @@ function recordOf(object: JsonObject, path: string, surroundings: Surroundings):
   };
   // What follows no known name is kept as it is named; known fields win.
   for (const [key, value] of fields) {
-    if (!KNOWN.has(key)) set(key, scalar(value));
+    if (!KNOWN.has(key) || (TEXT_KEYS.includes(key) && !taken.has(key))) set(key, scalar(value));
     if (key === "metadata" && isObject(value))
       for (const [inner, innerValue] of Object.entries(value)) set(inner, scalar(innerValue));
   }
@@ -222,10 +259,17 @@ function recordOf(object: JsonObject, path: string, surroundings: Surroundings):
   return { text, ...(timestamp === undefined ? {} : { timestamp }), metadata, path };
 }
 
+/** Takes the path of a value that is nested too deep to be read. */
+type TooDeep = (path: string) => void;
+
 interface Surroundings {
   timestamp: number | undefined;
   title: string | undefined;
   thread: string | undefined;
+  /** File, ids and positions down to here: what makes the name of a thread the only one. */
+  place: string;
+  /** 1-based position in the list that holds it. */
+  position?: number;
 }
 
 /** Time for the list under `key`: a sibling named after it, else its holder's own. */
@@ -238,6 +282,43 @@ function timeForList(key: string, fields: Map<string, unknown>): number | undefi
   return timeOf(fields);
 }
 
+/** Times and ids of the elements of a list, from lists of the same length beside it. */
+interface Parallel {
+  timestamps: (number | undefined)[];
+  ids: (string | undefined)[];
+}
+
+const holdsObjects = (value: unknown): value is unknown[] =>
+  Array.isArray(value) && value.some((one) => typeof one === "object" && one !== null);
+
+/** @param used gets the names of the lists that were found */
+function parallelTo(
+  key: string,
+  list: readonly unknown[],
+  fields: Map<string, unknown>,
+  used: Set<string>,
+): Parallel {
+  const named = /^(?:(.*)_)?([a-z]+?)s?$/.exec(key.toLowerCase());
+  const stems = named ? [[named[1], named[2]].filter(Boolean).join("_"), named[1] ?? ""] : [];
+  const beside = (suffixes: readonly string[]): readonly unknown[] => {
+    for (const stem of stems)
+      for (const suffix of suffixes) {
+        const name = stem === "" ? suffix : `${stem}_${suffix}`;
+        const value = fields.get(name);
+        if (!Array.isArray(value) || value.length !== list.length || holdsObjects(value)) continue;
+        used.add(name);
+        return value;
+      }
+    return [];
+  };
+  return {
+    timestamps: beside(["dates", "date_times", "datetimes", "timestamps", "times"]).map(
+      parseDateValue,
+    ),
+    ids: beside(["ids"]).map(scalar),
+  };
+}
+
 function identityOf(fields: Map<string, unknown>): string | undefined {
   const known = firstScalar(fields, [...THREAD_KEYS, ...ID_KEYS]);
   if (known !== undefined) return known;
@@ -245,61 +326,138 @@ function identityOf(fields: Map<string, unknown>): string | undefined {
   return undefined;
 }
 
+function* walkList(
+  list: readonly unknown[],
+  path: string,
+  depth: number,
+  around: Surroundings,
+  onTooDeep: TooDeep,
+  parallel?: Parallel,
+): Generator<JsonRecord> {
+  for (const [i, element] of list.entries()) {
+    const elementPath = `${path}[${i}]`;
+    const timestamp = parallel?.timestamps[i] ?? around.timestamp;
+    if (typeof element === "string") {
+      if (depth > MAX_STRING_LIST_DEPTH || element.trim() === "") continue;
+      const metadata: Record<string, string> = {};
+      if (around.thread) metadata[META.thread] = around.thread;
+      yield {
+        text: element,
+        ...(timestamp === undefined ? {} : { timestamp }),
+        metadata,
+        path: elementPath,
+      };
+      continue;
+    }
+    const id = parallel?.ids[i];
+    // A list in a list is a conversation of its own, and so is what holds one under an id.
+    const isThread = Array.isArray(element)
+      ? element.some(isObject)
+      : id !== undefined && isObject(element) && ownText(element).text === "";
+    const place = isThread ? `${around.place}/${id ?? i + 1}` : around.place;
+    yield* walk(
+      element,
+      elementPath,
+      depth + 1,
+      { ...around, timestamp, place, position: i + 1, ...(isThread ? { thread: place } : {}) },
+      onTooDeep,
+    );
+  }
+}
+
 function* walk(
   value: unknown,
   path: string,
   depth: number,
   around: Surroundings,
+  onTooDeep: TooDeep,
 ): Generator<JsonRecord> {
-  if (depth > MAX_DEPTH) return;
+  if (depth > MAX_DEPTH) {
+    if (typeof value === "object" && value !== null) onTooDeep(path);
+    return;
+  }
   if (Array.isArray(value)) {
-    for (const [i, element] of value.entries()) {
-      const elementPath = `${path}[${i}]`;
-      if (typeof element === "string") {
-        if (depth > MAX_STRING_LIST_DEPTH || element.trim() === "") continue;
-        const metadata: Record<string, string> = {};
-        if (around.thread) metadata[META.thread] = around.thread;
-        yield {
-          text: element,
-          ...(around.timestamp === undefined ? {} : { timestamp: around.timestamp }),
-          metadata,
-          path: elementPath,
-        };
-      } else yield* walk(element, elementPath, depth + 1, around);
-    }
+    yield* walkList(value, path, depth, around, onTooDeep);
     return;
   }
   if (!isObject(value)) return;
-  const record = recordOf(value, path, around);
+  const own = ownText(value);
+  const record = recordOf(own, path, around);
   if (record) yield record;
   const fields = fieldsOf(value);
-  const identity = record ? undefined : identityOf(fields);
-  const base =
-    [around.thread, identity].filter((part) => part !== undefined).join("/") || undefined;
+  const identity = identityOf(fields);
+  const holder = identity ?? around.position?.toString();
+  const place = holder === undefined ? around.place : `${around.place}/${holder}`;
+  const parallels = new Map<string, Parallel>();
+  const used = new Set<string>();
+  for (const [key, child] of Object.entries(value))
+    if (holdsObjects(child)) parallels.set(key, parallelTo(key, child, fields, used));
   for (const [key, child] of Object.entries(value)) {
     if (typeof child !== "object" || child === null) continue;
     const lower = key.toLowerCase();
+    if (used.has(lower)) continue;
     // The parts of a message are its text, not messages of their own.
-    if (
-      record &&
-      (TEXT_KEYS.includes(lower) || lower === "metadata" || SPEAKER_KEYS.includes(lower))
-    )
+    if (record && (own.taken.has(lower) || lower === "metadata" || SPEAKER_KEYS.includes(lower)))
       continue;
-    const holdsList = Array.isArray(child) && child.some(isObject);
-    yield* walk(child, path === "" ? key : `${path}.${key}`, depth + 1, {
+    const inner: Surroundings = {
       timestamp: timeForList(key, fields) ?? around.timestamp,
       title: firstScalar(fields, [...TITLE_KEYS, "name"]) ?? around.title,
-      thread: holdsList
-        ? [base, /^(?:messages|items|data|entries)$/i.test(key) ? undefined : key]
-            .filter(Boolean)
-            .join("/") || base
-        : base,
-    });
+      thread: !record && identity !== undefined ? place : around.thread,
+      place,
+    };
+    const childPath = path === "" ? key : `${path}.${key}`;
+    if (!Array.isArray(child)) {
+      yield* walk(child, childPath, depth + 1, inner, onTooDeep);
+      continue;
+    }
+    if (holdsObjects(child)) {
+      const isPlain = /^(?:messages|items|data|entries)$/i.test(key);
+      if (!isPlain) inner.place = `${place}/${key}`;
+      if (child.some(isObject) && (!isPlain || lower === "messages")) inner.thread = inner.place;
+    }
+    if (depth + 1 > MAX_DEPTH) onTooDeep(childPath);
+    else yield* walkList(child, childPath, depth + 1, inner, onTooDeep, parallels.get(key));
   }
 }
 
+/** Where a value lies that records are looked for in. */
+export interface ValuePlace {
+  /** By it threads without an id are told apart. */
+  file: string;
+  /** Position in the list, or line of the file, that the value is. */
+  position?: number;
+  /** JSON path of the value. */
+  path?: string;
+}
+
+function surroundingsAt({ file, position }: ValuePlace): Surroundings {
+  return {
+    timestamp: undefined,
+    title: undefined,
+    thread: undefined,
+    place: file,
+    ...(position === undefined ? {} : { position }),
+  };
+}
+
 /** All records of a parsed JSON value, in document order. */
-export function findRecords(value: unknown, path = ""): Generator<JsonRecord> {
-  const none = { timestamp: undefined, title: undefined, thread: undefined };
-  return walk(value, path, path === "" ? 0 : 1, none);
+export function findRecords(
+  value: unknown,
+  at: ValuePlace,
+  onTooDeep: TooDeep,
+): Generator<JsonRecord> {
+  const { path = "" } = at;
+  return walk(value, path, path === "" ? 0 : 1, surroundingsAt(at), onTooDeep);
+}
+
+/** The record that an object itself is, without those inside it. */
+export function ownRecord(object: object, at: ValuePlace): JsonRecord | null {
+  return recordOf(ownText(object as JsonObject), at.path ?? "", surroundingsAt(at));
+}
+
+/** What is said of a value below `MAX_DEPTH`. */
+export function tooDeep(locator: string): AppError {
+  return new AppError("too_large", `${locator} is nested more than ${MAX_DEPTH} levels deep.`, {
+    hint: "Take it out of what holds it and add it as a file of its own; the rest was read.",
+  });
 }

@@ -18,11 +18,18 @@ import {
   timestampOf,
   type ParseContext,
   type ParsedEntry,
+  type ParsedFailure,
   type SourceFile,
 } from "../parsed-item.ts";
 import { chatGptMessages, isChatGptConversation } from "./chatgpt.ts";
 import { claudeMessages, isClaudeConversation } from "./claude.ts";
-import { findRecords, type JsonRecord } from "./json-records.ts";
+import {
+  findRecords,
+  ownRecord,
+  tooDeep,
+  type JsonRecord,
+  type ValuePlace,
+} from "./json-records.ts";
 import { parseData } from "./plain.ts";
 
 /** Largest file that is parsed as one value, and largest element of a longer list. */
@@ -50,44 +57,100 @@ export function itemOfRecord(
   };
 }
 
-/** Items of one value: a conversation of a known export, or whatever texts are in it. */
-function* entriesOf(value: unknown, file: SourceFile, path: string): Generator<ParsedEntry> {
-  const locator = `${file.path}#${path}`;
+/** Where a value was found and how what is in it is named. */
+export interface ValueSource extends ValuePlace {
+  locator: string;
+  mediaType: string;
+  /** Locator of a record at a JSON path inside the value. */
+  locatorOf: (path: string) => string;
+}
+
+/**
+ * Items of one value: a conversation of a known export, or whatever texts are in it.
+ *
+ * @param unread gets one failure when something lies too deep to be read
+ */
+export function* entriesOfValue(
+  value: unknown,
+  file: SourceFile,
+  source: ValueSource,
+  unread: ParsedFailure[],
+): Generator<ParsedEntry> {
+  const { locator, mediaType, locatorOf } = source;
   try {
     if (isClaudeConversation(value)) yield* claudeMessages(value, file, locator);
-    else if (isChatGptConversation(value)) yield* chatGptMessages(value, file, locator);
-    else if (typeof value === "string") {
+    else if (isChatGptConversation(value)) {
+      let found = false;
+      for (const message of chatGptMessages(value, file, locator)) {
+        found = true;
+        yield message;
+      }
+      // It only looked like a conversation when it says something itself.
+      const own = found ? null : ownRecord(value, source);
+      if (own) yield itemOfRecord(own, file, locator, mediaType);
+    } else if (typeof value === "string") {
       if (value.trim() === "") return;
-      const metadata = baseMetadata(file, "prose", "application/json");
+      const metadata = baseMetadata(file, "prose", mediaType);
       yield { text: value, ...timestampOf(file.lastModified), metadata, locator };
-    } else
-      for (const record of findRecords(value, path))
-        yield itemOfRecord(record, file, `${file.path}#${record.path || "0"}`, "application/json");
+    } else {
+      let deep: ParsedFailure | null = null;
+      const onTooDeep = (path: string): void => {
+        const at = locatorOf(path);
+        deep ??= { locator: at, error: tooDeep(at) };
+      };
+      for (const record of findRecords(value, source, onTooDeep))
+        yield itemOfRecord(record, file, locatorOf(record.path), mediaType);
+      if (deep) unread.push(deep);
+    }
   } catch (error) {
     yield toFailure(locator, error);
   }
+}
+
+function entriesOf(
+  value: unknown,
+  file: SourceFile,
+  path: string,
+  unread: ParsedFailure[],
+): Generator<ParsedEntry> {
+  const source = {
+    file: file.path,
+    path,
+    locator: `${file.path}#${path}`,
+    mediaType: "application/json",
+    locatorOf: (inner: string) => `${file.path}#${inner || "0"}`,
+    ...(path === "" ? {} : { position: Number(path) }),
+  };
+  return entriesOfValue(value, file, source, unread);
+}
+
+export function isConversation(value: unknown): boolean {
+  return isChatGptConversation(value) || isClaudeConversation(value);
 }
 
 /** Where the list lies in an export whose top level is an object: `{"conversations": […]}`. */
 function conversationsOf(value: unknown): unknown[] | null {
   if (Array.isArray(value)) return value;
   const inner = (value as { conversations?: unknown } | null)?.conversations;
-  return Array.isArray(inner) &&
-    inner.some((one) => isChatGptConversation(one) || isClaudeConversation(one))
-    ? inner
-    : null;
+  return Array.isArray(inner) && inner.some(isConversation) ? inner : null;
 }
 
-function* entriesOfDocument(value: unknown, file: SourceFile): Generator<ParsedEntry> {
+function* entriesOfDocument(
+  value: unknown,
+  file: SourceFile,
+  unread: ParsedFailure[],
+): Generator<ParsedEntry> {
   const list = conversationsOf(value);
-  if (list) for (const [i, element] of list.entries()) yield* entriesOf(element, file, `${i + 1}`);
-  else yield* entriesOf(value, file, "");
+  if (list)
+    for (const [i, element] of list.entries()) yield* entriesOf(element, file, `${i + 1}`, unread);
+  else yield* entriesOf(value, file, "", unread);
 }
 
 async function* parseElements(
   file: SourceFile,
   context: ParseContext,
   whole: AppError | null,
+  unread: ParsedFailure[],
 ): AsyncGenerator<ParsedEntry> {
   let failed = false;
   try {
@@ -106,7 +169,7 @@ async function* parseElements(
         yield toFailure(`${file.path}#${path}`, error);
         continue;
       }
-      yield* entriesOf(value, file, path);
+      yield* entriesOf(value, file, path, unread);
     }
   } catch (error) {
     failed = true;
@@ -129,6 +192,7 @@ export async function* parseJsonFile(
     .trimStart()
     .startsWith("[");
   let found = false;
+  const unread: ParsedFailure[] = [];
   if (file.blob.size > MAX_WHOLE_BYTES) {
     if (!isList)
       throw new AppError(
@@ -138,7 +202,7 @@ export async function* parseJsonFile(
           hint: `JSON above ${MAX_WHOLE_BYTES / 1024 / 1024} MB must be a list, or JSONL with one object a line.`,
         },
       );
-    for await (const entry of parseElements(file, context, null)) {
+    for await (const entry of parseElements(file, context, null, unread)) {
       found = true;
       yield entry;
     }
@@ -149,13 +213,16 @@ export async function* parseJsonFile(
       value = parseJson(text, file.path);
     } catch (error) {
       if (!isList || !(error instanceof AppError)) throw error;
-      yield* parseElements(file, context, error);
+      yield* parseElements(file, context, error, unread);
+      yield* unread;
       return;
     }
-    for (const entry of entriesOfDocument(value, file)) {
+    for (const entry of entriesOfDocument(value, file, unread)) {
       found = true;
       yield entry;
     }
   }
-  if (!found) yield* parseData(file, context);
+  // As data it is kept whole, with what lies too deep.
+  if (found) yield* unread;
+  else yield* parseData(file, context);
 }

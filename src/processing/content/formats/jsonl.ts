@@ -9,12 +9,10 @@ import {
   timestampOf,
   type ParseContext,
   type ParsedEntry,
+  type ParsedFailure,
   type SourceFile,
 } from "../parsed-item.ts";
-import { chatGptMessages, isChatGptConversation } from "./chatgpt.ts";
-import { claudeMessages, isClaudeConversation } from "./claude.ts";
-import { findRecords } from "./json-records.ts";
-import { itemOfRecord, MAX_WHOLE_BYTES } from "./json.ts";
+import { entriesOfValue, isConversation, MAX_WHOLE_BYTES } from "./json.ts";
 
 const MEDIA_TYPE = "application/x-ndjson";
 
@@ -38,31 +36,22 @@ export async function* parseJsonLines(
       const line = decoder.decode(bytes).trim();
       if (line === "") continue;
       const value = parseJson(line, locator, lineNumber);
-      if (typeof value === "string" && value.trim() !== "") {
-        yield {
-          text: value,
-          ...timestampOf(file.lastModified),
-          metadata: baseMetadata(file, "prose", MEDIA_TYPE),
-          locator,
-        };
-        continue;
+      const source = {
+        file: file.path,
+        position: lineNumber,
+        locator,
+        mediaType: MEDIA_TYPE,
+        locatorOf: (path: string) => (path === "" ? locator : `${locator}#${path}`),
+      };
+      let found = false;
+      const unread: ParsedFailure[] = [];
+      for (const entry of entriesOfValue(value, file, source, unread)) {
+        found = true;
+        yield entry;
       }
-      if (isClaudeConversation(value)) {
-        yield* claudeMessages(value, file, locator);
-        continue;
-      }
-      if (isChatGptConversation(value)) {
-        yield* chatGptMessages(value, file, locator);
-        continue;
-      }
-      let index = 0;
-      for (const record of findRecords(value)) {
-        const one = record.path === "" ? locator : `${locator}#${record.path}`;
-        yield itemOfRecord(record, file, one, MEDIA_TYPE);
-        index++;
-      }
-      if (index === 0)
-        // A record without a text field is still what its owner gave: keep the line.
+      if (found) yield* unread;
+      // A record without a text field is still what its owner gave: keep the line.
+      else if (!isConversation(value))
         yield {
           text: line,
           ...timestampOf(file.lastModified),

@@ -91,10 +91,10 @@ describe("other JSON", () => {
     expect(items[0]?.metadata).toMatchObject({
       speaker: "Mira",
       external_id: "D1:1",
-      thread: "talk-7/session_1",
+      thread: "dialogue.json/talk-7/session_1",
     });
     expect(items[0]?.timestamp).toBe(new Date(2023, 4, 8, 13, 56).getTime());
-    expect(items[2]?.metadata.thread).toBe("talk-7/session_2");
+    expect(items[2]?.metadata.thread).toBe("dialogue.json/talk-7/session_2");
     expect(items[2]?.timestamp).toBe(new Date(2023, 5, 27, 10, 37).getTime());
   });
 
@@ -148,6 +148,120 @@ describe("other JSON", () => {
       timestamp: 1714557600000,
       metadata: { source: "a.txt", speaker: "Ann", mood: "glad", external_id: "1" },
     });
+  });
+
+  it("keeps a record whose field only has the name of a conversation's", async () => {
+    const note = '{"text":"Remember the boiler code 4711","mapping":{"a":"b"}}';
+    const nodes = '{"text":"A tree of notes","mapping":{"a":{"message":{"note":"x"}}}}';
+    const { items, errors } = await parse(file("notes.jsonl", `${note}\n${nodes}\n`));
+    expect(errors).toEqual([]);
+    expect(items.map((item) => item.text)).toEqual([
+      "Remember the boiler code 4711",
+      "A tree of notes",
+    ]);
+    expect((await parse(file("note.json", note))).items).toMatchObject([
+      { text: "Remember the boiler code 4711" },
+    ]);
+  });
+
+  it("keeps every text field of a record, and none twice", async () => {
+    const records = [
+      { text: "Short teaser", description: "The long description.", body: "the body" },
+      { content: "Call with Ann", transcript: "We agreed to meet on 5 May." },
+      { text: "Only once.", plainText: "Only once.", full_text: "Only once. With its end." },
+      { text: "A letter", note: { body: "Written on the back." } },
+      { role: "user", message: { role: "assistant", content: "Spoken inside." } },
+    ];
+    const { items } = await parse(file("r.json", JSON.stringify(records)));
+    expect(items.map((item) => item.text)).toEqual([
+      "Short teaser\n\nthe body\n\nThe long description.",
+      "Call with Ann\n\nWe agreed to meet on 5 May.",
+      "Only once. With its end.",
+      "A letter",
+      "Written on the back.",
+      "Spoken inside.",
+    ]);
+    expect(items.at(-1)?.metadata.speaker).toBe("assistant");
+  });
+
+  it("says where records lie too deep to be read", async () => {
+    const deep = `${'{"a":'.repeat(70)}{"text":"deep"}${"}".repeat(70)}`;
+    const { items, errors } = await parse(file("r.json", `[{"text":"top"},${deep}]`));
+    expect(items.map((item) => item.text)).toEqual(["top"]);
+    expect(errors).toMatchObject([{ code: "too_large" }]);
+    expect(errors[0]?.message).toMatch(/^r\.json#2\.a\.a.* more than 64 levels deep/);
+    const lines = await parse(file("r.jsonl", `{"text":"top","more":${deep}}\n${deep}\n`));
+    expect(lines.items.map((item) => item.text)).toEqual(["top", deep]);
+    expect(lines.errors).toHaveLength(1);
+  });
+
+  it("tells threads apart by their file and by the record that holds them", async () => {
+    const list = (title: string, ...texts: string[]) =>
+      JSON.stringify({ title, listContent: texts.map((text) => ({ text, isChecked: false })) });
+    const keep = await parse([
+      file("Shopping.json", list("Shopping", "Milk", "Bread")),
+      file("Packing.json", list("Packing", "Tent")),
+    ]);
+    const [milk, bread, tent] = keep.items.map((item) => item.metadata.thread);
+    expect(milk).toBe(bread);
+    expect(milk).not.toBe(tent);
+    const slack = [
+      { ts: "1714557600.1", text: "See these", attachments: [{ text: "One" }, { text: "Two" }] },
+      { ts: "1714557700.1", text: "And this", attachments: [{ text: "Three" }] },
+    ];
+    const { items } = await parse(file("slack.json", JSON.stringify(slack)));
+    const [, one, two, , three] = items.map((item) => item.metadata.thread);
+    expect(one).toBe(two);
+    expect(one).not.toBe(three);
+    const lines = await parse(
+      file(
+        "chats.jsonl",
+        '{"messages":[{"text":"a"},{"text":"b"}]}\n{"messages":[{"text":"c"}]}\n',
+      ),
+    );
+    const [a, b, c] = lines.items.map((item) => item.metadata.thread);
+    expect(a).toBe(b);
+    expect(a).not.toBe(c);
+  });
+
+  it("gives sessions the dates and ids that are listed beside them", async () => {
+    const question = {
+      question_id: "q1",
+      haystack_dates: ["2023/05/20 (Sat) 02:21", "2023/05/21 (Sun) 10:00"],
+      haystack_session_ids: ["s1", "s2"],
+      haystack_sessions: [
+        [
+          { role: "user", content: "I moved to Ghent." },
+          { role: "assistant", content: "Nice." },
+        ],
+        [{ role: "user", content: "I got a dog." }],
+      ],
+    };
+    for (const value of [[question], question]) {
+      const { items } = await parse(file("long.json", JSON.stringify(value), 1));
+      expect(items.map((item) => [item.text, item.timestamp])).toEqual([
+        ["I moved to Ghent.", new Date(2023, 4, 20, 2, 21).getTime()],
+        ["Nice.", new Date(2023, 4, 20, 2, 21).getTime()],
+        ["I got a dog.", new Date(2023, 4, 21, 10).getTime()],
+      ]);
+      expect(items.map((item) => item.metadata.thread)).toEqual([
+        expect.stringMatching(/s1$/),
+        expect.stringMatching(/s1$/),
+        expect.stringMatching(/s2$/),
+      ]);
+    }
+  });
+
+  it("leaves out numbers that the parser rounded", async () => {
+    const text =
+      '[{"id":1234567890123456789,"text":"one"},' +
+      '{"id":1234567890123456790,"reply_to":1234567890123456789,"text":"two"},{"id":7,"text":"three"}]';
+    const { items } = await parse(file("big.json", text));
+    expect(items.map((item) => [item.metadata.external_id, item.metadata.reply_to])).toEqual([
+      [undefined, undefined],
+      [undefined, undefined],
+      ["7", undefined],
+    ]);
   });
 
   it("keeps JSON without texts as data", async () => {
