@@ -12,6 +12,7 @@ import {
   assertText,
   decodeBytes,
   detectEncoding,
+  fixWindows1252,
   sameAsUtf8,
   type FileEncoding,
 } from "./decoding.ts";
@@ -60,6 +61,20 @@ export async function fileEncoding(
     if (detected.bomBytes > 0) return { ...detected, strict: false };
     return { ...detectEncoding(lastSlice, { complete: false, ...options }), bomBytes: 0 };
   }
+}
+
+/** A text file as UTF-8, for readers that look for bytes: the file itself where it is that already. */
+export async function asUtf8(blob: Blob, name: string, signal?: AbortSignal): Promise<Blob> {
+  const { encoding } = await fileEncoding(blob, name, { signal });
+  if (encoding === "utf-8") return blob;
+  const decoder = new TextDecoder(encoding);
+  const clean = (text: string): string =>
+    encoding === "windows-1252" ? fixWindows1252(text) : text;
+  const parts: Blob[] = [];
+  for await (const slice of readSlices(blob, signal))
+    parts.push(new Blob([clean(decoder.decode(slice, { stream: true }))]));
+  parts.push(new Blob([clean(decoder.decode())]));
+  return new Blob(parts);
 }
 
 /** Where a window of bytes may end without cutting a character: after a line break, else a space, else anywhere safe. */

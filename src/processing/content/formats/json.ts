@@ -10,7 +10,6 @@ import { AppError } from "../../../errors.ts";
 import { META } from "../../../model/memory.ts";
 import { readBytes } from "../blob-reader.ts";
 import { kindOfSpoken } from "../content-kind.ts";
-import { decodeText } from "../decoding.ts";
 import { toFailure } from "../failure.ts";
 import { parseJson, readJsonArray } from "../json-text.ts";
 import {
@@ -21,6 +20,7 @@ import {
   type ParsedFailure,
   type SourceFile,
 } from "../parsed-item.ts";
+import { asUtf8 } from "../text-sections.ts";
 import { chatGptMessages, isChatGptConversation } from "./chatgpt.ts";
 import { claudeMessages, isClaudeConversation } from "./claude.ts";
 import {
@@ -184,36 +184,27 @@ export async function* parseJsonFile(
   file: SourceFile,
   context: ParseContext,
 ): AsyncGenerator<ParsedEntry> {
-  const sample = new TextDecoder().decode(
-    await readBytes(file.blob, 0, Math.min(file.blob.size, 1024)),
-  );
-  const isList = sample
-    .replace(/^\ufeff/, "")
-    .trimStart()
-    .startsWith("[");
+  const blob = await asUtf8(file.blob, file.path, context.signal);
+  const sample = new TextDecoder().decode(await readBytes(blob, 0, Math.min(blob.size, 1024)));
+  const isList = sample.trimStart().startsWith("[");
   let found = false;
   const unread: ParsedFailure[] = [];
-  if (file.blob.size > MAX_WHOLE_BYTES) {
+  if (blob.size > MAX_WHOLE_BYTES) {
     if (!isList)
-      throw new AppError(
-        "too_large",
-        `${file.path} is one JSON object of ${file.blob.size} bytes.`,
-        {
-          hint: `JSON above ${MAX_WHOLE_BYTES / 1024 / 1024} MB must be a list, or JSONL with one object a line.`,
-        },
-      );
-    for await (const entry of parseElements(file, context, null, unread)) {
+      throw new AppError("too_large", `${file.path} is one JSON object of ${blob.size} bytes.`, {
+        hint: `JSON above ${MAX_WHOLE_BYTES / 1024 / 1024} MB must be a list, or JSONL with one object a line.`,
+      });
+    for await (const entry of parseElements({ ...file, blob }, context, null, unread)) {
       found = true;
       yield entry;
     }
   } else {
-    const { text } = decodeText(await readBytes(file.blob), { name: file.path });
     let value: unknown;
     try {
-      value = parseJson(text, file.path);
+      value = parseJson(new TextDecoder().decode(await readBytes(blob)), file.path);
     } catch (error) {
       if (!isList || !(error instanceof AppError)) throw error;
-      yield* parseElements(file, context, error, unread);
+      yield* parseElements({ ...file, blob }, context, error, unread);
       yield* unread;
       return;
     }

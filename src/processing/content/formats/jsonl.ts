@@ -12,6 +12,7 @@ import {
   type ParsedFailure,
   type SourceFile,
 } from "../parsed-item.ts";
+import { asUtf8 } from "../text-sections.ts";
 import { entriesOfValue, isConversation, MAX_WHOLE_BYTES } from "./json.ts";
 
 const MEDIA_TYPE = "application/x-ndjson";
@@ -20,13 +21,10 @@ export async function* parseJsonLines(
   file: SourceFile,
   context: ParseContext,
 ): AsyncGenerator<ParsedEntry> {
+  const blob = await asUtf8(file.blob, file.path, context.signal);
   const decoder = new TextDecoder();
   let lineNumber = 0;
-  for await (const { bytes, tooLong } of readByteLines(
-    file.blob,
-    MAX_WHOLE_BYTES,
-    context.signal,
-  )) {
+  for await (const { bytes, tooLong } of readByteLines(blob, MAX_WHOLE_BYTES, context.signal)) {
     const locator = `${file.path}:${++lineNumber}`;
     try {
       if (tooLong)

@@ -17,6 +17,7 @@ import {
   type ParsedEntry,
   type SourceFile,
 } from "../parsed-item.ts";
+import { withCharsets } from "./mail-charset.ts";
 import { messageIds } from "./mail-thread.ts";
 
 const MAX_LISTED_RECIPIENTS = 20;
@@ -107,7 +108,7 @@ export async function parseMailBytes(
   const { mail, envelope } = withoutEnvelope(bytes);
   let email: Email;
   try {
-    email = await PostalMime.parse(mail);
+    email = await PostalMime.parse(withCharsets(mail));
   } catch (error) {
     if (isAbortError(error)) throw error;
     const message = error instanceof Error ? error.message : String(error);

@@ -308,6 +308,23 @@ describe("other JSON", () => {
     expect(lineAndColumn("a\nbc", 3)).toEqual({ line: 2, column: 2 });
   });
 
+  it("is read in the encoding it is in, whole, damaged or by lines", async () => {
+    const latin1 = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "latin1"));
+    const utf16 = (text: string): Uint8Array =>
+      Uint8Array.from(Buffer.from(`\ufeff${text}`, "utf16le"));
+    const lines = '{"text":"café au lait"}\n{"text":"Jürgen kauft Käse für Jörg"}\n';
+    const cut = `[${lines.trim().replace("\n", ",")},{"te`;
+    const spoken = ["café au lait", "Jürgen kauft Käse für Jörg"];
+    for (const encode of [latin1, utf16]) {
+      const { items, errors } = await parse(file("x.jsonl", encode(lines)));
+      expect(items.map((item) => item.text)).toEqual(spoken);
+      expect(errors).toEqual([]);
+      const damaged = await parse(file("x.json", encode(cut)));
+      expect(damaged.items.map((item) => item.text)).toEqual(spoken);
+      expect(damaged.errors).toMatchObject([{ code: "corrupt_data" }]);
+    }
+  });
+
   it("fails single lines of JSONL only", async () => {
     const text = '{"text":"a"}\n{"text":\n\n{"text":"b \\ud800"}\n"plain"\n{"n":1}\n';
     const { items, errors } = await parse(file("x.jsonl", text));

@@ -46,6 +46,30 @@ describe("mail files", () => {
     expect(items[0]?.timestamp).toBe(Date.parse("2002-08-22T12:36:23Z"));
   });
 
+  it("are read in the charset they are in when they don't name it", async () => {
+    const head = "From: Zoë <zoe@example.org>\r\nSubject: Café\r\n";
+    const latin1 = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "latin1"));
+    const body = "\r\nWe meet at the café naïve, près de l'église.\r\n";
+    for (const bytes of [latin1(head + body), encoder.encode(head + body)]) {
+      const source = file("x.eml", bytes);
+      const { items } = await parse(source);
+      expect(items[0]?.text).toBe("We meet at the café naïve, près de l'église.");
+      expect(items[0]?.metadata).toMatchObject({
+        title: "Café",
+        speaker: "Zoë <zoe@example.org>",
+      });
+      expect(items[0]?.original).toEqual(bytes);
+    }
+    const parts =
+      `${head}MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="b 1"\r\n\r\n` +
+      `--b 1\r\nContent-Type: text/plain${"\r\n"}${body}` +
+      "--b 1\r\nContent-Type: text/plain;\r\n charset=koi8-r\r\n\r\n\xd0\xd2\r\n" +
+      "--b 1\r\nContent-Type: application/x-y; name=y\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\xff\xfe\xfd\r\n--b 1--\r\n";
+    const { items } = await parse(file("y.eml", latin1(parts)));
+    expect(items[0]?.text).toMatch(/^We meet at the café naïve, près de l'église\.\s+пр$/);
+    expect(items[0]?.metadata.attachments).toMatch(/^y \([345] bytes\)$/);
+  });
+
   it("fall back to the newest hop when the date is absurd", async () => {
     const raw =
       "Received: from a by b; Thu, 22 Aug 2002 12:34:53 +0100\nFrom: a@b.c\nSubject: x\nDate: Thu, 1 Jan 2099 00:00:00 +0000\n\nbody\n";
