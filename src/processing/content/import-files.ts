@@ -86,9 +86,7 @@ function entriesOf(
 ): AsyncGenerator<ParsedEntry> {
   if (found.format === "chat") {
     const pattern = detectChatPattern(found.sampleLines);
-    return pattern
-      ? parseChatLog(file, context, pattern, found.sampleLines)
-      : parseText(file, context);
+    return pattern ? parseChatLog(file, context, pattern) : parseText(file, context);
   }
   if (found.format === "mail" || found.format === "mbox")
     return PARSERS[found.format](file, {

@@ -6,7 +6,6 @@
  */
 
 import { META } from "../../../model/memory.ts";
-import { fullYear, localTime, parseClock, saneTimestamp } from "../dates.ts";
 import {
   baseMetadata,
   timestampOf,
@@ -15,12 +14,15 @@ import {
   type SourceFile,
 } from "../parsed-item.ts";
 import type { Span } from "../segmentation.ts";
-import { textSections } from "../text-sections.ts";
+import { textSections, type TextSection } from "../text-sections.ts";
+import { ChatCalendar, type WrittenTime } from "./chat-dates.ts";
 
 /** How the lines of a log are written. `date` is what stands before the clock time, where there is one. */
 export interface ChatPattern {
   name: "whatsapp" | "bracketed" | "irc" | "tabbed" | "transcript";
   line: RegExp;
+  /** A line with a time that nobody speaks: "13/05/23, 21:31 - Carl left". */
+  notice?: RegExp;
 }
 
 const DATE = String.raw`\d{1,4}[./-]\d{1,2}[./-]\d{1,4}`;
@@ -29,13 +31,17 @@ const CLOCK = String.raw`\d{1,2}[:.]\d{2}(?:[:.]\d{2})?(?:[\s\u202f\u00a0]?[ap]\
 const NAME = String.raw`[\p{L}\p{Nd}+~@_][^:\t\r\n<>\[\]{}"]{0,39}?`;
 const MARKS = String.raw`[\u200e\u200f\u202a-\u202e\ufeff]*`;
 
-const line = (source: string, flags = "iu"): RegExp => new RegExp(`^${MARKS}${source}`, flags);
+/** "s": a message may hold U+2028, which "." takes for the end of a line. */
+const line = (source: string, flags = "isu"): RegExp => new RegExp(`^${MARKS}${source}`, flags);
 
 const PATTERNS: readonly ChatPattern[] = [
   {
     name: "whatsapp",
     line: line(
       `\\[?(?<date>${DATE}),?\\s(?:um\\s|à\\s)?(?<clock>${CLOCK})\\]?\\s?(?:[-–]\\s)?${MARKS}(?<name>${NAME}):\\s${MARKS}(?<text>.*)$`,
+    ),
+    notice: line(
+      `(?:\\[(?<date>${DATE}),?\\s(?<clock>${CLOCK})\\]\\s?|(?<date2>${DATE}),?\\s(?:um\\s|à\\s)?(?<clock2>${CLOCK})\\s[-–]\\s)${MARKS}(?<text>\\S.*)$`,
     ),
   },
   {
@@ -58,7 +64,7 @@ const PATTERNS: readonly ChatPattern[] = [
   },
   {
     name: "transcript",
-    line: line(`(?<name>[\\p{Lu}\\p{Lo}][^:\\t\\r\\n<>[\\]{}"/]{0,29}?):\\s+(?<text>\\S.*)$`, "u"),
+    line: line(`(?<name>[\\p{Lu}\\p{Lo}][^:\\t\\r\\n<>[\\]{}"/]{0,29}?):\\s+(?<text>\\S.*)$`, "su"),
   },
 ];
 
@@ -102,15 +108,48 @@ export function detectChatPattern(lines: readonly string[]): ChatPattern | null 
   return null;
 }
 
+interface OpenedMessage extends WrittenTime {
+  name?: string;
+  text: string;
+}
+
+/** What the first line of a message says; null when it opens none. */
+function openedBy(firstLine: string, pattern: ChatPattern): OpenedMessage | null {
+  const spoken = pattern.line.exec(firstLine)?.groups;
+  if (spoken)
+    return {
+      name: spoken.name!.trim(),
+      date: spoken.date,
+      clock: spoken.clock,
+      text: spoken.text!,
+    };
+  const notice = pattern.notice?.exec(firstLine)?.groups;
+  if (!notice) return null;
+  return {
+    date: notice.date ?? notice.date2,
+    clock: notice.clock ?? notice.clock2,
+    text: notice.text!,
+  };
+}
+
+/** Where the line that starts at `at` ends, without and with its line break ("\n", "\r\n" or "\r"). */
+function lineEnd(text: string, at: number): { end: number; next: number } {
+  const lineBreak = /\r\n?|\n/g;
+  lineBreak.lastIndex = at;
+  const found = lineBreak.exec(text);
+  return found
+    ? { end: found.index, next: lineBreak.lastIndex }
+    : { end: text.length, next: text.length };
+}
+
 /** Spans of messages: each starts at a line that the pattern opens. */
 function messageSpans(text: string, pattern: ChatPattern): Span[] {
   const spans: Span[] = [];
   let start = 0;
   for (let at = 0; at < text.length;) {
-    const lineBreak = text.indexOf("\n", at);
-    const next = lineBreak < 0 ? text.length : lineBreak + 1;
-    const head = text.slice(at, Math.min(next, at + HEAD_CHARS)).trimEnd();
-    if (at > start && pattern.line.test(head)) {
+    const { end, next } = lineEnd(text, at);
+    const head = text.slice(at, Math.min(end, at + HEAD_CHARS)).trimEnd();
+    if (at > start && openedBy(head, pattern)) {
       spans.push({ start, end: at });
       start = at;
     }
@@ -120,86 +159,32 @@ function messageSpans(text: string, pattern: ChatPattern): Span[] {
   return spans;
 }
 
-type DateOrder = "ymd" | "dmy" | "mdy";
-
-/** Reads day and month in the order that the whole file allows; a clock with am/pm suggests month first. */
-function dateOrder(lines: readonly string[], pattern: ChatPattern): DateOrder {
-  let usesHalfDays = false;
-  for (const text of lines) {
-    const groups = pattern.line.exec(text.slice(0, HEAD_CHARS))?.groups;
-    const parts = groups?.date?.split(/[./-]/);
-    if (!parts) continue;
-    if (parts[0]!.length === 4) return "ymd";
-    if (Number(parts[0]) > 12) return "dmy";
-    if (Number(parts[1]) > 12) return "mdy";
-    if (groups?.date?.includes(".")) return "dmy";
-    usesHalfDays ||= /[ap]\.?\s?m/i.test(groups?.clock ?? "");
-  }
-  return usesHalfDays ? "mdy" : "dmy";
-}
-
-function parseDate(value: string, order: DateOrder): [number, number, number] {
-  const parts = value.split(/[./-]/) as [string, string, string];
-  if (order === "ymd") return [fullYear(parts[0]), Number(parts[1]), Number(parts[2])];
-  const year = fullYear(parts[2]);
-  return order === "dmy"
-    ? [year, Number(parts[1]), Number(parts[0])]
-    : [year, Number(parts[0]), Number(parts[1])];
-}
-
-/** The day on which a log without dates starts: named in its path, else the file's own day. */
-function startDay(file: SourceFile): Date | null {
-  const named = /(\d{4})-?(\d{2})-?(\d{2})/.exec(file.path);
-  if (named) {
-    const at = localTime(Number(named[1]), Number(named[2]), Number(named[3]));
-    if (saneTimestamp(at) !== undefined) return new Date(at);
-  }
-  return file.lastModified === undefined ? null : new Date(file.lastModified);
-}
-
 /** Messages of a chat log whose pattern is known (`detectChatPattern`). */
 export async function* parseChatLog(
   file: SourceFile,
   context: ParseContext,
   pattern: ChatPattern,
-  sampleLines: readonly string[],
 ): AsyncGenerator<ParsedEntry> {
-  const order = dateOrder(sampleLines, pattern);
   const encoder = new TextEncoder();
-  let day = startDay(file);
-  let previousMinutes = -1;
+  const calendar = new ChatCalendar(file);
+  const sections = (): AsyncGenerator<TextSection> =>
+    textSections(file.blob, file.path, () => (text) => messageSpans(text, pattern), context.signal);
+  for await (const { text } of sections()) {
+    const opened = openedBy(text.slice(0, lineEnd(text, 0).end).trimEnd(), pattern);
+    if (opened) calendar.survey(opened);
+  }
   let previous: number | undefined;
-  const sections = textSections(
-    file.blob,
-    file.path,
-    () => (text) => messageSpans(text, pattern),
-    context.signal,
-  );
-  for await (const section of sections) {
-    const lineBreak = section.text.indexOf("\n");
-    const firstLine = (lineBreak < 0 ? section.text : section.text.slice(0, lineBreak)).trimEnd();
-    const groups = pattern.line.exec(firstLine)?.groups;
+  for await (const section of sections()) {
+    const { end } = lineEnd(section.text, 0);
+    const opened = openedBy(section.text.slice(0, end).trimEnd(), pattern);
     const metadata = baseMetadata(file, "chat", "text/plain");
     metadata[META.thread] = file.path;
     let text = section.text.trim();
-    let timestamp: number | undefined;
-    if (groups) {
-      metadata[META.speaker] = groups.name!.trim();
-      const rest = lineBreak < 0 ? "" : section.text.slice(lineBreak);
-      text = (groups.text! + rest).trim();
-      const clock = groups.clock ? parseClock(groups.clock) : null;
-      if (groups.date)
-        timestamp = saneTimestamp(localTime(...parseDate(groups.date, order), clock));
-      else if (clock && day) {
-        const minutes = clock.hours * 60 + clock.minutes;
-        // A clock that jumps back by half a day has passed midnight.
-        if (previousMinutes - minutes > 720)
-          day = new Date(day.getFullYear(), day.getMonth(), day.getDate() + 1);
-        previousMinutes = minutes;
-        timestamp = localTime(day.getFullYear(), day.getMonth() + 1, day.getDate(), clock);
-      }
+    if (opened) {
+      if (opened.name) metadata[META.speaker] = opened.name;
+      text = (opened.text + section.text.slice(end)).trim();
     }
-    timestamp ??= previous;
+    const timestamp = (opened && calendar.timeOf(opened)) ?? previous;
     previous = timestamp;
     // A message without words ("<empty>") still has its line to show.
     if (text === "") text = section.text.trim();

@@ -352,7 +352,7 @@ describe("chat logs", () => {
 
   it("of IRC pass midnight", async () => {
     const { items, formats } = await parse(
-      fixture("irc.log", new Date(2024, 4, 1, 23, 50).getTime()),
+      fixture("irc.log", new Date(2024, 4, 2, 0, 10).getTime()),
     );
     expect(formats).toEqual(["chat"]);
     expect(items.map((item) => item.metadata.speaker)).toEqual(["ann", "ben", "ann", "ben"]);
@@ -372,6 +372,70 @@ describe("chat logs", () => {
       ["Ben", "Hi."],
       ["Ann", "How was it?"],
       ["Ben", "Long: very long."],
+    ]);
+  });
+
+  it("are dated by all their lines: an impossible day decides, then times that go back", async () => {
+    const dates = (...days: string[]): string =>
+      days
+        .map((day, i) => `${day}, 21:${10 + (i % 40)} - ${i % 2 ? "Ann" : "Ben"}: No. ${i}`)
+        .join("\n");
+    const timesOf = async (text: string): Promise<string[]> =>
+      (await parse(file("chat.txt", text))).items.map(({ timestamp }) => {
+        const at = new Date(timestamp!);
+        return `${at.getFullYear()}-${at.getMonth() + 1}-${at.getDate()}`;
+      });
+    const january = Array.from({ length: 449 }, (_, i) => `1/${1 + Math.floor(i / 40)}/23`);
+    const times = await timesOf(dates(...january, "1/15/23"));
+    expect(times[0]).toBe("2023-1-1");
+    expect(times[448]).toBe("2023-1-12");
+    expect(times[449]).toBe("2023-1-15");
+    expect(await timesOf(dates("11/5/23", "12/5/23", "1/6/23"))).toEqual([
+      "2023-5-11",
+      "2023-5-12",
+      "2023-6-1",
+    ]);
+    expect(await timesOf(dates("11/30/22", "12/5/22", "1/2/23"))).toEqual([
+      "2022-11-30",
+      "2022-12-5",
+      "2023-1-2",
+    ]);
+    expect(await timesOf(dates("23/05/13", "23/05/14"))).toEqual(["2023-5-13", "2023-5-14"]);
+    expect(await timesOf(dates("13/05/23", "14/05/23"))).toEqual(["2023-5-13", "2023-5-14"]);
+    expect(await timesOf(dates("13/05/23", "13/05/23"))).toEqual(["2023-5-13", "2023-5-13"]);
+  });
+
+  it("keep what nobody said apart, and messages with any line break whole", async () => {
+    const text =
+      "13/05/23, 21:30 - Ann: I'm off\n13/05/23, 21:31 - Carl left\n13/05/23, 21:32 - You added Dora\n" +
+      "13/05/23, 21:33 - Ben: one\u2028two\n14/05/23, 08:00 - Ann: morning\n";
+    const expected = [
+      ["Ann", "I'm off"],
+      [undefined, "Carl left"],
+      [undefined, "You added Dora"],
+      ["Ben", "one\u2028two"],
+      ["Ann", "morning"],
+    ];
+    for (const written of [text, text.replaceAll("\n", "\r"), text.replaceAll("\n", "\r\n")]) {
+      const source = file("chat.txt", written);
+      const { items } = await parse(source);
+      expect(items.map((item) => [item.metadata.speaker, item.text])).toEqual(expected);
+      expect(items[1]?.timestamp).toBe(new Date(2023, 4, 13, 21, 31).getTime());
+      expect(bytesOf(items)).toEqual(await blobBytes(source));
+    }
+  });
+
+  it("with times only pass a day when the clock goes back, and end when their file does", async () => {
+    const written = new Date(2024, 4, 7, 12, 0).getTime();
+    const clocks = ["18:00", "09:00", "09:05", "22:00", "08:00", "21:00", "10:00", "11:00"];
+    const text = clocks.map((clock, i) => `[${clock}] <ann> No. ${i}`).join("\n");
+    const { items } = await parse(file("chat.txt", text, written));
+    expect(items.map((item) => new Date(item.timestamp!).getDate())).toEqual([
+      4, 5, 5, 5, 6, 6, 7, 7,
+    ]);
+    const named = await parse(file("2024-02-28.txt", text, written));
+    expect(named.items.map((item) => new Date(item.timestamp!).getDate())).toEqual([
+      28, 29, 29, 29, 1, 1, 2, 2,
     ]);
   });
 
