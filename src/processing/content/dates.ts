@@ -98,28 +98,73 @@ function monthOf(name: string): number {
   return MONTH_NAMES.indexOf(name.slice(0, 3).toLowerCase()) + 1;
 }
 
-const ISO_LOCAL = /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d+)?))?$/;
+const ISO_LOCAL =
+  /^(\d{4})([-/])(\d{2})\2(\d{2})(?:\s\([a-z]{3,9}\))?(?:[T ](\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d+)?))?$/i;
+/** "20230508": digits alone are a day only in the years in which programs wrote it so. */
+const COMPACT_DAY = /^((?:19|20)\d{2})(\d{2})(\d{2})$/;
+const MIDNIGHT_AT_END = /^24:00(?::00(?:[.,]0+)?)?$/;
 const CLOCK_ON_DATE =
   /^(.{4,12}?)\s+(?:on\s+)?(\d{1,2})(?:st|nd|rd|th)?\s+([a-z]{3,9})\.?,?\s+(\d{4})$/i;
 const CLOCK_ON_MONTH =
   /^(.{4,12}?)\s+on\s+([a-z]{3,9})\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})$/i;
 /** With a time zone, as programs write it. */
 const ISO_INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}/;
+/** "May 8th, 2023", "8 May 2023 at 1:56 pm", with or without the time. */
+const MONTH_DAY_CLOCK =
+  /^([a-z]{3,9})\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})(?:,?\s+(?:at\s+)?(\d.*))?$/i;
+const DAY_MONTH_CLOCK =
+  /^(\d{1,2})(?:st|nd|rd|th)?\s+(?:of\s+)?([a-z]{3,9})\.?,?\s+(\d{4})(?:,?\s+(?:at\s+)?(\d.*))?$/i;
 /** "January 8, 1790", "8 Jan 1790": nothing but a date, so that its year is one. */
 const DAY_OF_MONTH =
   /^(?:[a-z]{3,9}\.?\s+\d{1,2},?|\d{1,2}\s+[a-z]{3,9}\.?,?)\s+\d{4}(?:[,\s]+\d{1,2}:\d{2}.*)?$/i;
 
+/** A day with the time written behind it; undefined when either is none. */
+function localDateTime(
+  year: number,
+  month: number,
+  day: number,
+  written?: string,
+): number | undefined {
+  const midnight = localTime(year, month, day);
+  if (written && MIDNIGHT_AT_END.test(written)) {
+    // Not 24 hours later: the day may be one on which the clock is set.
+    const start = new Date(midnight);
+    start.setDate(start.getDate() + 1);
+    return historicTimestamp(start.getTime());
+  }
+  const clock = written ? parseClock(written) : null;
+  if (written && !clock) return undefined;
+  return historicTimestamp(clock ? localTime(year, month, day, clock) : midnight);
+}
+
 /** A date field of any common form as ms since epoch: ISO 8601, RFC 5322, epoch numbers, "1:56 pm on 8 May, 2023". */
 export function parseDateValue(value: unknown): number | undefined {
-  if (typeof value === "number") return saneTimestamp(timestampFromNumber(value));
+  if (typeof value === "number")
+    return COMPACT_DAY.test(String(value))
+      ? parseDateValue(String(value))
+      : saneTimestamp(timestampFromNumber(value));
   if (typeof value !== "string" || value.length > 64) return undefined;
   const text = value.trim();
   if (/^\d{9,19}(?:\.\d+)?$/.test(text)) return saneTimestamp(timestampFromNumber(Number(text)));
   const iso = ISO_LOCAL.exec(text);
-  if (iso)
-    return historicTimestamp(
-      localTime(Number(iso[1]), Number(iso[2]), Number(iso[3]), iso[4] ? parseClock(iso[4]) : null),
-    );
+  if (iso) return localDateTime(Number(iso[1]), Number(iso[3]), Number(iso[4]), iso[5]);
+  const compact = COMPACT_DAY.exec(text);
+  if (compact) return localDateTime(Number(compact[1]), Number(compact[2]), Number(compact[3]));
+  const monthDay = MONTH_DAY_CLOCK.exec(text);
+  const dayMonth = monthDay ? null : DAY_MONTH_CLOCK.exec(text);
+  const month = monthOf(monthDay?.[1] ?? dayMonth?.[2] ?? "");
+  const written = monthDay ?? dayMonth;
+  if (written && month > 0) {
+    const clock = written[4];
+    // With a zone behind it, the time isn't this machine's.
+    if (!clock || parseClock(clock))
+      return localDateTime(
+        Number(written[3]),
+        month,
+        Number(monthDay ? monthDay[2] : dayMonth![1]),
+        clock,
+      );
+  }
   const dayFirst = CLOCK_ON_DATE.exec(text);
   if (dayFirst) {
     const clock = parseClock(dayFirst[1]!);

@@ -113,6 +113,28 @@ describe("parseDateValue", () => {
     expect(parseDateValue("1969-07-20T20:17:00Z")).toBe(Date.UTC(1969, 6, 20, 20, 17));
   });
 
+  it("reads days with their ordinals, their digits alone and a time behind them", () => {
+    const day = new Date(2023, 4, 8).getTime();
+    for (const written of ["May 8th, 2023", "8th of May 2023", "20230508", 20230508, "2023/05/08"])
+      expect(parseDateValue(written), String(written)).toBe(day);
+    const afternoon = new Date(2023, 4, 8, 13, 56).getTime();
+    for (const written of [
+      "8 May 2023 at 1:56 pm",
+      "May 8th, 2023, 13:56",
+      "2023/05/08 (Mon) 13:56",
+      "2023-05-08 13:56",
+    ])
+      expect(parseDateValue(written), written).toBe(afternoon);
+    expect(parseDateValue("8 May 2023 13:56 GMT")).toBe(Date.UTC(2023, 4, 8, 13, 56));
+  });
+
+  it("takes 24:00 for the end of its day and refuses times that no clock shows", () => {
+    expect(parseDateValue("2023-05-08T24:00")).toBe(new Date(2023, 4, 9).getTime());
+    expect(parseDateValue("2023-12-31 24:00:00")).toBe(new Date(2024, 0, 1).getTime());
+    for (const none of ["2023-05-08 25:10", "2023-05-08T24:01", "2023-05-08 12:60", "20231345"])
+      expect(parseDateValue(none), none).toBeUndefined();
+  });
+
   it("takes no placeholder, no stray number and no far future for a date", () => {
     for (const none of [
       "0001-01-01T00:00:00Z",
