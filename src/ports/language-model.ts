@@ -27,6 +27,8 @@ export interface GenerateRequest {
    * of the one before: each attempt may be billed. A rejection ends the call with that error.
    */
   onAttempt?: (previous: { error?: unknown; usage?: TokenUsage }) => Promise<void>;
+  /** Called when an attempt begins to wait for its turn, and when it is sent: what was never sent costs nothing. */
+  onTurn?: (state: "waiting" | "sent") => void;
 }
 
 export interface TokenUsage {

@@ -146,7 +146,9 @@ export class Answering {
       async () => {
         await announceAttempt(call);
         delete call.previous;
+        call.request.onTurn?.("waiting");
         return this.inLane(call, plan.inputTokens + plan.call.maxTokens, async () => {
+          call.request.onTurn?.("sent");
           const gate = new TextGate({
             stop: call.request.stop,
             dropThoughts: adapter.mayThink,
@@ -211,6 +213,7 @@ export class Answering {
         limits: call.connection.limits,
         concurrency: call.connection.concurrency,
         tokens,
+        patienceMs: call.endsAt - this.#clock.elapsed(),
         signal: call.deadline.signal,
       },
       work,

@@ -97,6 +97,11 @@ export class ExchangeWatch {
     this.#lastAt = performance.now();
   }
 
+  /** Ends the exchange: nobody reads on. */
+  abandon(): void {
+    this.#controller.abort(createAbortError());
+  }
+
   explain(error: unknown): unknown {
     return this.#error ?? this.#deadline.explain(error);
   }

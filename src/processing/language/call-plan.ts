@@ -41,6 +41,7 @@ const requestSchema = z.object({
   signal: z.instanceof(AbortSignal).optional(),
   timeoutMs: z.number().positive().optional(),
   onAttempt: z.unknown().optional(),
+  onTurn: z.unknown().optional(),
 });
 
 /** `invalid_input` naming the field that is wrong. */

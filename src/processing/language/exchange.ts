@@ -173,7 +173,10 @@ async function exchange<T>(
     }
     return await read(response, watch);
   } catch (error) {
-    throw classify(watch.explain(error), origin);
+    const explained = classify(watch.explain(error), origin);
+    // What wasn't read of the answer would keep its connection.
+    watch.abandon();
+    throw explained;
   } finally {
     watch.close();
   }

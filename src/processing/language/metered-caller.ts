@@ -110,7 +110,10 @@ class MeteredCall {
   readonly #maxTokens: number;
   /** What one attempt costs at most. */
   readonly #worstUsd: number;
-  #reservation!: Reservation;
+  /** Null once it is settled. */
+  #reservation: Reservation | null = null;
+  /** The attempt under way hasn't left yet. */
+  #isWaiting = false;
   /** Usage of earlier attempts that was settled by itself; the result's usage holds it too. */
   readonly #settled: BilledTokens = { inputTokens: 0, outputTokens: 0 };
   #startedAt = 0;
@@ -179,6 +182,7 @@ class MeteredCall {
       ...(signal ? { signal } : {}),
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       onAttempt: (previous) => this.#nextAttempt(previous),
+      onTurn: (state) => (this.#isWaiting = state === "waiting"),
     };
     // A repair of wrong JSON needs the whole answer; else the first token is worth knowing.
     if (schema) return opened.generate(request);
@@ -202,7 +206,7 @@ class MeteredCall {
       this.#settle({ usd, ...billed, elapsedMs, ok: false });
     } else
       this.#settle({
-        usd: isBilled(error) ? this.#worstUsd : 0,
+        usd: this.#isBilled(error) ? this.#worstUsd : 0,
         inputTokens: 0,
         outputTokens: 0,
         elapsedMs,
@@ -214,7 +218,7 @@ class MeteredCall {
   /** What was billed of a call that failed nobody says: its worst case, unless it surely was nothing. */
   #settleFailure(error: unknown): void {
     const elapsedMs = this.#parts.clock.elapsed() - this.#startedAt;
-    const usd = isBilled(error) ? this.#worstUsd : 0;
+    const usd = this.#isBilled(error) ? this.#worstUsd : 0;
     this.#settle({ usd, inputTokens: 0, outputTokens: 0, elapsedMs, ok: false });
     if (isAbortError(error)) return;
     this.#parts.profiler.called({
@@ -228,8 +232,14 @@ class MeteredCall {
     });
   }
 
+  #isBilled(error: unknown): boolean {
+    return !this.#isWaiting && mayBeBilled(error);
+  }
+
   #settle(call: Parameters<CostLedger["settle"]>[1]): void {
-    this.#parts.ledger.settle(this.#reservation, call);
+    // A further attempt that the budget refused has none.
+    if (this.#reservation) this.#parts.ledger.settle(this.#reservation, call);
+    this.#reservation = null;
   }
 
   #unsettled(usage: TokenUsage): TokenUsage {
@@ -252,7 +262,7 @@ class MeteredCall {
   }
 }
 
-function isBilled(error: unknown): boolean {
+function mayBeBilled(error: unknown): boolean {
   if (error instanceof AppError && NOT_BILLED.has(error.code)) return false;
   for (let cause: unknown = error, depth = 0; cause instanceof Error && depth < 5; depth++) {
     if (NEVER_SENT.has(String((cause as { code?: unknown }).code))) return false;

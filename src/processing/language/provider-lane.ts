@@ -17,6 +17,8 @@ export interface LaneCall {
   concurrency: number;
   /** Tokens that the call may use, reserved until it is known. */
   tokens: number;
+  /** How long it may take from now. */
+  patienceMs: number;
   signal: AbortSignal;
 }
 
@@ -50,6 +52,7 @@ export class ProviderLane {
     const breaker = this.#breaker(call);
     breaker.refuseWhilePaused();
     const lane = this.#laneName(call);
+    this.#refuseInVain(call, limiter.pausedMs(lane));
     const reservation = await limiter.acquire(lane, call.limits, call.tokens, call.signal);
     try {
       const result = await pool.run(
@@ -68,6 +71,21 @@ export class ProviderLane {
         limiter.pause(lane, error.retryAfterMs);
       throw error;
     }
+  }
+
+  /** Who would wait longer than they may is told at once. */
+  #refuseInVain({ title, patienceMs }: LaneCall, pausedMs: number): void {
+    if (pausedMs <= patienceMs) return;
+    throw new ProviderError(
+      "rate_limited",
+      `${title} asked for a pause, of which ${Math.ceil(pausedMs / 1000)} s are left.`,
+      {
+        hint: "Try again after that, or choose another model.",
+        retryable: true,
+        retryNow: false,
+        retryAfterMs: pausedMs,
+      },
+    );
   }
 
   #breaker(call: LaneCall): CircuitBreaker {

@@ -64,6 +64,11 @@ export class RateLimiter {
     own.notBefore = Math.max(own.notBefore, Date.now() + forMs);
   }
 
+  /** How long a provider's wish to wait lasts still. */
+  pausedMs(lane: string): number {
+    return Math.max(0, (this.#lanes.get(lane)?.notBefore ?? 0) - Date.now());
+  }
+
   /** Calls that wait in a lane. */
   waiting(lane: string): number {
     const own = this.#lanes.get(lane);
